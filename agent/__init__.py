@@ -1,0 +1,1 @@
+"""The gateway daemon: from the drivers' samples to the city's brokers."""

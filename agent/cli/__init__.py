@@ -1,0 +1,1 @@
+"""The ``citygate`` command: one file per subcommand."""

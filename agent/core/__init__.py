@@ -1,0 +1,1 @@
+"""The vocabulary that everything else speaks; it imports nothing else of ours."""

@@ -1,0 +1,185 @@
+"""The contract of a driver.
+
+A driver is a frozen struct: its fields are its TOML table, plus ``name`` (the link's) and ``devices``,
+which the configuration compiler fills in. ``run`` is its life. Abilities beyond ``run`` are optional
+protocols: a command finds out by ``isinstance``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
+
+from msgspec import Meta, Struct, field
+
+from agent.core.clock import Clock
+from agent.core.duration import Duration
+from agent.core.point import Kind, Point, Scope
+from agent.core.sample import Emit, Sample
+from agent.core.settings import Settings
+
+
+class PointSettings(Settings):
+    """What every kind of point can say of itself; drivers add the address.
+
+    Stands in a profile's ``[point.NAME]`` and in ``[device.NAME.points]`` alike.
+    """
+
+    unit: Annotated[str, Meta(description="Unit as a UCUM code: kW, kW.h, Cel, 1.")] = "1"
+    kind: Annotated[
+        Kind, Meta(description="How values combine over time: gauge, counter, count or state.")
+    ] = Kind.GAUGE
+    quantity: Annotated[str, Meta(description="What is measured: active_power, temperature.")] = ""
+    scope: Annotated[Scope, Meta(description="Whom the point tells about.")] = Scope.BUILDING
+    resolution: Annotated[
+        float, Meta(description="Step that published figures are rounded to; 0: none.", ge=0)
+    ] = 0.0
+    minimum: Annotated[float | None, Meta(description="A lower value is out of range.")] = None
+    maximum: Annotated[float | None, Meta(description="A higher value is out of range.")] = None
+    rollover: Annotated[float | None, Meta(description="Where a counter starts again from zero.")] = None
+    label: Annotated[str, Meta(description="Name for people.")] = ""
+
+
+class Reading(Struct, frozen=True):
+    """A live value together with the raw words it was made of (text for people, such as ``4248 0000``)."""
+
+    sample: Sample
+    raw: str = ""
+
+
+class Ask(Struct, frozen=True):
+    """A wish to read points now; the link answers between two polls. ``points`` empty: all of them."""
+
+    points: tuple[str, ...]
+    answer: asyncio.Future[Sequence[Reading]]
+
+
+class Desk:
+    """Where a running link meets the rest of the daemon: wishes come in, figures for ``status`` lie open.
+
+    A driver that cannot serve wishes ignores them. ``figures`` is the driver's to fill: plain numbers or
+    words such as ``rtt_ms`` or ``connected``, shown by ``citygate status``.
+    """
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float | str] = {}
+        self._waiting: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)
+
+    def wish(self, points: tuple[str, ...]) -> asyncio.Future[Sequence[Reading]]:
+        """Ask the link to read *points* (empty: all); raise asyncio.QueueFull when sixteen wishes wait."""
+        ask = Ask(points, asyncio.get_running_loop().create_future())
+        self._waiting.put_nowait(ask)
+        return ask.answer
+
+    async def next_wish(self) -> Ask:
+        """Wait for the next wish that still wants an answer."""
+        while (ask := await self._waiting.get()).answer.done():
+            pass
+        return ask
+
+
+class Poll(Struct, frozen=True, kw_only=True):
+    """One request of a poll plan: what it asks, how often, and which points it serves."""
+
+    device: str
+    request: str
+    every: float
+    points: tuple[str, ...]
+    bus_ms: float = 0.0
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """Something a scan came across: ``toml`` is a table ready to be pasted into a site file."""
+
+    address: str
+    what: str
+    toml: str = ""
+
+
+class Driver(Protocol):
+    """Anything that turns devices into samples."""
+
+    @property
+    def name(self) -> str:
+        """The link's name."""
+        ...
+
+    def points(self) -> Sequence[Point]:
+        """List every point of every device on this link."""
+        ...
+
+    async def run(self, emit: Emit, clock: Clock, desk: Desk) -> None:
+        """Connect and emit samples until cancelled; raise DriverError to be restarted."""
+        ...
+
+
+@runtime_checkable
+class CanRead(Protocol):
+    """A driver that can read points once, on a connection of its own."""
+
+    async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
+        """Read *points* (empty: all) once; raise DriverError when the link is out of reach."""
+        ...
+
+
+@runtime_checkable
+class CanPlan(Protocol):
+    """A driver that knows its requests before it makes them."""
+
+    def plan(self) -> Sequence[Poll]:
+        """List the requests of one cycle of each device."""
+        ...
+
+
+@runtime_checkable
+class CanScan(Protocol):
+    """A driver that can look for devices on its link."""
+
+    def scan(self, clock: Clock) -> AsyncIterator[Found]:
+        """Give what answers, as it is found."""
+        ...
+
+
+class LinkSettings(Settings):
+    """The base of every driver's settings.
+
+    ``device_type`` is the settings class of ``[device.NAME]`` tables on such a link, and its
+    ``point_type`` that of their points. The compiler fills ``name`` and ``devices``.
+    """
+
+    device_type: ClassVar[type[Any]]
+
+    name: Annotated[str, Meta(description="Set by the compiler.", extra={"compiled": True})] = ""
+    devices: Annotated[
+        tuple[Any, ...], Meta(description="Set by the compiler.", extra={"compiled": True})
+    ] = ()
+    label: Annotated[str, Meta(description="Name for people.")] = ""
+    location: Annotated[
+        tuple[float, float] | None, Meta(description="Longitude and latitude in degrees (WGS 84).")
+    ] = None
+
+
+class DeviceSettings(Settings):
+    """The base of every ``[device.NAME]`` table; drivers add the address and ``points``.
+
+    The compiler fills ``name``, and ``points`` from the profile and the table's own ``points``: those of the
+    table replace or extend the profile's, key by key. A profile's
+    ``[defaults]`` holds keys of ``point_type`` that its points inherit, and keys of the device itself.
+    """
+
+    point_type: ClassVar[type[PointSettings]]
+
+    name: Annotated[str, Meta(description="Set by the compiler.", extra={"compiled": True})] = ""
+    every: Annotated[Duration, Meta(description="Time between two polls.", extra={"least": "100ms"})] = (
+        Duration(10)
+    )
+    label: Annotated[str, Meta(description="Name for people.")] = ""
+    location: Annotated[
+        tuple[float, float] | None, Meta(description="Longitude and latitude in degrees (WGS 84).")
+    ] = None
+    asset: Annotated[str, Meta(description="Number in the city's asset register.")] = ""
+    tags: Annotated[tuple[str, ...], Meta(description="Words to select devices by.")] = ()
+    points: Annotated[dict[str, Any], Meta(description="Points by name: address, type, unit.")] = field(
+        default_factory=dict
+    )

@@ -1,0 +1,32 @@
+"""The errors this gateway raises on purpose.
+
+* GatewayError
+  * ConfigError      a person must edit a file: the old plan stays, or the process does not start
+  * DriverError      a device or its line misbehaves: the supervisor restarts that link
+  * UplinkError      a broker is away or refuses: the outbox keeps what it has
+  * OutboxError      the disk under the outbox fails: declared, and the process says so
+
+The leaves differ in who must act. Only the supervisor catches ``Exception``.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of all errors that this gateway raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """The configuration cannot be used as it stands; the text is a report for a person."""
+
+
+class DriverError(GatewayError):
+    """A device, or the line to it, failed in a way that a restart of the link may cure."""
+
+
+class UplinkError(GatewayError):
+    """Nothing can be delivered to this recipient just now."""
+
+
+class OutboxError(GatewayError):
+    """The outbox cannot keep a record."""

@@ -1,0 +1,133 @@
+"""How cleared records become bytes: messages, their heads, and the contract of an encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from agent.core.product import Product, Route
+from agent.core.record import Record
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where messages come from: names that become topic levels."""
+
+    city: str
+    site: str
+    gateway: str
+    label: str = ""
+    location: tuple[float, float] | None = None
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """What an encoding must know beside the records: the numbers that make an id, and the policy.
+
+    ``seq`` is that of the first message; if the records need several, they are numbered onwards.
+    """
+
+    epoch: int
+    seq: int
+    policy: str
+    boot_id: str = ""
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One MQTT message, complete but for what only the moment of sending knows.
+
+    ``user`` are MQTT 5 User Properties; ``kind`` is batch, event, gap, start, time, birth or status.
+    """
+
+    topic: str
+    body: bytes
+    kind: str
+    qos: int = 1
+    retain: bool = False
+    content_type: str = "application/json"
+    utf8: bool = True
+    user: tuple[tuple[str, str], ...] = ()
+
+
+class Loss(Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """A stretch of messages of one route that the recipient will never get.
+
+    ``why`` is cap, ttl, refused, crash or clock. ``first`` and ``last`` are message numbers of ``epoch``;
+    ``last`` and ``count`` are None where none was ever given (a crash). ``begin`` and ``end`` are UTC seconds.
+    """
+
+    why: str
+    epoch: int
+    first: int
+    last: int | None
+    count: int | None
+    begin: float | None = None
+    end: float | None = None
+
+
+class Previous(Struct, frozen=True, kw_only=True):
+    """How the epoch before this one ended on a route: its number, its last message, and whether in order."""
+
+    epoch: int
+    last: int
+    clean: bool
+
+
+class Encoding(Protocol):
+    """Pure functions from records to messages; one per recipient, applied between gate and outbox.
+
+    Messages are numbered from ``head.seq`` on, one number each, in the order given.
+    """
+
+    def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
+        """Encode cleared records: aggregates of one window become one message (or few), an event one each."""
+        ...
+
+    def gap(self, product: str, head: Head, losses: Sequence[Loss]) -> Message:
+        """Declare what was lost."""
+        ...
+
+    def start(self, product: str, head: Head, previous: Previous | None) -> Message:
+        """Open an epoch on this route."""
+        ...
+
+    def time(self, product: str, head: Head, offset: float) -> Message:
+        """Tell the offset that turns this boot's stamps into UTC seconds."""
+        ...
+
+    def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
+        """Describe what will come on this route; retained."""
+        ...
+
+    def status(self, status: Status) -> Message:
+        """Tell how the gateway does, to this recipient; retained."""
+        ...
+
+    def will(self, lid: str, epoch: int) -> Message:
+        """Give what the broker shall say when the gateway vanishes."""
+        ...
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """What one recipient still has to get: messages, the oldest one's UTC stamp, bytes; and the file's cap."""
+
+    n: int
+    oldest: float | None
+    bytes: int
+    cap: int
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """What a recipient may know of the gateway's health: only its own routes and figures.
+
+    ``state`` is online, degraded or stopping; a route's word is ok, held, refused:0xNN or expired.
+    """
+
+    state: str
+    lid: str
+    epoch: int
+    policy: str
+    queue: Queue
+    routes: tuple[tuple[str, str], ...]
+    clock: str
+    software: str

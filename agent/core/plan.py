@@ -1,0 +1,94 @@
+"""The compiled configuration: everything one gateway runs, frozen, compared by ``==`` at a reload."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from agent.core.driver import Driver
+from agent.core.message import Place
+from agent.core.product import Product, Route
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """One link as configured: its name, the driver's TOML name, and the frozen driver itself."""
+
+    name: str
+    kind: str
+    driver: Driver
+
+
+class Tls(Struct, frozen=True, kw_only=True):
+    """How a broker is verified and how we identify ourselves; ``ca``, ``certificate``, ``key`` are files or credentials."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+class Recipient(Struct, frozen=True, kw_only=True):
+    """A broker connection and how records are written for it.
+
+    ``username`` and ``password`` may be ``credential:NAME``. ``rate`` is messages a second (0: no cap).
+    ``on_no_subscriber`` says what PUBACK 0x10 means: hold the message or call it delivered.
+    """
+
+    name: str
+    host: str
+    port: int
+    tls: Tls | None = None
+    mqtt: str = "5"
+    encoding: str = "native"
+    username: str = ""
+    password: str = ""
+    client_id: str = ""
+    keepalive: float = 20.0
+    rate: float = 50.0
+    on_no_subscriber: str = "hold"
+
+
+class ClockPlan(Struct, frozen=True, kw_only=True):
+    """How long to wait for a synchronised clock before windows are published without one, in seconds."""
+
+    wait: float = 120.0
+
+
+class OutboxPlan(Struct, frozen=True, kw_only=True):
+    """Where the outbox lies (empty: the state folder), how large it may grow in bytes, and how long rows stay."""
+
+    path: str = ""
+    cap: int = 512_000_000
+    keep: float = 30 * 86400.0
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """Who may have what, as written; routes are derived from it."""
+
+    name: str
+    recipient: str
+    products: tuple[str, ...]
+    purpose: str
+    basis: str
+    keep: float
+    until: str = ""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Everything one gateway runs.
+
+    ``policy`` is the first 12 hex digits of the SHA-256 of the canonical compiled sharing policy.
+    ``warnings`` are sentences for people; they never stop anything.
+    """
+
+    place: Place
+    timezone: str
+    links: tuple[Link, ...]
+    products: tuple[Product, ...]
+    recipients: tuple[Recipient, ...]
+    grants: tuple[Grant, ...]
+    routes: tuple[Route, ...]
+    policy: str
+    owner: str = ""
+    contact: str = ""
+    clock: ClockPlan = ClockPlan()
+    outbox: OutboxPlan = OutboxPlan()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,50 @@
+"""What is known of a point before it is read: its unit, its kind, and who it tells about."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """How the values of a point combine over time."""
+
+    GAUGE = "gauge"  # a momentary value: power, temperature
+    COUNTER = "counter"  # ever growing, may reset or roll over: energy
+    COUNT = "count"  # each sample is a number of new passages: sums up
+    STATE = "state"  # 0 or 1, or a small number that names a state
+
+
+class Scope(StrEnum):
+    """Whom a point tells about; the two last are personal."""
+
+    PUBLIC = "public"
+    BUILDING = "building"
+    WORKSPACE = "workspace"
+    HOUSEHOLD = "household"
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """One measurable of a device.
+
+    ``name`` is ``device.point``; ``unit`` a UCUM code (``1`` for plain numbers); ``resolution`` the step
+    to which published figures are rounded (0: not rounded); ``every`` the expected seconds between
+    samples (0: on change); ``rollover`` the value at which a counter starts again from zero.
+    """
+
+    name: str
+    unit: str = "1"
+    kind: Kind = Kind.GAUGE
+    quantity: str = ""
+    scope: Scope = Scope.BUILDING
+    resolution: float = 0.0
+    every: float = 0.0
+    minimum: float | None = None
+    maximum: float | None = None
+    rollover: float | None = None
+    label: str = ""
+    asset: str = ""
+    location: tuple[float, float] | None = None
+    tags: tuple[str, ...] = ()
+    personal: bool = False

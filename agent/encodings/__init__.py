@@ -1,0 +1,1 @@
+"""One module per encoding: how cleared records become MQTT messages for a recipient's platform."""

@@ -1,0 +1,33 @@
+"""Where things lie on this computer: as systemd says, or at the places it would choose."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def config_folder() -> Path:
+    """Give the folder of ``*.toml`` files: ``$CONFIGURATION_DIRECTORY`` or ``/etc/citygate``."""
+    return _folder("CONFIGURATION_DIRECTORY", "/etc/citygate")
+
+
+def state_folder() -> Path:
+    """Give the folder of the outbox: ``$STATE_DIRECTORY`` or ``/var/lib/citygate``."""
+    return _folder("STATE_DIRECTORY", "/var/lib/citygate")
+
+
+def control_socket() -> Path:
+    """Give the Unix socket of the running daemon, in ``$RUNTIME_DIRECTORY`` or ``/run/citygate``."""
+    return _folder("RUNTIME_DIRECTORY", "/run/citygate") / "control.sock"
+
+
+def credential_folders() -> tuple[Path, ...]:
+    """Give the places where ``credential:NAME`` is looked for, first match wins."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    own = config_folder() / "credentials"
+    return (Path(given), own) if given else (own,)
+
+
+def _folder(variable: str, usual: str) -> Path:
+    # systemd separates several folders by colons; the first one is ours
+    return Path(os.environ.get(variable, usual).split(":")[0])

@@ -1,0 +1,54 @@
+"""Finds plugins by name: ``modbus-tcp`` is the class ``ModbusTcp`` in ``drivers/modbus_tcp.py``.
+
+Modules are imported only when a configuration names them, so a gateway without BACnet never loads it.
+Third parties add theirs by the entry points ``citygate.drivers``, ``citygate.steps`` and
+``citygate.encodings``.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Any, Final, Literal
+
+from agent.core.errors import ConfigError
+
+Family = Literal["driver", "step", "encoding"]
+_HOMES: Final[dict[str, str]] = {"driver": "drivers", "step": "pipelines", "encoding": "agent.encodings"}
+
+
+@cache
+def kinds(family: Family) -> tuple[str, ...]:
+    """List the plugins of *family* by their TOML names, without importing them."""
+    spec = find_spec(_HOMES[family])
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    built_in = (name for _, name, is_package in pkgutil.iter_modules(places) if not is_package)
+    names = {name.replace("_", "-") for name in built_in if not name.startswith("_")}
+    return tuple(sorted(names | _installed(family).keys()))
+
+
+def plugin(family: Family, kind: str) -> type[Any]:
+    """Import the plugin called *kind*; raise ConfigError with the nearest name if there is none."""
+    if point := _installed(family).get(kind):
+        return _checked_class(point.load())
+    if kind not in kinds(family):
+        near = get_close_matches(kind, kinds(family), n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else f"; known: {', '.join(kinds(family))}"
+        raise ConfigError(f'no {family} is called "{kind}"{hint}')
+    module = import_module(f"{_HOMES[family]}.{kind.replace('-', '_')}")
+    return _checked_class(getattr(module, kind.title().replace("-", "")))
+
+
+@cache
+def _installed(family: Family) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"citygate.{family}s")}
+
+
+def _checked_class(found: object) -> type[Any]:
+    if not isinstance(found, type):
+        raise ConfigError(f"plugin {found!r} is not a class")
+    return found

@@ -1,0 +1,1 @@
+"""One settings-only file per way to reach devices; folders hold the machinery."""

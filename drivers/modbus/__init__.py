@@ -1,0 +1,1 @@
+"""The machinery of Modbus: link, codec, read plan, poller."""
