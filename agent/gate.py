@@ -41,7 +41,7 @@ class Gate:
         self._zone = zone
 
     def clear(self, product: str, records: Sequence[Record], now: Instant) -> list[Cleared]:
-        """Clear *records* of *product* for every route that is open at *now*; none granted: nothing leaves."""
+        """Clear *records* of *product* for every route that is open at *now*; no grant: nothing leaves."""
         known = self._products[product]
         protected = [_protect(known, record) for record in records]
         leaving = [record for record in protected if record is not None]

@@ -53,7 +53,7 @@ class Loss(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """A stretch of messages of one route that the recipient will never get.
 
     ``why`` is cap, ttl, refused, crash or clock. ``first`` and ``last`` are message numbers of ``epoch``;
-    ``last`` and ``count`` are None where none was ever given (a crash). ``begin`` and ``end`` are UTC seconds.
+    ``last`` and ``count`` are None where none was ever given (a crash). ``begin``, ``end``: UTC seconds.
     """
 
     why: str
@@ -109,7 +109,7 @@ class Encoding(Protocol):
 
 
 class Queue(Struct, frozen=True, kw_only=True):
-    """What one recipient still has to get: messages, the oldest one's UTC stamp, bytes; and the file's cap."""
+    """What one recipient still has to get: messages, the oldest UTC stamp, bytes; and the file's cap."""
 
     n: int
     oldest: float | None

@@ -18,7 +18,7 @@ class Link(Struct, frozen=True, kw_only=True):
 
 
 class Tls(Struct, frozen=True, kw_only=True):
-    """How a broker is verified and how we identify ourselves; ``ca``, ``certificate``, ``key`` are files or credentials."""
+    """How a broker is verified and how we identify ourselves: each a file or ``credential:NAME``."""
 
     ca: str = ""
     certificate: str = ""
@@ -53,7 +53,7 @@ class ClockPlan(Struct, frozen=True, kw_only=True):
 
 
 class OutboxPlan(Struct, frozen=True, kw_only=True):
-    """Where the outbox lies (empty: the state folder), how large it may grow in bytes, and how long rows stay."""
+    """Where the outbox lies (empty: the state folder), its cap in bytes, and how long rows stay."""
 
     path: str = ""
     cap: int = 512_000_000

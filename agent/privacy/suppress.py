@@ -14,8 +14,8 @@ from agent.core.record import Aggregate, State
 def suppress(figure: Aggregate, k: int) -> Aggregate:
     """Withhold every value and the number of samples unless each value is a count of at least *k*.
 
-    Windows without data stay ``no_data``: that nobody looked says nothing about anyone. Coverage and its reason
-    stay too, because they tell about the device.
+    Windows without data stay ``no_data``: that nobody looked says nothing about anyone. Coverage and its
+    reason stay too, because they tell about the device.
     """
     if figure.state is State.NO_DATA:
         return figure
