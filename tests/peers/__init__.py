@@ -19,9 +19,7 @@ def need(program: str) -> str:
         found = ctypes.util.find_library(program.removeprefix("lib"))
     else:
         found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
-    if found:
-        return found
-    missing(program)
+    return found or missing(program)
 
 
 def missing(what: str) -> NoReturn:
