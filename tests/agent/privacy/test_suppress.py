@@ -1,0 +1,43 @@
+"""Small counts are withheld; suppressed, zero and missing stay three different things."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.record import Aggregate, State
+from agent.privacy.suppress import suppress
+
+
+def count(value: float | None, *, n: int = 3, state: State = State.OK) -> Aggregate:
+    return Aggregate("door.in", 0.0, 900.0, n, (value,), state)
+
+
+@pytest.mark.parametrize("value", [0, 1, 4, 4.999])
+def test_a_count_below_k_is_withheld_and_zero_too(value: float) -> None:
+    said = suppress(count(value), 5)
+    assert (said.n, said.values, said.state) == (None, (None,), State.SUPPRESSED)
+
+
+@pytest.mark.parametrize("value", [5, 6, 1000])
+def test_a_count_of_at_least_k_stays_as_it_is(value: float) -> None:
+    assert suppress(count(value), 5) == count(value)
+
+
+def test_a_window_without_data_is_not_called_suppressed() -> None:
+    empty = count(None, n=0, state=State.NO_DATA)
+    assert suppress(empty, 5) == empty
+
+
+def test_one_small_value_withholds_its_neighbours() -> None:
+    both = Aggregate("door.in", 0.0, 900.0, 7, (12.0, 3.0))
+    assert suppress(both, 5).values == (None, None)
+
+
+@given(st.floats(min_value=0, max_value=1e6), st.integers(min_value=2, max_value=50), st.sampled_from(State))
+def test_whatever_is_said_covers_at_least_k(value: float, k: int, state: State) -> None:
+    said = suppress(count(value, state=state), k)
+    if state is not State.NO_DATA:
+        assert all(one is None or one >= k for one in said.values)
+        assert (said.state is State.SUPPRESSED) == (value < k)

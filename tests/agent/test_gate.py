@@ -1,0 +1,79 @@
+"""Default deny: nothing leaves without a product and a grant, and only the gate can say otherwise."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec.structs import replace
+
+from agent.core.clock import Instant
+from agent.core.product import Privacy, Product, Route
+from agent.core.record import Aggregate, Event, State
+from agent.gate import Cleared, Gate
+
+NOON = datetime(2026, 6, 30, 12, tzinfo=UTC).timestamp()
+NOW = Instant(1000.0, NOON)
+HELSINKI = ZoneInfo("Europe/Helsinki")
+FLOW = Product(
+    id="flow",
+    points=(),
+    published=(),
+    steps=(),
+    window=900.0,
+    span="15m",
+    statistics=("sum",),
+    privacy=Privacy(mode="suppress", k=5),
+)
+OPEN = Route(recipient="city", product="flow", grant="g", purpose="operations", basis="public-task", keep=9e6)
+FIGURE = Aggregate("door.in", NOON - 900, 900.0, 4, (12.0,))
+
+
+def test_without_a_grant_nothing_leaves() -> None:
+    assert Gate([FLOW], [], UTC).clear("flow", [FIGURE], NOW) == []
+
+
+def test_a_record_leaves_once_for_each_route_of_its_product() -> None:
+    others = replace(OPEN, recipient="university"), replace(OPEN, product="energy")
+    cleared = Gate([FLOW], [OPEN, *others], UTC).clear("flow", [FIGURE], NOW)
+    assert [one.route.id for one in cleared] == ["city.flow", "university.flow"]
+    assert all(one.records == (FIGURE,) for one in cleared)
+
+
+def test_privacy_comes_before_any_route() -> None:
+    (cleared,) = Gate([FLOW], [OPEN], UTC).clear("flow", [replace(FIGURE, values=(3.0,))], NOW)
+    (record,) = cleared.records
+    assert isinstance(record, Aggregate)
+    assert (record.values, record.n, record.state) == ((None,), None, State.SUPPRESSED)
+
+
+def test_an_event_of_a_protected_product_has_no_way_out() -> None:
+    event = Event("door.in", "threshold", "warning", NOON, 9.0, "1", "nine at once")
+    assert Gate([FLOW], [OPEN], UTC).clear("flow", [event], NOW) == []
+    free = replace(FLOW, privacy=Privacy())
+    (cleared,) = Gate([free], [OPEN], UTC).clear("flow", [event], NOW)
+    assert cleared.records == (event,)
+
+
+@pytest.mark.parametrize(
+    ("utc", "leaves"),
+    [
+        (datetime(2026, 6, 30, 20, 59, 59, tzinfo=UTC), True),  # 23:59:59 in Helsinki
+        (datetime(2026, 6, 30, 21, 0, 0, tzinfo=UTC), False),  # midnight in Helsinki
+    ],
+)
+def test_a_grant_ends_with_its_last_day_at_the_site(utc: datetime, *, leaves: bool) -> None:
+    route = replace(OPEN, until=date(2026, 6, 30))
+    gate = Gate([FLOW], [route], HELSINKI)
+    assert bool(gate.clear("flow", [FIGURE], Instant(1000.0, utc.timestamp()))) is leaves
+
+
+def test_an_unknown_product_is_a_bug_and_not_a_way_out() -> None:
+    with pytest.raises(KeyError):
+        Gate([FLOW], [OPEN], UTC).clear("floww", [FIGURE], NOW)
+
+
+def test_nobody_but_the_gate_can_clear_a_record() -> None:
+    with pytest.raises(PermissionError):
+        Cleared(OPEN, FLOW, [FIGURE], object())
