@@ -1,0 +1,46 @@
+"""A steady beat that neither drifts nor makes up for what it missed."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.core.ticks import ticks
+from tests.virtual import VirtualClock
+
+
+async def _due_times(
+    clock: VirtualClock, work: list[float], *, every: float, phase: float = 0.0
+) -> list[float]:
+    """Give when each beat was due, relative to the start, if the nth piece of work takes work[n] seconds."""
+    began, due_times = clock.boot(), list[float]()
+    async for due in ticks(clock, every, phase):
+        due_times.append(round(due - began, 6))
+        if len(due_times) > len(work):
+            return due_times
+        await clock.sleep(work[len(due_times) - 1])
+    raise AssertionError("a beat ended by itself")
+
+
+async def test_the_beat_does_not_drift_with_the_work(virtual: VirtualClock) -> None:
+    assert await _due_times(virtual, [3, 1, 9.5], every=10) == [0, 10, 20, 30]
+
+
+async def test_a_phase_delays_the_whole_beat(virtual: VirtualClock) -> None:
+    assert await _due_times(virtual, [1, 1], every=10, phase=4) == [4, 14, 24]
+
+
+async def test_missed_beats_are_left_out(virtual: VirtualClock) -> None:
+    assert await _due_times(virtual, [35, 1], every=10) == [0, 40, 50]
+
+
+@pytest.mark.parametrize("late", [10.0, 20.0])
+async def test_work_that_ends_on_a_beat_skips_it(virtual: VirtualClock, late: float) -> None:
+    assert await _due_times(virtual, [late], every=10) == [0, late + 10]
+
+
+async def test_a_step_of_the_time_of_day_does_not_disturb_the_beat(virtual: VirtualClock) -> None:
+    beat = ticks(virtual, 10)
+    first = await anext(beat)
+    virtual.step(-86400)
+    assert await anext(beat) - first == 10
+    await beat.aclose()  # type: ignore[attr-defined]  # an async generator, typed as the iterator it serves as
