@@ -1,0 +1,65 @@
+# The tasks of this repository. Each makes what it needs; `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PEERS := mosquitto mosquitto-clients libmodbus5 libmodbus-dev mbpoll socat strace e2fsprogs gcc systemd
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+.DEFAULT_GOAL := help
+.PHONY: demo test check fmt bench peers long wheel clean help $(VENV)
+
+demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
+	@$(BIN)/citygate demo $(if $(SECONDS),--seconds $(SECONDS))
+
+test: $(STAMP)  ## run the everyday tests; what needs a missing program is skipped by name
+	$(BIN)/python -m pytest -q -m "not long" $(ARGS)
+
+check: $(STAMP)  ## lint, format, types, import rules and contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_contracts.py tests/test_hygiene.py
+
+fmt: $(STAMP)  ## put the code into its one format
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+bench: $(STAMP)  ## measure everything in bench/; make bench-NAME measures one
+	$(BIN)/python bench/run.py
+
+bench-%: $(STAMP)
+	$(BIN)/python bench/run.py $*
+
+long: $(STAMP)  ## run the tests that take longer: kills, power cuts, days of outage
+	$(BIN)/python -m pytest -q -m long $(ARGS)
+
+peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PEERS)
+
+wheel: $(STAMP)  ## build the wheel into dist/
+	$(BIN)/python -m pip wheel -q --no-deps --wheel-dir dist .
+
+clean:  ## remove what was made here, the virtual environment too
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## list the tasks
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r task text; do printf '  make %-7s %s\n' "$$task" "$$text"; done
+
+$(VENV): $(STAMP)
+
+# made once; installed again only when pyproject.toml has changed
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "citygate needs Python 3.11 or newer; '$(PYTHON)' is not." \
+			"Install one and say: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "'$(PYTHON) -m venv' failed. On Debian: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,171 @@
+"""Look for faults; if there are none, tell what will be polled and what will leave.
+
+Every fault of every file is shown at once, with its place and the nearest right answer; the exit status is
+then 2. Nothing is started and nothing is connected to.
+
+For example:
+  citygate check                    /etc/citygate
+  citygate check ./site             a folder, or a single file
+  citygate check --json | jq .leaves
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent.cli import options
+from agent.cli.plan import bus_share, polls_of
+from agent.cli.screen import size, span, table
+from agent.cli.volume import DAY, MONTH, Volume, volumes
+
+if TYPE_CHECKING:
+    import argparse
+
+    from agent.core.plan import Link, Plan
+    from agent.core.product import Product, Route
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what `citygate check` takes."""
+    options.folder(parser)
+    options.json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the configuration means."""
+    from agent.config.load import load
+
+    plan = load(args.folder)
+    if args.json:
+        import json
+
+        print(json.dumps(_as_json(plan), indent=2))
+        return 0
+    place = plan.place
+    print(f"{place.city}/{place.site}/{place.gateway}: no faults; policy {plan.policy}\n")
+    for part in (_polled(plan), _leaves(plan), _points(plan), _recipients(plan), _warnings(plan)):
+        if part:
+            print(part, end="\n\n")
+    return 0
+
+
+def _polled(plan: Plan) -> str:
+    rows = [row for link in plan.links for row in _devices(link)]
+    heads = ("device", "link", "driver", "points", "every", "requests")
+    busy = [
+        f"  {link.name}: the bus is busy {share:.1%} of the time"
+        for link in plan.links
+        if (share := bus_share(polls_of(link)))
+    ]
+    return "\n".join(["What will be polled", table(heads, rows), *busy])
+
+
+def _devices(link: Link) -> list[list[str]]:
+    polls = polls_of(link)
+    points: dict[str, list[float]] = {}
+    for point in link.driver.points():
+        points.setdefault(point.name.partition(".")[0], []).append(point.every)
+    return [
+        [
+            device,
+            link.name,
+            link.kind,
+            str(len(every)),
+            span(min(every)) if min(every) else "on change",
+            str(sum(1 for one in polls if one.device == device) or "-"),
+        ]
+        for device, every in points.items()
+    ]
+
+
+def _leaves(plan: Plan) -> str:
+    heads = ("recipient", "product", "points", "window", "statistics", "privacy",
+             "purpose", "basis", "keep", "until")  # fmt: skip
+    products = {one.id: one for one in plan.products}
+    rows = [_route(route, products[route.product]) for route in plan.routes]
+    if not rows:
+        return "What will leave\n  Nothing: no grant shares a product with a recipient."
+    owner = f" (owner: {plan.owner}{f', {plan.contact}' if plan.contact else ''})" if plan.owner else ""
+    return f"What will leave{owner}\n{table(heads, rows)}"
+
+
+def _route(route: Route, product: Product) -> list[str]:
+    privacy = product.privacy.mode
+    return [
+        route.recipient,
+        route.product,
+        str(len(product.published)),
+        product.span if product.window else "events",
+        " ".join(product.statistics) or "-",
+        f"{privacy} k={product.privacy.k}" if privacy == "suppress" else privacy,
+        route.purpose,
+        route.basis,
+        span(route.keep),
+        route.until.isoformat() if route.until else "open",
+    ]
+
+
+def _points(plan: Plan) -> str:
+    granted = {route.product for route in plan.routes}
+    lines = []
+    for product in plan.products:
+        lines.append(f"  {product.id}{'' if product.id in granted else ' (no grant: it stays here)'}")
+        lines += [f"    {one.name}  {one.unit}  {one.kind}" for one in product.published]
+    return "\n".join(["Points of each product", *lines]) if lines else ""
+
+
+def _recipients(plan: Plan) -> str:
+    if not plan.recipients:
+        return ""
+    heads = ("recipient", "broker", "messages a day", "MB a month", "outage held", "then drained in")
+    brokers = {one.name: f"{one.host}:{one.port}{' TLS' if one.tls else ''}" for one in plan.recipients}
+    rows = [[one.recipient, brokers[one.recipient], *_forecast(one)] for one in volumes(plan)]
+    note = (
+        f"  MQTT packets without TCP and TLS; {span(plan.outbox.keep)} and at most {size(plan.outbox.cap)}"
+        " are kept here; events come on top"
+    )
+    return "\n".join(["Per recipient", table(heads, rows), note])
+
+
+def _forecast(one: Volume) -> tuple[str, str, str, str]:
+    if one.held is None or one.drain is None or not one.messages:
+        return "events only", "-", "-", "-"
+    drain = "never: the rate is too low" if one.drain == float("inf") else span(one.drain)
+    return (
+        f"{one.messages:.0f}" if one.messages >= 10 else f"{one.messages:.2g}",
+        f"{one.wire * MONTH / DAY / 1e6:.3g}",
+        f"{one.held / DAY:,.1f} days" if one.held < 1000 * DAY else f"{one.held / DAY / 365:,.0f} years",
+        drain if one.drain else "at once",
+    )
+
+
+def _warnings(plan: Plan) -> str:
+    return "\n".join(["Warnings", *(f"  {one}" for one in plan.warnings)]) if plan.warnings else ""
+
+
+def _as_json(plan: Plan) -> dict[str, Any]:
+    from msgspec import to_builtins
+
+    products = {one.id: one for one in plan.products}
+    return {
+        "place": to_builtins(plan.place),
+        "policy": plan.policy,
+        "polled": [_polled_json(row) for link in plan.links for row in _devices(link)],
+        "leaves": [
+            {
+                **to_builtins(route),
+                "points": [point.name for point in products[route.product].published],
+                "window": products[route.product].span,
+                "statistics": products[route.product].statistics,
+                "privacy": to_builtins(products[route.product].privacy),
+            }
+            for route in plan.routes
+        ],
+        "recipients": [to_builtins(one) for one in volumes(plan)],
+        "warnings": plan.warnings,
+    }
+
+
+def _polled_json(row: Sequence[str]) -> dict[str, str]:
+    return dict(zip(("device", "link", "driver", "points", "every", "requests"), row, strict=True))

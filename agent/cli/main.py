@@ -1,0 +1,124 @@
+"""The ``citygate`` command: finds the subcommand, imports only that, and gives its exit status.
+
+0: done. 1: it failed, or what was checked is not so. 2: the configuration or the command line is at fault.
+It refuses to show a traceback for what a person can put right.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from agent.core.errors import ConfigError, GatewayError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+COMMANDS: Final = {
+    "run": "run the gateway",
+    "check": "look for faults; tell what will be polled and what will leave",
+    "read": "show live values with quality and raw words",
+    "status": "show how the running gateway does, and what to do next",
+    "plan": "show the requests that will be made, and the share of the bus they take",
+    "try": "run recorded samples through the products and print what would leave",
+    "ledger": "show, verify, export or match what has left",
+    "schema": "print the JSON Schema of the configuration, for editors",
+    "demo": "run a whole small site on this computer",
+    "completion": "print a completion script for bash, zsh or fish",
+}
+
+
+class Command(Protocol):
+    """What a file of this folder offers: its docstring is the command's description."""
+
+    __doc__: str
+    add: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; give 0 done, 1 failed, 2 at fault, 130 interrupted, 141 nobody reads any more."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        status = _command(words)
+        sys.stdout.flush()
+    except ConfigError as error:
+        return _complain(error, 2)
+    except GatewayError as error:
+        return _complain(error, 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the interpreter would complain once more when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def parser_of(name: str) -> tuple[Command, argparse.ArgumentParser]:
+    """Import the command called *name* and give it with its parser."""
+    import argparse
+
+    command = cast("Command", import_module(f"agent.cli.{name}{'_' if iskeyword(name) else ''}"))
+    text, _, examples = command.__doc__.partition("\nFor example:\n")
+    parser = argparse.ArgumentParser(
+        prog=f"citygate {name}",
+        description=text.strip(),
+        epilog=f"examples:\n{examples.rstrip()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add(parser)
+    return command, parser
+
+
+def _command(words: list[str]) -> int:
+    """Do what the first word says."""
+    match words:
+        case [] | ["-h" | "--help" | "help"]:
+            print(_overview())
+            return 0 if words else 2
+        case ["--version" | "-V"]:
+            print(_version())
+            return 0
+        case [name, *rest] if name in COMMANDS:
+            command, parser = parser_of(name)
+            return command.run(parser.parse_args(rest))
+    raise _unknown(words[0])
+
+
+def _unknown(word: str) -> ConfigError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean `citygate {near[0]}`?" if near else "`citygate --help` lists the commands"
+    return ConfigError(f'citygate: there is no command "{word}"; {hint}')
+
+
+def _overview() -> str:
+    lines = [f"  {name:<11} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: citygate COMMAND [...]   (citygate COMMAND --help tells more, with examples)",
+            "",
+            "Polls a site's devices and sends only what the city granted.",
+            "",
+            *lines,
+            "",
+            "Files are read from /etc/citygate, or from the folder given (or $CONFIGURATION_DIRECTORY).",
+        ]
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"citygate {version('citygate')}"
+
+
+def _complain(error: GatewayError, status: int) -> int:
+    print(error, file=sys.stderr)
+    return status

@@ -1,0 +1,62 @@
+"""Options that several commands share, so that they are called the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.folders import config_folder, control_socket, state_folder
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def folder(parser: argparse.ArgumentParser) -> None:
+    """Add DIR: where the configuration lies."""
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        type=Path,
+        default=config_folder(),
+        help="folder of *.toml files, or one such file (default: %(default)s)",
+    )
+
+
+def config(parser: argparse.ArgumentParser) -> None:
+    """Add --config DIR, for commands whose words mean something else."""
+    parser.add_argument(
+        "--config",
+        metavar="DIR",
+        dest="folder",
+        type=Path,
+        default=config_folder(),
+        help="folder of *.toml files, or one such file (default: %(default)s)",
+    )
+
+
+def socket(parser: argparse.ArgumentParser) -> None:
+    """Add --socket PATH: where the running gateway listens."""
+    parser.add_argument(
+        "--socket",
+        metavar="PATH",
+        type=Path,
+        default=control_socket(),
+        help="Unix socket of the running gateway (default: %(default)s)",
+    )
+
+
+def state(parser: argparse.ArgumentParser) -> None:
+    """Add --state DIR: where the outbox lies."""
+    parser.add_argument(
+        "--state",
+        metavar="DIR",
+        type=Path,
+        default=state_folder(),
+        help="folder of the outbox (default: %(default)s)",
+    )
+
+
+def json(parser: argparse.ArgumentParser) -> None:
+    """Add --json: print for a script."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")

@@ -1,0 +1,34 @@
+"""Run the gateway until it is told to stop (SIGTERM or Ctrl-C).
+
+SIGHUP makes it read its files again: only links that changed are restarted, and a faulty file changes
+nothing. Under systemd this is citygate.service.
+
+For example:
+  citygate run                      what the service does: /etc/citygate, /var/lib/citygate
+  citygate run ./site --state /tmp/state --socket /tmp/control.sock
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.cli import options
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what `citygate run` takes."""
+    options.folder(parser)
+    options.state(parser)
+    options.socket(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the daemon."""
+    import asyncio
+
+    from agent import app
+
+    return asyncio.run(app.run(args.folder, state=args.state, socket=args.socket))
