@@ -1,0 +1,220 @@
+"""Keeps services running: the only place that retries, and the only one that catches everything.
+
+A service that raises one of our own errors is started again after a back-off, for ever: a device may be
+off for weeks. Any other exception is a bug: its traceback is logged and counted, and five of them within
+ten minutes end the process, so that the service manager starts it afresh. Nothing is restarted faster
+than its back-off says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from agent.core.clock import Clock
+from agent.core.errors import DriverError, GatewayError, UplinkError
+from agent.journal import Trouble, spoken
+
+T = TypeVar("T")
+Service = Callable[[], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+_STOPPING: Final = 10.0  # seconds that a service may take to clean up
+
+
+class Restart(Struct, frozen=True, kw_only=True):
+    """How patiently a failing service is started again; all spans in seconds.
+
+    The nth back-off is ``first * 2**n`` up to ``longest``, times a random factor from ``spread``. A run of
+    ``settle`` seconds counts as health and starts the back-off anew. The first start of all waits a random
+    part of ``hold``.
+    """
+
+    first: float = 1.0
+    longest: float = 60.0
+    spread: tuple[float, float] = (0.8, 1.2)
+    settle: float = 60.0
+    hold: float = 0.0
+    most_crashes: int = 5
+    within: float = 600.0
+
+
+LINK: Final = Restart()
+"""For links: near each other in time, a device that returns should be found soon."""
+
+UPLINK: Final = Restart(spread=(0.0, 1.0), hold=10.0)
+"""For uplinks: full jitter, since a thousand gateways may have lost the same broker."""
+
+
+class Life(Struct, kw_only=True):
+    """How one service does; ``state`` is starting, running, waiting, finished or stopped.
+
+    ``started`` and ``next_try`` are boot-time seconds, ``why`` what ended the last run, ``attempts`` how
+    many runs were begun; ``scope`` and ``bounced`` are the supervisor's own.
+    """
+
+    name: str
+    trouble: Trouble
+    state: str = "starting"
+    why: str = ""
+    started: float = 0.0
+    next_try: float = 0.0
+    attempts: int = 0
+    crashes: int = 0
+    bounced: str = ""
+    scope: asyncio.Timeout | None = None
+
+
+class Supervisor:
+    """One task group of services, each with a loop of its own."""
+
+    def __init__(self, clock: Clock, rng: random.Random) -> None:
+        self.lives: dict[str, Life] = {}
+        self._clock = clock
+        self._rng = rng
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, main: Callable[[], Awaitable[T]]) -> T:
+        """Run *main* and the services that it starts; stop them when it ends.
+
+        Raise GatewayError when a service is beyond help; *main* is cancelled then.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                result = await main()
+                for task in self._tasks.values():
+                    task.cancel()
+                return result
+        except BaseExceptionGroup as failures:
+            raise _gravest(failures) from None
+        finally:
+            self._group = None
+
+    def start(self, name: str, service: Service, restart: Restart = LINK) -> Life:
+        """Begin to run *service*; its name is the subject of the sentences about it (``link plant-room``)."""
+        if self._group is None:
+            raise RuntimeError("services are started from within run()")
+        if name in self._tasks:
+            raise ValueError(f"{name} runs already")
+        life = Life(name=name, trouble=Trouble(_log, settle=restart.settle, SERVICE=name))
+        self.lives[name] = life
+        task = self._group.create_task(self._keep(life, service, restart), name=name)
+        self._tasks[name] = task
+        task.add_done_callback(lambda done: self._tasks.pop(done.get_name(), None))
+        return life
+
+    async def stop(self, *names: str) -> None:
+        """Cancel the services and wait until they have cleaned up; those that do not run are no matter."""
+        tasks = [self._tasks[name] for name in names if name in self._tasks]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, stubborn = await asyncio.wait(tasks, timeout=_STOPPING)
+            for task in stubborn:
+                _log.error("%s did not stop within %s", task.get_name(), spoken(_STOPPING))
+        for name in names:
+            if life := self.lives.pop(name, None):
+                life.state = "stopped"
+
+    def healthy(self, name: str) -> None:
+        """Note that the service does its work: ends the trouble that was told, if any."""
+        if (life := self.lives.get(name)) and life.state == "running":
+            self._recovered(life)
+
+    def bounce(self, name: str, why: str) -> None:
+        """End the present run of a service that hangs, as if it had failed because of *why*."""
+        life = self.lives.get(name)
+        if life and life.state == "running" and life.scope:
+            life.bounced = why
+            life.scope.reschedule(asyncio.get_running_loop().time())
+
+    async def _keep(self, life: Life, service: Service, restart: Restart) -> None:
+        if restart.hold:
+            await self._clock.sleep(self._rng.uniform(0.0, restart.hold))
+        crashes: deque[float] = deque(maxlen=restart.most_crashes)
+        failures = 0
+        while (failure := await self._one_run(life, service, restart.settle)) is not None:
+            ended = self._clock.boot()
+            failures = 0 if ended - life.started >= restart.settle else failures
+            delay = min(restart.first * 2.0**failures, restart.longest) * self._rng.uniform(*restart.spread)
+            failures = min(failures + 1, 32)
+            life.state, life.next_try, life.why = "waiting", ended + delay, _sentence(failure)
+            if isinstance(failure, GatewayError):
+                _tell(life, failure, ended, delay)
+            else:
+                crashes.append(ended)
+                _tell_crash(life, failure, delay)
+                if len(crashes) == restart.most_crashes and ended - crashes[0] < restart.within:
+                    raise GatewayError(
+                        f"{life.name} crashed {len(crashes)} times within {spoken(restart.within)}, at last by "
+                        f"{life.why}: the process ends, so that the service manager starts it afresh"
+                    ) from failure
+            await self._clock.sleep(delay)
+        life.state = "finished"
+        _log.info("%s has finished", life.name)
+
+    async def _one_run(self, life: Life, service: Service, settle: float) -> Exception | None:
+        """Run the service once and give what ended it; None: it came to its own end."""
+        life.state, life.started, life.bounced = "running", self._clock.boot(), ""
+        life.attempts += 1
+        calm = asyncio.get_running_loop().call_later(settle, self._recovered, life)
+        try:
+            async with asyncio.timeout(None) as life.scope:
+                await service()
+        except Exception as failure:
+            return DriverError(life.bounced) if life.bounced else failure
+        finally:
+            calm.cancel()
+            life.scope = None
+        return None
+
+    def _recovered(self, life: Life) -> None:
+        if (since := life.trouble.since) is not None:
+            now, tries = self._clock.boot(), life.trouble.count
+            told = "after %s and %d tries" if tries > 1 else "after %s and %d try"
+            life.trouble.worked(now, f"%s works again {told}", life.name, spoken(now - since), tries)
+
+
+def _tell(life: Life, failure: GatewayError, at: float, delay: float) -> None:
+    # who must act decides the level: a line or a broker comes back by itself, a disk or a file does not
+    level = logging.WARNING if isinstance(failure, DriverError | UplinkError) else logging.ERROR
+    sentence = "%s failed: %s; next try in %s"
+    life.trouble.failed(at, sentence, life.name, life.why, spoken(max(1.0, round(delay))), level=level)
+
+
+def _tell_crash(life: Life, failure: Exception, delay: float) -> None:
+    life.crashes += 1
+    _log.error(
+        "%s crashed, which is a fault of this program: %s; next try in %s",
+        life.name,
+        life.why,
+        spoken(max(1.0, round(delay))),
+        exc_info=failure,
+        extra={"fields": {"SERVICE": life.name}},
+    )
+
+
+def _sentence(failure: Exception) -> str:
+    text = str(failure)
+    return text if isinstance(failure, GatewayError) and text else repr(failure)
+
+
+def _gravest(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the one that a person should read: ours before any other, the first before the rest."""
+    leaves: list[BaseException] = []
+    heap: deque[BaseException] = deque([failures])
+    while heap:
+        one = heap.popleft()
+        if isinstance(one, BaseExceptionGroup):
+            heap.extend(one.exceptions)
+        else:
+            leaves.append(one)
+    return next((leaf for leaf in leaves if isinstance(leaf, GatewayError)), leaves[0])
