@@ -1,0 +1,239 @@
+"""The messages of the native format as closed structs: the one place where its fields are named.
+
+No field here can carry an image, a box, a track, a plate or a hardware address: texts are short and follow
+patterns, rows are numbers beside a point's name, and unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.json import Decoder
+
+Rows = TypeVar("Rows")
+
+PointName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_.-]{0,190}$", description="Name of a point.")]
+Level = Annotated[str, Meta(pattern="^[a-z0-9-]{1,64}$", description="A level of a topic.")]
+Word = Annotated[str, Meta(pattern="^[a-z0-9_]{1,32}$", description="A word of an open list.")]
+RouteWord = Annotated[str, Meta(pattern="^[a-z]{1,16}(:0x[0-9a-f]{2})?$")]
+Utc = Annotated[
+    str,
+    Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$", description="UTC, ISO 8601."),
+]
+Policy = Annotated[str, Meta(pattern="^[0-9a-z-]{1,64}$", description="Which sharing policy was in force.")]
+Lid = Annotated[
+    str, Meta(pattern="^[0-9a-z-]{1,36}$", description="Id of the outbox; a new one: forget all numbering.")
+]
+BootId = Annotated[str, Meta(pattern="^[0-9a-z-]{0,36}$", description="Which start of the computer.")]
+Unit = Annotated[str, Meta(max_length=32, description="Unit as a UCUM code.")]
+Short = Annotated[str, Meta(max_length=80)]
+Epoch = Annotated[int, Meta(ge=0, description="Number of the gateway's run.")]
+Seq = Annotated[int, Meta(ge=0, description="Number of the message in its route and epoch, from 1.")]
+Number = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[int | float, Meta(description="Length of the window in seconds.")]
+Columns = Annotated[
+    list[Word],
+    Meta(
+        min_length=2,
+        max_length=9,
+        description="What stands in each row: p point, n samples behind it, and statistics.",
+    ),
+]
+Version = Annotated[Literal[1], Meta(description="Major version of the format.")]
+
+
+class Closed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A struct that refuses fields it does not know."""
+
+
+class Mark(Closed, frozen=True, kw_only=True):
+    """Why a row is not simply ok; a point without a mark is."""
+
+    q: Annotated[Word, Meta(description="suppressed, no_data, partial or uncertain.")]
+    cov: Annotated[float, Meta(ge=0, le=1, description="Share of the window observed.")] | UnsetType = UNSET
+    why: Word | UnsetType = UNSET
+
+
+class Batch(Closed, Generic[Rows], frozen=True, kw_only=True):
+    """Figures of one product for one window."""
+
+    v: Version = 1
+    k: Literal["batch"] = "batch"
+    e: Epoch
+    s: Seq
+    t: Annotated[Utc, Meta(description="Start of the window.")]
+    w: Seconds
+    c: Columns
+    r: Rows
+    x: Annotated[dict[PointName, Mark], Meta(description="Marks of rows.")] | UnsetType = UNSET
+    tq: Annotated[Word, Meta(description="unsynced: t is a guess.")] | UnsetType = UNSET
+    bt: Annotated[float, Meta(description="t in seconds since boot.")] | UnsetType = UNSET
+    boot: BootId | UnsetType = UNSET
+
+
+class Happening(Closed, frozen=True, kw_only=True):
+    """Something that happened at a point."""
+
+    v: Version = 1
+    k: Literal["event"] = "event"
+    e: Epoch
+    s: Seq
+    t: Annotated[Utc, Meta(description="When; no finer than the product's window.")]
+    p: PointName
+    ev: Annotated[Word, Meta(description="Kind of event.")]
+    sev: Annotated[Word, Meta(description="Severity.")]
+    val: Annotated[int | float | None, Meta(description="Value that led to it, if it is a number.")]
+    u: Unit
+    text: Annotated[str, Meta(max_length=200, description="A sentence for people.")]
+    tq: Annotated[Word, Meta(description="unsynced: t is a guess.")] | UnsetType = UNSET
+    bt: Annotated[float, Meta(description="t in seconds since boot.")] | UnsetType = UNSET
+    boot: BootId | UnsetType = UNSET
+
+
+class Lost(Closed, frozen=True, kw_only=True):
+    """A stretch of messages that will never come."""
+
+    why: Annotated[Word, Meta(description="cap, ttl, refused, crash or clock.")]
+    e: Epoch
+    first: Seq = field(name="from")
+    to: Annotated[Seq | None, Meta(description="Last number; null: none was ever given.")]
+    n: Annotated[Number | None, Meta(description="How many of from..to are lost; null: unknown.")]
+    t: Annotated[tuple[Utc, Utc] | None, Meta(description="From when to when.")]
+
+
+class Gap(Closed, frozen=True, kw_only=True):
+    """Declares losses."""
+
+    v: Version = 1
+    k: Literal["gap"] = "gap"
+    e: Epoch
+    s: Seq
+    lost: Annotated[list[Lost], Meta(min_length=1)]
+
+
+class Before(Closed, frozen=True, kw_only=True):
+    """How the epoch before ended on this route."""
+
+    e: Epoch
+    last: Annotated[Seq, Meta(description="Its last message; 0: it sent none.")]
+    clean: bool
+
+
+class Start(Closed, frozen=True, kw_only=True):
+    """Opens an epoch on a route."""
+
+    v: Version = 1
+    k: Literal["start"] = "start"
+    e: Epoch
+    s: Seq
+    prev: Annotated[Before | None, Meta(description="null: the route is new.")]
+    policy: Policy
+
+
+class Time(Closed, frozen=True, kw_only=True):
+    """Dates what was sent without a synchronised clock: UTC = bt + offset."""
+
+    v: Version = 1
+    k: Literal["time"] = "time"
+    e: Epoch
+    s: Seq
+    boot: BootId
+    offset: Annotated[float, Meta(description="UTC seconds since 1970 minus seconds since boot.")]
+
+
+class Waiting(Closed, frozen=True, kw_only=True):
+    """What this recipient still has to get."""
+
+    n: Number
+    oldest: Utc | None
+    bytes: Number
+    cap: Number
+
+
+class Health(Closed, frozen=True, kw_only=True):
+    """How the gateway does, as far as this recipient may know."""
+
+    v: Version = 1
+    k: Literal["status"] = "status"
+    state: Annotated[Word, Meta(description="online, degraded or stopping.")]
+    lid: Lid
+    e: Epoch
+    policy: Policy
+    outbox: Waiting
+    routes: Annotated[dict[Level, RouteWord], Meta(description="Product: ok, held, refused:0xNN or expired.")]
+    clock: Word
+    sw: Annotated[str, Meta(max_length=64, description="Version of the software.")]
+
+
+class Offline(Closed, frozen=True, kw_only=True):
+    """The gateway is not there: its last will, or its last word when stopped."""
+
+    v: Version = 1
+    k: Literal["status"] = "status"
+    state: Literal["offline"] = "offline"
+    lid: Lid
+    e: Epoch
+
+
+class Protection(Closed, frozen=True, kw_only=True):
+    """How figures are protected."""
+
+    mode: Word
+    k: Number | UnsetType = UNSET
+
+
+class About(Closed, frozen=True, kw_only=True):
+    """What a point is."""
+
+    u: Unit
+    kind: Word
+    prop: Annotated[Short, Meta(description="What is measured.")] | UnsetType = UNSET
+    loc: Annotated[tuple[float, float], Meta(description="Longitude, latitude (WGS 84).")] | UnsetType = UNSET
+    method: Annotated[Short, Meta(description="How it is measured.")] | UnsetType = UNSET
+    alias: Annotated[list[Short], Meta(description="Other names.")] | UnsetType = UNSET
+
+
+class Birth(Closed, frozen=True, kw_only=True):
+    """Describes what comes on a route."""
+
+    v: Version = 1
+    k: Literal["birth"] = "birth"
+    lid: Lid
+    e: Epoch
+    product: Level
+    model: Short | UnsetType = UNSET
+    w: Seconds
+    privacy: Protection
+    points: dict[PointName, About]
+    schema: Annotated[str, Meta(pattern=r"^citygate-1\.\d+#[0-9a-f]{12}$")]
+    policy: Policy
+
+
+class Tip(Closed, frozen=True, kw_only=True):
+    """The signed head of the ledger."""
+
+    v: Version = 1
+    k: Literal["head"] = "head"
+    lid: Lid
+    id: Number
+    hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    t: Utc
+    policy: Policy
+    sig: Annotated[str, Meta(max_length=128)]
+
+
+Body = Batch[Any] | Happening | Gap | Start | Time | Health | Offline | Birth | Tip
+KINDS: Final = (Batch[Any], Happening, Gap, Start, Time, Health, Offline, Birth, Tip)
+
+
+@cache
+def checker(kind: type[Any], columns: int = 0) -> Decoder[Any]:
+    """Give the strict reader of *kind*; a batch's rows are a name and *columns* - 1 numbers."""
+    if kind is not Batch:
+        return Decoder(kind)
+    cells = (PointName, *(int | float | None for _ in range(columns - 1)))
+    row: Any = tuple.__class_getitem__(cells)
+    rows: Any = list.__class_getitem__(row)
+    return Decoder(Batch[rows])

@@ -1,0 +1,295 @@
+"""The native encoding: compact, self-describing JSON; ``docs/city/native.md`` is its description.
+
+It refuses to hand out a body that a strict reader of the format would not take: every message is read back
+through its closed struct before it leaves this file, which costs a tenth of the encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from agent.core.message import Head, Loss, Message, Place, Previous, Status
+from agent.core.point import Point
+from agent.core.product import Product, Route
+from agent.core.record import Aggregate, Event, Record, State
+from agent.encodings import _native_wire as wire
+from agent.encodings._native_text import day_floor, rounded, utc_text, word
+
+SOFT: Final = 16 * 1024
+"""Bytes above which a batch is split."""
+HARD: Final = 128 * 1024
+"""Bytes that no body may exceed: the least that a large city's broker takes."""
+BIRTH: Final = 32 * 1024
+_MANY_LOSSES: Final = 200
+_CALENDAR: Final = frozenset({"day", "week", "month"})
+
+
+def native_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 2020-12) that every message of this format passes."""
+    schema: dict[str, Any] = msgspec.json.decode(_schema_text())
+    return schema
+
+
+class Native:
+    """Writes the native format for one gateway."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._root = f"citygate/1/{place.city}/{place.site}/{place.gateway}"
+        self._known: dict[str, tuple[Product, dict[str, float]]] = {}
+
+    def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
+        """Encode cleared records: one message for each window (more above 16 KB) and for each event."""
+        done: list[Message] = []
+        for event in records:
+            if isinstance(event, Event):
+                done.append(self._event(product, head, event, seq=head.seq + len(done)))
+        for figures in _windows(records):
+            done.extend(self._window(product, head, figures, seq=head.seq + len(done)))
+        return done
+
+    def gap(self, product: str, head: Head, losses: Sequence[Loss]) -> Message:
+        """Declare what was lost."""
+        lost = [_lost(loss) for loss in _few(losses)]
+        return self._data(product, head, wire.Gap(e=head.epoch, s=head.seq, lost=lost))
+
+    def start(self, product: str, head: Head, previous: Previous | None) -> Message:
+        """Open an epoch on this route."""
+        before = None
+        if previous is not None:
+            before = wire.Before(e=previous.epoch, last=previous.last, clean=previous.clean)
+        body = wire.Start(e=head.epoch, s=head.seq, prev=before, policy=head.policy)
+        return self._data(product, head, body)
+
+    def time(self, product: str, head: Head, offset: float) -> Message:
+        """Tell the offset that turns this boot's stamps into UTC seconds."""
+        body = wire.Time(e=head.epoch, s=head.seq, boot=head.boot_id, offset=round(offset, 3))
+        return self._data(product, head, body)
+
+    def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
+        """Describe what will come on this route; above 32 KB without other names and places."""
+        del route  # who else may have it, and on which terms, is not this recipient's to know
+        for lean in (False, True):
+            body = wire.Birth(
+                lid=lid,
+                e=head.epoch,
+                product=product.id,
+                model=product.model[:80] or UNSET,
+                w=rounded(product.window, 0.001) or 0,
+                privacy=_protection(product),
+                points={point.name: _about(point, lean=lean) for point in product.published},
+                schema=f"citygate-1.0#{_schema_hash()}",
+                policy=head.policy,
+            )
+            text = _checked(body)
+            if len(text) <= BIRTH:
+                break
+        return [Message(topic=f"{self._root}/b/{product.id}", body=text, kind="birth", retain=True)]
+
+    def status(self, status: Status) -> Message:
+        """Tell how the gateway does, to this recipient; routes are named by their product alone."""
+        queue = status.queue
+        body = wire.Health(
+            state=word(status.state),
+            lid=status.lid,
+            e=status.epoch,
+            policy=status.policy,
+            outbox=wire.Waiting(
+                n=queue.n,
+                oldest=None if queue.oldest is None else utc_text(queue.oldest),
+                bytes=queue.bytes,
+                cap=queue.cap,
+            ),
+            routes={route.rpartition(".")[2]: said for route, said in status.routes},
+            clock=word(status.clock),
+            sw=status.software[:64],
+        )
+        return self._status(body)
+
+    def will(self, lid: str, epoch: int) -> Message:
+        """Give what the broker shall say when the gateway vanishes."""
+        return self._status(wire.Offline(lid=lid, e=epoch))
+
+    def _status(self, body: wire.Health | wire.Offline) -> Message:
+        return Message(topic=f"{self._root}/s", body=_checked(body), kind="status", retain=True)
+
+    def _data(self, product: str, head: Head, body: wire.Body, seq: int = 0) -> Message:
+        return self._message(product, head, _checked(body), kind=body.k, seq=seq or head.seq)
+
+    def _message(self, product: str, head: Head, text: bytes, *, kind: str, seq: int) -> Message:
+        name = f"{self._place.gateway}/{head.epoch}/{product}/{seq}"
+        user = (("id", name), ("policy", head.policy))
+        return Message(topic=f"{self._root}/d/{product}", body=text, kind=kind, user=user)
+
+    def _event(self, product: Product, head: Head, event: Event, *, seq: int) -> Message:
+        at = _coarse(event.at, product)
+        body = wire.Happening(
+            e=head.epoch,
+            s=seq,
+            t=utc_text(at),
+            p=event.point,
+            ev=word(event.kind),
+            sev=word(event.severity),
+            val=rounded(event.value, self._steps(product).get(event.point, 0.0)),
+            u=event.unit[:32],
+            text=event.text[:200],
+            # the boot stamp is as coarse as t: it must not tell what t withholds
+            **_unsynced(event.boot - (event.at - at), head, synced=event.synced),
+        )
+        return self._data(product.id, head, body, seq)
+
+    def _window(
+        self, product: Product, head: Head, figures: Sequence[Aggregate], *, seq: int
+    ) -> Iterator[Message]:
+        """Encode one window, in halves when it is too large."""
+        body = _batch(product, head, figures, seq, steps=self._steps(product))
+        text = _checked(body, 2 + len(product.statistics))
+        if len(text) > SOFT and len(figures) > 1:
+            half = (len(figures) + 1) // 2
+            first = list(self._window(product, head, figures[:half], seq=seq))
+            yield from first
+            yield from self._window(product, head, figures[half:], seq=seq + len(first))
+            return
+        yield self._message(product.id, head, text, kind="batch", seq=seq)
+
+    def _steps(self, product: Product) -> dict[str, float]:
+        """Give the resolutions of the product's points; made once for each plan."""
+        known = self._known.get(product.id)
+        if known is None or known[0] is not product:
+            points = (*product.points, *product.published)
+            known = self._known[product.id] = (product, {one.name: one.resolution for one in points})
+        return known[1]
+
+
+def _batch(
+    product: Product, head: Head, figures: Sequence[Aggregate], seq: int, *, steps: Mapping[str, float]
+) -> wire.Batch[Any]:
+    marks = {one.point: _mark(one) for one in figures if one.state is not State.OK}
+    first = figures[0]
+    return wire.Batch(
+        e=head.epoch,
+        s=seq,
+        t=utc_text(first.start),
+        w=rounded(first.width, 0.001) or 0,
+        c=["p", "n", *product.statistics],
+        r=[_row(one, product, steps.get(one.point, 0.0)) for one in figures],
+        x=marks or UNSET,
+        **_unsynced(first.boot, head, synced=first.synced),
+    )
+
+
+def _row(figure: Aggregate, product: Product, step: float) -> tuple[str | float | None, ...]:
+    # a share lies between 0 and 1 whatever the point's own steps are
+    pairs = zip(product.statistics, figure.values, strict=True)
+    values = (rounded(value, 0.0001 if name == "share" else step) for name, value in pairs)
+    return (figure.point, figure.n, *values)
+
+
+def _mark(figure: Aggregate) -> wire.Mark:
+    # rounded down, so that "partly seen" never reads as seen in full
+    seen = int(max(0.0, min(1.0, figure.coverage)) * 100) / 100
+    told = figure.coverage < 1 and figure.state is not State.NO_DATA
+    return wire.Mark(
+        q=word(figure.state),
+        cov=seen if told else UNSET,
+        why=word(figure.why) if figure.why else UNSET,
+    )
+
+
+def _windows(records: Sequence[Record]) -> list[list[Aggregate]]:
+    """Put the figures of one window together; oldest window first."""
+    groups: dict[tuple[float, float, bool], list[Aggregate]] = {}
+    for one in records:
+        if isinstance(one, Aggregate):
+            groups.setdefault((one.start, one.width, one.synced), []).append(one)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _unsynced(boot: float, head: Head, *, synced: bool) -> dict[str, Any]:
+    return {} if synced else {"tq": "unsynced", "bt": round(boot, 3), "boot": head.boot_id}
+
+
+def _coarse(at: float, product: Product) -> float:
+    """Round an event's time down to the product's window, so that it tells no more than figures do."""
+    if not product.window:
+        return at
+    if product.span in _CALENDAR:
+        return day_floor(at)
+    return at // product.window * product.window
+
+
+def _lost(loss: Loss) -> wire.Lost:
+    span = None
+    if loss.begin is not None and loss.end is not None:
+        span = (utc_text(loss.begin), utc_text(loss.end))
+    return wire.Lost(why=word(loss.why), e=loss.epoch, first=loss.first, to=loss.last, n=loss.count, t=span)
+
+
+def _few(losses: Sequence[Loss]) -> Sequence[Loss]:
+    """Keep a gap small: above 200 stretches, those of one epoch and reason become one (``n`` stays true)."""
+    if len(losses) <= _MANY_LOSSES:
+        return losses
+    merged: dict[tuple[str, int], Loss] = {}
+    for loss in losses:
+        known = merged.get((loss.why, loss.epoch))
+        merged[loss.why, loss.epoch] = loss if known is None else _joined(known, loss)
+    return list(merged.values())
+
+
+def _joined(one: Loss, other: Loss) -> Loss:
+    return Loss(
+        why=one.why,
+        epoch=one.epoch,
+        first=min(one.first, other.first),
+        last=None if one.last is None or other.last is None else max(one.last, other.last),
+        count=None if one.count is None or other.count is None else one.count + other.count,
+        begin=min((b for b in (one.begin, other.begin) if b is not None), default=None),
+        end=max((e for e in (one.end, other.end) if e is not None), default=None),
+    )
+
+
+def _protection(product: Product) -> wire.Protection:
+    plain = product.privacy.mode == "none"
+    return wire.Protection(mode=word(product.privacy.mode), k=UNSET if plain else product.privacy.k)
+
+
+def _about(point: Point, *, lean: bool) -> wire.About:
+    names = [point.label[:80]] if point.label else []
+    if point.asset:
+        names.append(f"asset:{point.asset}"[:80])
+    return wire.About(
+        u=point.unit[:32],
+        kind=word(point.kind),
+        prop=point.quantity[:80] or UNSET,
+        loc=point.location if point.location and not lean else UNSET,
+        alias=names if names and not lean else UNSET,
+    )
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def _checked(body: wire.Body, columns: int = 0) -> bytes:
+    """Give the bytes, once the strict reader has taken them; a ValidationError here is a bug of ours."""
+    text = _ENCODER.encode(body)
+    if len(text) > HARD:
+        raise ValueError(f"a {body.k} of {len(text)} bytes is above the limit of {HARD}")
+    wire.checker(type(body), columns).decode(text)
+    return text
+
+
+@cache
+def _schema_text() -> bytes:
+    return (files("agent.encodings") / "native.schema.json").read_bytes()
+
+
+@cache
+def _schema_hash() -> str:
+    return sha256(_schema_text()).hexdigest()[:12]
