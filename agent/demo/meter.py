@@ -91,11 +91,11 @@ async def _serve(
 
 def _serves_energy(request: bytes) -> bool:
     address, count = struct.unpack(">HH", request[1:])
-    return bool(address <= _ENERGY and _ENERGY + 2 <= address + count)
+    return bool(address <= _ENERGY and address + count >= _ENERGY + 2)
 
 
 async def _run(port: int, log: Path) -> None:
-    with log.open("a", encoding="utf-8") as truth:  # noqa: ASYNC230 - once, before anybody connects
+    with log.open("a", encoding="utf-8") as truth:
         handler = partial(_serve, since=time.time(), truth=truth)
         server = await asyncio.start_server(handler, "127.0.0.1", port)
         print("port", server.sockets[0].getsockname()[1], flush=True)

@@ -1,0 +1,179 @@
+"""Runs a whole small site on this computer and tells what is seen: live values here, figures at the city.
+
+Meter, broker, gateway and city are processes of their own, on loopback, at ports that the kernel chose.
+All of them end with the demo, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from agent.core.errors import GatewayError
+from agent.demo import tell
+from agent.demo.books import Books
+from agent.demo.broker import free_port
+from agent.demo.children import Child, child
+from agent.demo.site import Site, lay
+from agent.demo.verdict import PRODUCT, Served, judge, missing
+from agent.status import ask
+
+_STARTING: Final = 15.0
+_SHOWN: Final = 4  # live readings, a second apart
+
+
+class Ending(Struct):
+    """Why and when the demo ends: a person says so, or the loop's time reaches ``deadline``."""
+
+    stop: asyncio.Event
+    deadline: float | None
+    interrupted: bool = False
+
+    async def wait(self) -> None:
+        """Wait for the end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self.deadline):
+                await self.stop.wait()
+
+    def interrupt(self) -> None:
+        """Note that a person wants it to end."""
+        self.interrupted = True
+        self.stop.set()
+
+
+class Programs(Struct):
+    """What runs: the site's files, the city that is listened to, and the rest that only must not end."""
+
+    site: Site
+    city: Child
+    others: tuple[Child, ...]
+
+
+async def run(seconds: float | None, *, folder: Path | None = None) -> int:
+    """Run for *seconds* (None: until Ctrl-C); give 0 when all that it was to show was seen, else 1."""
+    room = folder or Path(tempfile.mkdtemp(prefix="citygate-demo-"))
+    room.mkdir(parents=True, exist_ok=True)
+    loop = asyncio.get_running_loop()
+    ending = Ending(asyncio.Event(), None if seconds is None else loop.time() + seconds)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.interrupt)
+    status = await _demo(room, ending)
+    if folder is None and not status:
+        shutil.rmtree(room, ignore_errors=True)
+    else:
+        print(f"\nIts files are kept in {room}")
+    return status
+
+
+async def _demo(room: Path, ending: Ending) -> int:
+    books, broken = Books(), []
+    try:
+        async with _programs(room) as programs:
+            await _show(programs, books, ending)
+    except* GatewayError as group:
+        broken = [str(error) for error in group.exceptions]
+    except* TimeoutError:
+        broken = [f"the demo's programs did not start within {_STARTING:.0f} s"]
+    judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(room))
+    faults = broken + missing(books, judged)
+    print(tell.summary(books, judged, faults))
+    return 1 if broken or (faults and not ending.interrupted) else 0
+
+
+@contextlib.asynccontextmanager
+async def _programs(room: Path) -> AsyncIterator[Programs]:
+    """Start meter, broker, city and gateway; they end in the opposite order."""
+    port, truth = free_port(), str(room / "truth.jsonl")
+    async with contextlib.AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        meter = await start(child("meter", "agent.demo.meter", "--truth", truth, folder=room))
+        settings = str(room / "broker.toml")
+        broker = await start(
+            child("broker", "agent.demo.broker", "--port", str(port), "--settings", settings, folder=room)
+        )
+        async with asyncio.timeout(_STARTING):
+            site = lay(room, meter=int((await meter.line()).split()[1]), broker=port)
+            await _answers(port)
+        city = await start(child("city", "agent.demo.city", "--port", str(port), folder=room))
+        async with asyncio.timeout(_STARTING):
+            await city.line()
+        words = ("agent", "run", str(site.config), "--state", str(site.state), "--socket", str(site.socket))
+        gateway = await start(child("gateway", *words, folder=room, environment=site.environment()))
+        print(tell.opening(site, broker=port))
+        yield Programs(site, city, (meter, broker, gateway))
+
+
+async def _answers(port: int) -> None:
+    """Wait until somebody listens on *port* of loopback."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _show(programs: Programs, books: Books, ending: Ending) -> None:
+    """Show live values, then each window as it arrives, until the end is asked for."""
+    live = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one.watch()) for one in programs.others]
+        tasks.append(group.create_task(_receive(programs, books, live)))
+        tasks.append(group.create_task(_live(programs.site, live)))
+        await ending.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def _receive(programs: Programs, books: Books, live: asyncio.Event) -> None:
+    """Book what the city gets, and print each window beside the truth once the live values are through."""
+    printed = 0
+    while True:
+        message: dict[str, Any] = json.loads(await programs.city.line())
+        books.enter(message["topic"], message["body"], message["faults"])
+        if not live.is_set() or PRODUCT not in books.births:
+            continue
+        judged = judge(books.batches, books.births[PRODUCT], _served(programs.site.folder))
+        if judged and not printed:
+            print(tell.window_heads())
+        for one in judged[printed:]:
+            print(tell.window(one), flush=True)
+        printed = len(judged)
+
+
+async def _live(site: Site, done: asyncio.Event) -> None:
+    """Print a few live readings through the gateway's socket, then where to look further."""
+    seen: list[tuple[float, dict[str, Any]]] = []
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _STARTING
+    while len(seen) < _SHOWN:
+        try:
+            answer = await asyncio.to_thread(ask, site.socket, {"ask": "read", "points": []})
+            seen.append((time.time(), answer))
+        except GatewayError as error:
+            if loop.time() > until:
+                raise GatewayError(f"no live values: {error}") from error
+            await asyncio.sleep(0.1)
+        else:
+            await asyncio.sleep(1.0)
+    print(tell.live(seen))
+    print(tell.further(site), flush=True)
+    done.set()
+
+
+def _served(room: Path) -> list[Served]:
+    log = room / "truth.jsonl"
+    if not log.exists():
+        return []
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return [(one["t"], one["import_energy"]) for one in map(json.loads, lines)]

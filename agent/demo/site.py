@@ -1,0 +1,67 @@
+"""The demo's folder: a copy of the template, in which only hosts and ports are the kernel's choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from agent.core.errors import GatewayError
+from agent.resources import resource
+
+_BROKER: Final = "mqtt://127.0.0.1:1883"
+_PORTS: Final = (
+    '# where the demo meter listens this time\n[link.plant-room]\nhost = "127.0.0.1"\nport = {port}\n'
+)
+
+
+class Site(Struct, frozen=True):
+    """Where the demo's files lie."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The folder that `citygate run` reads."""
+        return self.folder / "config"
+
+    @property
+    def state(self) -> Path:
+        """The folder of the outbox."""
+        return self.folder / "state"
+
+    @property
+    def socket(self) -> Path:
+        """The gateway's control socket."""
+        return self.folder / "run" / "control.sock"
+
+    @property
+    def truth(self) -> Path:
+        """The meter's log of what it served."""
+        return self.folder / "truth.jsonl"
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables by which every `citygate` command finds this site."""
+        return {
+            "CONFIGURATION_DIRECTORY": str(self.config),
+            "STATE_DIRECTORY": str(self.state),
+            "RUNTIME_DIRECTORY": str(self.socket.parent),
+        }
+
+
+def lay(folder: Path, *, meter: int, broker: int) -> Site:
+    """Copy the template into *folder*, with the meter's and the broker's ports."""
+    site = Site(folder)
+    for one in (site.config / "site.d", site.state, site.socket.parent):
+        one.mkdir(parents=True, exist_ok=True)
+    template = resource("config/templates/demo")
+    for name in ("site.toml", "sharing.toml"):
+        text = template.joinpath(name).read_text(encoding="utf-8")
+        if name == "sharing.toml" and _BROKER not in text:
+            raise GatewayError(f"the demo's sharing.toml no longer names {_BROKER}")
+        text = text.replace(_BROKER, f"mqtt://127.0.0.1:{broker}")
+        (site.config / name).write_text(text, encoding="utf-8")
+    drop_in = site.config / "site.d" / "ports.toml"
+    drop_in.write_text(_PORTS.format(port=meter), encoding="utf-8")
+    return site

@@ -1,0 +1,88 @@
+"""What the demo says: plain text for somebody who sees citygate for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from agent.demo.books import Books
+from agent.demo.site import Site
+from agent.demo.verdict import Judged, clock, longest_run
+
+_HEADS: Final = "  {:<9} {:>5} {:>12} {:>12} {:>15} {:>10}  {}"
+
+
+def opening(site: Site, *, broker: int) -> str:
+    """Say what runs where."""
+    return f"""\
+citygate demo: a small site on this computer (Ctrl-C ends it)
+
+  meter     an electricity meter on Modbus TCP; the demo knows its true values
+  gateway   citygate run {site.config}
+  broker    MQTT 5 on 127.0.0.1:{broker}
+  city      gets what was granted in {site.config}/sharing.toml, checks it against the schema
+"""
+
+
+def live(seen: Sequence[tuple[float, dict[str, Any]]]) -> str:
+    """Draw a few readings side by side: they are the samples, and they stay on the site."""
+    names = [one["point"] for one in seen[-1][1]["readings"]]
+    rows = [
+        f"  {'point':<32}" + "".join(f"{clock(at):>11}" for at, _ in seen) + "  unit    quality  raw words"
+    ]
+    for place, name in enumerate(names):
+        readings = [answer["readings"][place] for _, answer in seen if place < len(answer["readings"])]
+        last = readings[-1]
+        values = "".join(f"{_figure(one['value']):>11}" for one in readings)
+        rows.append(f"  {name:<32}{values}  {last['unit']:<7} {last['quality']:<8} {last.get('raw', '')}")
+    return "\n".join(["Live values, read from the meter. They do not leave.", *rows, ""])
+
+
+def further(site: Site) -> str:
+    """Say how to look at the running site from another terminal."""
+    lines = [f"  export {name}={value}" for name, value in site.environment().items()]
+    commands = ("citygate status", "citygate read", "citygate check", "citygate ledger show")
+    return "\n".join(
+        ["To look further, in another terminal:", *lines, *(f"  .venv/bin/{one}" for one in commands), ""]
+    )
+
+
+def window_heads() -> str:
+    """Give the heads above the windows."""
+    first = _HEADS.format(
+        "window", "polls", "mean kW", "truth kW", "counter kWh", "delta kWh", "the meter says"
+    )
+    return f"What left: one message for each window of 5 s, as the city received it\n{first}"
+
+
+def window(one: Judged) -> str:
+    """Draw one window beside the truth."""
+    return _HEADS.format(
+        clock(one.start),
+        one.polls if one.polls is not None else "-",
+        _figure(one.mean),
+        _figure(one.true_mean),
+        _figure(one.last),
+        _figure(one.delta),
+        "; ".join(one.faults) or "agrees",
+    )
+
+
+def summary(books: Books, judged: Sequence[Judged], faults: Sequence[str]) -> str:
+    """Say what was seen, and what was missing."""
+    agreeing = sum(1 for one in judged if not one.faults)
+    lines = [
+        "",
+        f"The city received {books.messages} messages: {len(books.births)} birth, {len(judged)} windows "
+        f"({agreeing} agree with the meter, {longest_run(judged)} of them in a row), "
+        f"{books.repeats} repeated, {books.holes} missing, {len(books.faults)} against the schema.",
+    ]
+    if faults:
+        lines += ["Missing:", *(f"  {one}" for one in faults)]
+    else:
+        lines.append("All that the demo was to show was seen.")
+    return "\n".join(lines)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
