@@ -154,7 +154,7 @@ class Supervisor:
                 _tell_crash(life, failure, delay)
                 if len(crashes) == restart.most_crashes and ended - crashes[0] < restart.within:
                     raise GatewayError(
-                        f"{life.name} crashed {len(crashes)} times within {spoken(restart.within)}, at last by "
+                        f"{life.name} crashed {len(crashes)} times within {spoken(restart.within)}, last by "
                         f"{life.why}: the process ends, so that the service manager starts it afresh"
                     ) from failure
             await self._clock.sleep(delay)
