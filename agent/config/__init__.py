@@ -1,1 +1,1 @@
-"""Reads TOML into a compiled plan, and explains everything that is wrong with it."""
+"""From TOML files to a compiled plan, or to a report of everything that is wrong with them."""

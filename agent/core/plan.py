@@ -29,7 +29,8 @@ class Recipient(Struct, frozen=True, kw_only=True):
     """A broker connection and how records are written for it.
 
     ``username`` and ``password`` may be ``credential:NAME``. ``rate`` is messages a second (0: no cap).
-    ``on_no_subscriber`` says what PUBACK 0x10 means: hold the message or call it delivered.
+    ``on_no_subscriber`` says what PUBACK 0x10 means: hold the message or call it delivered. ``party`` is the
+    organisation behind it; a ``witness`` keeps the signed heads of the ledger.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Recipient(Struct, frozen=True, kw_only=True):
     keepalive: float = 20.0
     rate: float = 50.0
     on_no_subscriber: str = "hold"
+    party: str = ""
+    witness: bool = False
 
 
 class ClockPlan(Struct, frozen=True, kw_only=True):
@@ -72,6 +75,14 @@ class Grant(Struct, frozen=True, kw_only=True):
     until: str = ""
 
 
+class Purpose(Struct, frozen=True, kw_only=True):
+    """What data may be used for, where the city says more than a built-in word; ``iri`` may be empty."""
+
+    name: str
+    iri: str
+    description: str
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything one gateway runs.
 
@@ -89,6 +100,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     policy: str
     owner: str = ""
     contact: str = ""
+    dpo: str = ""
+    purposes: tuple[Purpose, ...] = ()
     clock: ClockPlan = ClockPlan()
     outbox: OutboxPlan = OutboxPlan()
     warnings: tuple[str, ...] = ()

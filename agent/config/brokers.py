@@ -1,0 +1,56 @@
+"""Reads the address of a broker: ``mqtts://host[:port]``.
+
+It refuses user names and passwords in the address, paths, and any other scheme.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from msgspec import Struct
+
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_FORM: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<user>.*@)?(?P<host>\[[^\]]*\]|[^:/?#@]*)(?P<rest>.*)"
+)
+_HOST: Final = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]"
+)
+
+
+class Broker(Struct, frozen=True):
+    """Where a broker listens, and whether the way there is encrypted."""
+
+    host: str
+    port: int
+    is_encrypted: bool
+
+
+def parse_broker(text: str) -> Broker:
+    """Read an address; raise ValueError, after ``; `` perhaps with a hint."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueError('expected an address such as "mqtts://broker.example:8883"')
+    scheme = found["scheme"].lower()
+    if scheme not in _PORTS:
+        raise ValueError(f'unknown scheme "{found["scheme"]}"; write mqtts:// or mqtt://')
+    if found["user"]:
+        what = "password" if ":" in found["user"] else "user name"
+        raise ValueError(f'a {what} stands in this address; write username, and password = "credential:NAME"')
+    if not _HOST.fullmatch(found["host"]):
+        raise ValueError(f'"{found["host"]}" is no host name or address')
+    rest = found["rest"].removesuffix("/")
+    port = _PORTS[scheme]
+    if rest:
+        if not re.fullmatch(r":[0-9]{1,5}", rest):
+            raise ValueError(f'"{rest}" does not belong here; after the host only a port may stand')
+        port = int(rest[1:])
+        if not 1 <= port <= 65535:
+            raise ValueError("a port is between 1 and 65535")
+    return Broker(found["host"].strip("[]").lower(), port, scheme == "mqtts")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether *host* is this computer."""
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None

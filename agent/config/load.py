@@ -1,0 +1,121 @@
+"""Compiles a configuration into a plan, or refuses it with a report of every fault in every file."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.config import sources, tables
+from agent.config.draft import Draft
+from agent.config.links import compile_links
+from agent.config.policy import policy_id
+from agent.config.products import compile_products
+from agent.config.report import nearest, report
+from agent.config.sharing import compile_sharing
+from agent.config.widths import CALENDAR
+from agent.core.errors import ConfigError
+from agent.core.message import Place
+from agent.core.plan import ClockPlan, OutboxPlan, Plan, Purpose
+
+
+def load(path: Path, *, today: date | None = None) -> Plan:
+    """Read *path*, a file or a folder of ``*.toml``; raise ConfigError with the whole report.
+
+    *today* tells which grants have ended; without it, the site's date is asked of the computer.
+    """
+    files = sources.find(path)
+    if not files:
+        raise ConfigError(f"{path}: there is no *.toml in this folder")
+    read = [sources.read(name, file, order) for order, (name, file) in enumerate(files)]
+    draft = Draft(read, path if path.is_dir() else path.parent)
+    plan = _compile(draft, today)
+    if draft.faults or plan is None:
+        raise ConfigError(report(draft.faults))
+    return plan
+
+
+def _compile(draft: Draft, today: date | None) -> Plan | None:
+    for name in draft.tables.keys() - tables.SINGLE.keys() - tables.NAMED.keys():
+        message = f'unknown table "{name}"'
+        draft.fault((name,), message, nearest(name, [*tables.SINGLE, *tables.NAMED]), at_key=True)
+    site = _single(draft, "site", tables.Site)
+    clock = _single(draft, "clock", tables.Clock)
+    outbox = _single(draft, "outbox", tables.Outbox)
+    owner = _single(draft, "owner", tables.Owner)
+    zone = _zone(draft, site.timezone) if site else None
+    purposes = _purposes(draft)
+    links = compile_links(draft)
+    products = compile_products(draft, links)
+    sharing = compile_sharing(draft, products, today or datetime.now(zone or UTC).date())
+    if draft.faults or not site:
+        return None
+    if "timezone" not in draft.tables["site"]:
+        for one in products:
+            if one.span in CALENDAR:
+                text = f'[site] has no timezone: "{one.span}" begins by UTC'
+                draft.warn(("product", one.id, "window"), text)
+    name, contact, dpo = (owner.name, owner.contact, owner.dpo) if owner else ("", "", "")
+    terms = {"owner": [name, contact, dpo], "purposes": purposes}
+    return Plan(
+        place=Place(
+            city=site.city,
+            site=site.id,
+            gateway=site.gateway,
+            label=site.label,
+            location=site.location,
+        ),
+        timezone=site.timezone,
+        links=links.links,
+        products=products,
+        recipients=sharing.recipients,
+        grants=sharing.grants,
+        routes=sharing.routes,
+        policy=policy_id(products, sharing, terms),
+        owner=name,
+        contact=contact,
+        dpo=dpo,
+        purposes=purposes,
+        clock=ClockPlan(wait=float(clock.wait)) if clock else ClockPlan(),
+        outbox=(
+            OutboxPlan(path=outbox.path, cap=int(outbox.cap), keep=float(outbox.keep))
+            if outbox
+            else OutboxPlan()
+        ),
+        warnings=tuple(draft.warnings),
+    )
+
+
+def _single(draft: Draft, name: str, wanted: Any) -> Any:  # noqa: ANN401 - one of the tables
+    """Compile a table that occurs once; only ``[site]`` has to be there."""
+    table = draft.tables.get(name)
+    if table is None:
+        if name == "site" and draft.is_whole:
+            draft.fault((), "missing table [site]", "it says which city and site this is")
+        return None
+    if not isinstance(table, dict):
+        from agent.config.explain import kind_of
+
+        draft.fault((name,), f"expected a table, got {kind_of(table)}", f"write [{name}]", at_key=True)
+        return None
+    return draft.settings(table, wanted, draft.where((name,)))
+
+
+def _zone(draft: Draft, name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):  # LookupError: ZoneInfoNotFoundError is a KeyError
+        from zoneinfo import available_timezones
+
+        hint = nearest(name, available_timezones())
+        draft.fault(("site", "timezone"), f'no time zone is called "{name}"', hint)
+        return None
+
+
+def _purposes(draft: Draft) -> tuple[Purpose, ...]:
+    found = []
+    for name, table in draft.named("purpose"):
+        if made := draft.settings(table, tables.Purpose, draft.where(("purpose", name))):
+            found.append(Purpose(name=name, iri=made.iri, description=made.description))
+    return tuple(found)

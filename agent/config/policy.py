@@ -1,0 +1,59 @@
+"""Names a sharing policy by its content: two gateways with the same number share the same things.
+
+Credentials and ways to reach a broker are no part of it: a new password is no new policy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from agent.config.sharing import Sharing
+from agent.core.product import Product
+
+
+def policy_id(products: Sequence[Product], sharing: Sharing, terms: Mapping[str, Any]) -> str:
+    """Give the first 12 hex digits of the SHA-256 of the canonical policy; *terms*: owner and purposes."""
+    policy = {
+        "products": {one.id: _product(one) for one in products},
+        "recipients": {
+            one.name: {
+                "broker": f"{one.host}:{one.port}",
+                "encrypted": one.tls is not None,
+                "mqtt": one.mqtt,
+                "encoding": one.encoding,
+                "party": one.party,
+                "witness": one.witness,
+            }
+            for one in sharing.recipients
+        },
+        "grants": {one.name: one for one in sharing.grants},
+        "terms": dict(terms),
+    }
+    canonical = msgspec.json.encode(policy, enc_hook=_plain, order="sorted")
+    return hashlib.sha256(canonical).hexdigest()[:12]
+
+
+def _product(product: Product) -> dict[str, Any]:
+    return {
+        "points": sorted(one.name for one in product.points),
+        "published": sorted(one.name for one in product.published),
+        "steps": [{"use": type(one).__name__, "settings": one} for one in product.steps],
+        "window": product.span,
+        "statistics": product.statistics,
+        "privacy": product.privacy,
+        "title": product.title,
+        "model": product.model,
+    }
+
+
+def _plain(value: object) -> object:
+    """Give durations and sizes as numbers; anything else has no place in a policy."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return int(value)
+    raise NotImplementedError(type(value))

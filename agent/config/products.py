@@ -1,0 +1,280 @@
+"""Compiles products: which points enter, which steps they pass, what is published, and how it is protected.
+
+It refuses a product with no way out, a statistic that fits none of its points, and personal points without
+protection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from msgspec import Struct
+
+from agent.config import tables
+from agent.config.draft import Draft
+from agent.config.links import Links
+from agent.config.report import nearest
+from agent.config.spans import Path
+from agent.config.widths import width
+from agent.core.point import Kind, Point, Scope
+from agent.core.product import Privacy, Product, Statistic
+from agent.core.step import Step
+
+FITS: Final[Mapping[Kind, tuple[Statistic, ...]]] = {
+    Kind.GAUGE: ("mean", "min", "max", "last"),
+    Kind.COUNTER: ("delta", "last"),
+    Kind.COUNT: ("sum",),
+    Kind.STATE: ("share", "last", "min", "max"),
+}
+SUPPRESSIBLE: Final = ("sum", "delta")
+PERSONAL: Final = (Scope.WORKSPACE, Scope.HOUSEHOLD)
+WINDOW: Final = "window"
+EVENTFUL: Final = "threshold"
+
+
+class Placed(Struct, frozen=True):
+    """A step, its name in TOML and where it stands; without the step itself when that has a fault."""
+
+    use: str
+    step: Step | None
+    path: Path
+
+
+def compile_products(draft: Draft, links: Links) -> tuple[Product, ...]:
+    """Compile ``[product.*]`` and the ``[pipeline.*]`` that they share."""
+    shared = {name: _pipeline(draft, name, table) for name, table in draft.named("pipeline")}
+    made, used = [], set()
+    for name, table in draft.named("product"):
+        written = draft.settings(table, tables.Product, draft.where(("product", name)))
+        if isinstance(table.get("pipeline"), str):
+            used.add(table["pipeline"])
+        if written is not None:
+            made.append(_Product(draft, name, written, links).make(shared))
+    for name in shared.keys() - used:
+        draft.warn(("pipeline", name), f'no product uses pipeline "{name}"')
+    return tuple(one for one in made if one is not None)
+
+
+def _pipeline(draft: Draft, name: str, table: Mapping[str, Any]) -> list[Placed]:
+    path: Path = ("pipeline", name)
+    written = draft.settings(table, tables.Pipeline, draft.where(path))
+    return _steps(draft, written.steps, (*path, "steps")) if written else [Placed("", None, path)]
+
+
+def _steps(draft: Draft, written: Sequence[dict[str, Any]], path: Path) -> list[Placed]:
+    return [_step(draft, table, (*path, index)) for index, table in enumerate(written)]
+
+
+def _step(draft: Draft, table: Mapping[str, Any], path: Path) -> Placed:
+    use = draft.word(table, "use", path)
+    if use is None:
+        return Placed("", None, path)
+    if use == WINDOW:
+        draft.fault((*path, "use"), "the window is a key of the product, not a step", 'write window = "15m"')
+        return Placed(use, None, path)
+    kind = draft.plugin("step", use, (*path, "use"))
+    made = kind and draft.settings(table, kind, draft.where(path), head=tables.StepHead)
+    return Placed(use, cast("Step | None", made), path)
+
+
+class _Product:
+    """One product on its way."""
+
+    def __init__(self, draft: Draft, name: str, written: tables.Product, links: Links) -> None:
+        self._draft = draft
+        self._name = name
+        self._path: Path = ("product", name)
+        self._written = written
+        self._links = links
+
+    def make(self, shared: Mapping[str, list[Placed]]) -> Product | None:
+        """Give the compiled product; None, and faults noted, when there are any."""
+        before = len(self._draft.faults)
+        points = self._points()
+        placed = self._placed(shared)
+        seconds = self._window(placed)
+        self._check_privacy(points)
+        published = self._published(points, placed)
+        if self._written.window and published is not None:
+            self._check_statistics(published)
+        if len(self._draft.faults) > before or published is None or not points:
+            return None
+        written = self._written
+        return Product(
+            id=self._name,
+            points=points,
+            published=published,
+            steps=tuple(one.step for one in placed if one.step is not None),
+            window=seconds,
+            span=written.window,
+            statistics=written.statistics,
+            privacy=Privacy(mode=written.privacy.mode, k=written.privacy.k),
+            title=written.title,
+            model=written.model,
+        )
+
+    def _fault(self, key: str, message: str, hint: str = "", *inside: str | int) -> None:
+        path = (*self._path, key, *inside)
+        self._draft.fault(path, message, hint)
+
+    def _points(self) -> tuple[Point, ...]:
+        found: dict[str, Point] = {}
+        for index, wish in enumerate(self._written.from_):
+            matching = {name: one for name, one in self._links.points.items() if _matches(wish, one)}
+            if not matching:
+                self._refuse_wish(index, wish)
+            found.update(matching)
+        return tuple(found.values())
+
+    def _refuse_wish(self, index: int, wish: str | tables.Select) -> None:
+        """Note that nothing matches, unless the point may belong to what has faults of its own."""
+        if not self._draft.is_whole:
+            return
+        if isinstance(wish, tables.Select):
+            if not self._links.broken:
+                self._fault("from", "no point is like that", "", index)
+            return
+        holder = wish.partition(".")[0]
+        if holder in self._links.broken or ("*" in holder and self._links.broken):
+            return
+        known = [*self._links.points]
+        if "*" not in holder and not any(one.startswith(f"{holder}.") for one in known):
+            holders = {one.partition(".")[0] for one in known} | self._links.broken
+            self._fault("from", f'no device is called "{holder}"', nearest(holder, holders), index)
+            return
+        within = [one for one in known if one.startswith(f"{holder}.")] or known
+        what = f'no point matches "{wish}"' if "*" in wish else f'no point is called "{wish}"'
+        self._fault("from", what, nearest(wish, within), index)
+
+    def _placed(self, shared: Mapping[str, list[Placed]]) -> list[Placed]:
+        placed = []
+        name = self._written.pipeline
+        if name and name not in shared:
+            message = f'no pipeline is called "{name}"'
+            self._draft.dangling((*self._path, "pipeline"), message, name, shared)
+            placed.append(Placed("", None, (*self._path, "pipeline")))
+        placed += shared.get(name, [])
+        placed += _steps(self._draft, self._written.steps, (*self._path, "steps"))
+        if self._written.window:
+            placed.append(self._window_step())
+        return placed
+
+    def _window_step(self) -> Placed:
+        """Make the last step of the product's own keys."""
+        path = (*self._path, "window")
+        written = self._written
+        table: dict[str, Any] = {"length": written.window, "statistics": list(written.statistics)}
+        if written.late is not None:
+            table["late"] = str(written.late)
+        if written.coverage is not None:
+            table["coverage"] = written.coverage
+        try:
+            width(written.window)
+        except ValueError as error:
+            self._draft.fault(path, str(error))
+            return Placed(WINDOW, None, path)
+        kind = self._draft.plugin("step", WINDOW, path)
+        keys = {"length": "window", "statistics": "statistics", "late": "late", "coverage": "coverage"}
+        where = self._draft.where(self._path)
+        made = kind and self._draft.settings(
+            table, kind, lambda inside: where((keys[str(inside[0])], *inside[1:]) if inside else ("window",))
+        )
+        return Placed(WINDOW, cast("Step | None", made), path)
+
+    def _window(self, placed: Sequence[Placed]) -> float:
+        """Check that window and statistics go together; give the width in seconds, 0 for events alone."""
+        written = self._written
+        if written.window:
+            if not written.statistics:
+                self._draft.fault(self._path, 'missing key "statistics": a window needs some', at_key=True)
+            try:
+                return width(written.window)
+            except ValueError:
+                return 0.0  # has been noted where the step was made
+        for key, value in (("late", written.late), ("coverage", written.coverage)):
+            if value is not None:
+                self._draft.fault((*self._path, key), f'"{key}" means nothing without a window', at_key=True)
+        if written.statistics:
+            self._draft.fault(
+                (*self._path, "statistics"), "statistics mean nothing without a window", at_key=True
+            )
+        if all(one.step is not None and one.use != EVENTFUL for one in placed):
+            message = f'product "{self._name}" has no way out: samples themselves never leave'
+            hint = f'write window = "15m", or use the step "{EVENTFUL}"'
+            self._draft.fault(self._path, message, hint, at_key=True)
+        return 0.0
+
+    def _published(self, points: tuple[Point, ...], placed: Sequence[Placed]) -> tuple[Point, ...] | None:
+        """Send the points' descriptions through the steps; None when a step is missing or cannot work."""
+        if not points or any(one.step is None for one in placed):
+            return None
+        for one in placed:
+            assert one.step is not None
+            try:
+                points = one.step.points(points)
+            except ValueError as error:
+                elsewhere = f' (in product "{self._name}")' if one.path[0] == "pipeline" else ""
+                self._draft.fault(one.path, f"{error}{elsewhere}")
+                return None
+        return points
+
+    def _check_statistics(self, published: Sequence[Point]) -> None:
+        statistics = self._written.statistics
+        kinds = {one.kind for one in published}
+        for index, one in enumerate(statistics):
+            if one in statistics[:index]:
+                self._fault("statistics", f'"{one}" stands twice', "", index)
+            elif not any(one in FITS[kind] for kind in kinds):
+                able = " or ".join(kind for kind in Kind if one in FITS[kind])
+                has = " and ".join(sorted(kinds))
+                self._fault("statistics", f'"{one}" needs points of kind {able}; here: {has}', "", index)
+        for point in published:
+            if statistics and not any(one in FITS[point.kind] for one in statistics):
+                fits = ", ".join(FITS[point.kind])
+                message = f'none of the statistics fits "{point.name}", a {point.kind}'
+                self._draft.fault((*self._path, "statistics"), message, f"it can have: {fits}")
+
+    def _check_privacy(self, points: Sequence[Point]) -> None:
+        written = self._written
+        personal = [one.name for one in points if is_personal(one)]
+        if written.privacy.mode == "none":
+            if personal:
+                message = f'"{personal[0]}" is personal: the product needs a privacy mode'
+                hint = 'write privacy = { mode = "suppress", k = 5 }'
+                at_privacy = (*self._path, "privacy")
+                has_own = "privacy" in self._draft.tables["product"][self._name]
+                self._draft.fault(at_privacy if has_own else self._path, message, hint, at_key=True)
+            return
+        if not written.window:
+            message = "events cannot be suppressed: a protected product needs a window"
+            self._draft.fault((*self._path, "privacy"), message, at_key=True)
+        for index, one in enumerate(written.statistics):
+            if one not in SUPPRESSIBLE:
+                allowed = " and ".join(SUPPRESSIBLE)
+                self._fault("statistics", f'"{one}" cannot be suppressed; only {allowed} can', "", index)
+
+
+def is_personal(point: Point) -> bool:
+    """Say whether a point tells about few enough people to need protection."""
+    return point.personal or point.scope in PERSONAL
+
+
+def _matches(wish: str | tables.Select, point: Point) -> bool:
+    if isinstance(wish, str):
+        return _fits(wish, point.name)
+    return (
+        _fits(wish.name, point.name)
+        and wish.quantity in ("", point.quantity)
+        and wish.kind in (None, point.kind)
+        and wish.scope in (None, point.scope)
+        and set(wish.tags) <= set(point.tags)
+    )
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Compare with a pattern in which only ``*`` is special and stands for any text."""
+    if "*" not in pattern:
+        return pattern == name
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) is not None

@@ -1,0 +1,109 @@
+"""Device types as data: ``<vendor>/<model>.toml`` beside the site's files, or shipped with the gateway.
+
+The site's own profile of the same name wins. It refuses unknown sections and keys, at their place in the
+profile's file.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct, field
+
+from agent.config.draft import Draft
+from agent.config.report import Fault, nearest
+from agent.config.sources import Source, read
+from agent.config.spans import Path as KeyPath
+from agent.core.settings import Settings
+from agent.resources import resource
+
+FOLDER: Final = "profiles"
+SHIPPED: Final = "config/profiles"
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*/[a-z0-9][a-z0-9_.-]*")
+
+
+class About(Settings):
+    """What a profile says of itself."""
+
+    vendor: Annotated[str, Meta(description="Who makes the device.")]
+    model: Annotated[str, Meta(description="Which model, or family of models.")]
+    id: Annotated[str, Meta(description="Its name: vendor/model.")] = ""
+    protocol: Annotated[str, Meta(description="What the device speaks: modbus, bacnet, serial.")] = ""
+    sources: Annotated[tuple[str, ...], Meta(description="Where its facts come from, two at least.")] = ()
+    verified: Annotated[
+        str | bool | tuple[str, ...], Meta(description="How, or against what, it has been verified.")
+    ] = ""
+    notes: Annotated[str, Meta(description="What a technician should know.")] = ""
+
+
+class Shape(Settings):
+    """The outermost tables of a profile."""
+
+    profile: About
+    point: Annotated[dict[str, dict[str, Any]], Meta(description="The points by name.", min_length=1)]
+    defaults: Annotated[dict[str, Any], Meta(description="Keys that its points and devices inherit.")] = (
+        field(default_factory=dict)
+    )
+
+
+class Profile(Struct, frozen=True):
+    """A device type: the file it stands in, what it says of itself, its defaults and its points."""
+
+    source: Source
+    about: About
+    defaults: dict[str, Any]
+    points: dict[str, dict[str, Any]]
+
+
+def profiles(folder: Path | None = None) -> list[str]:
+    """List the names of all profiles: those shipped, and those of the configuration in *folder*."""
+    shipped = resource(SHIPPED)
+    found = {
+        f"{vendor.name}/{model.name.removesuffix('.toml')}"
+        for vendor in (shipped.iterdir() if shipped.is_dir() else ())
+        if vendor.is_dir()
+        for model in vendor.iterdir()
+        if model.name.endswith(".toml")
+    }
+    if folder is not None:
+        own = folder / FOLDER
+        found |= {f"{one.parent.name}/{one.stem}" for one in own.glob("*/*.toml")}
+    return sorted(found)
+
+
+def profile(draft: Draft, name: str, path: KeyPath) -> Profile | None:
+    """Give the profile called *name*; None, and a fault at *path* or in its file, if it cannot be used."""
+    source = _source(draft, name)
+    if source is None:
+        draft.fault(path, f'no profile is called "{name}"', nearest(name, profiles(draft.folder)))
+        return None
+    if source.wrong is not None:
+        message, hint, span = source.wrong
+        draft.faults.append(Fault(source, (), message, hint, span=span))
+        return None
+    if source.name not in draft.profiles:
+        shape = draft.settings(source.tables, Shape, lambda inside: (source, inside))
+        made = shape and Profile(source, shape.profile, shape.defaults, shape.point)
+        draft.profiles[source.name] = made
+    known: Profile | None = draft.profiles[source.name]
+    return known
+
+
+def _source(draft: Draft, name: str) -> Source | None:
+    """Read the file of the profile called *name*, once."""
+    if not _NAME.fullmatch(name):
+        return None
+    for label, place in (
+        (f"{FOLDER}/{name}.toml", draft.folder / FOLDER / f"{name}.toml"),
+        (f"{SHIPPED}/{name}.toml", resource(f"{SHIPPED}/{name}.toml")),
+    ):
+        for known in draft.sources:
+            if known.name == label:
+                return known
+        if place.is_file():
+            source = read(label, place, len(draft.sources))
+            draft.sources.append(source)
+            return source
+    return None

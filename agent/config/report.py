@@ -1,0 +1,107 @@
+"""Draws faults the way a good compiler does: file, line, column, what is wrong, and a mark under the spot.
+
+It never prints a secret: what stands where a password would is replaced by asterisks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from msgspec import Struct
+
+from agent.config.sources import Source
+from agent.config.spans import Path, Span
+
+_SECRETS: Final = (
+    re.compile(
+        r"""(?:password|passphrase|secret|token)["']?\s*=\s*(?!["']credential:)([^\s,}][^,}]*)""", re.I
+    ),
+    re.compile(r"://([^/@\s\"']*:[^/@\s\"']*)@"),
+)
+
+
+class Fault(Struct, frozen=True):
+    """One thing that a person has to change.
+
+    ``path`` leads to the spot within *source*; ``span`` overrides it where there is no path, as in text that
+    is no TOML. ``at_key`` puts the mark under the key rather than under the value.
+    """
+
+    source: Source
+    path: Path
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    span: Span | None = None
+
+    def spot(self) -> Span | None:
+        """Give the place of the mark: that of the path, or of the nearest table around it."""
+        if self.span is not None:
+            return self.span
+        path, at_key = self.path, self.at_key
+        while path:
+            if place := self.source.places.get(path):
+                return place.key if at_key else place.value
+            path, at_key = path[:-1], True
+        return None
+
+
+def report(faults: Iterable[Fault]) -> str:
+    """Give one text with a frame for each of *faults*, by file and place, each once."""
+    unique = {(one.source.name, one.path, one.message, one.spot()): one for one in faults}
+    return "\n\n".join(_frame(one) for one in sorted(unique.values(), key=_order))
+
+
+def sentence(source: Source, path: Path, text: str) -> str:
+    """Give a warning in one line, with its place."""
+    spot = Fault(source, path, text, at_key=True).spot()
+    return f"{source.name}:{spot.line}:{spot.column}: {text}" if spot else f"{source.name}: {text}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give a hint: the known word most like *word*, or all of them when they are few."""
+    words = sorted(known)
+    folded = {one.lower().replace("_", "-"): one for one in words}
+    if near := get_close_matches(word.lower().replace("_", "-"), folded, n=1):
+        return f'did you mean "{folded[near[0]]}"?'
+    return f"known: {', '.join(words)}" if 0 < len(words) <= 16 else ""
+
+
+def _order(fault: Fault) -> tuple[int, int, int]:
+    spot = fault.spot()
+    return (fault.source.order, spot.line, spot.column) if spot else (fault.source.order, 0, 0)
+
+
+def _frame(fault: Fault) -> str:
+    spot = fault.spot()
+    if spot is None:
+        hint = f"; {fault.hint}" if fault.hint else ""
+        return f"{fault.source.name}: {fault.message}{hint}"
+    line = _masked(_line(fault.source.text.split("\n"), spot))
+    gutter = " " * len(str(spot.line))
+    # a tab above stays a tab below, or the mark would stand elsewhere
+    indent = "".join("\t" if one == "\t" else " " for one in line[: spot.column - 1])
+    mark = f"{indent}{'^' * spot.length} {fault.hint}".rstrip()
+    return (
+        f"{fault.source.name}:{spot.line}:{spot.column}: {fault.message}\n"
+        f"{gutter} |\n{spot.line} | {line}\n{gutter} | {mark}"
+    )
+
+
+def _line(lines: Sequence[str], spot: Span) -> str:
+    return lines[spot.line - 1] if spot.line <= len(lines) else ""
+
+
+def _masked(line: str) -> str:
+    for form in _SECRETS:
+        line = form.sub(_starred, line)
+    return line
+
+
+def _starred(found: re.Match[str]) -> str:
+    whole, start = found.group(), found.start(1) - found.start()
+    end = start + len(found.group(1))
+    return whole[:start] + "*" * (end - start) + whole[end:]

@@ -1,0 +1,56 @@
+"""Resolves ``credential:NAME``: a file that systemd hands over, or one that only root can read.
+
+It refuses a credential that everybody on this computer can read, and never shows a value.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import Final
+
+from agent.core.errors import ConfigError
+from agent.folders import credential_folders
+
+PREFIX: Final = "credential:"
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+
+
+def secret(reference: str) -> str:
+    """Give the text behind *reference*, without one newline at its end; plain text is its own value."""
+    if not reference.startswith(PREFIX):
+        return reference
+    path = secret_file(reference)
+    try:
+        value = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: a credential is text in UTF-8, and this is not") from error
+    return value.removesuffix("\n").removesuffix("\r")
+
+
+def secret_file(reference: str) -> Path:
+    """Give the file behind *reference*; anything but ``credential:NAME`` is a path itself."""
+    if not reference.startswith(PREFIX):
+        return Path(reference)
+    name = reference.removeprefix(PREFIX)
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f'"{reference}" names no credential: letters, digits, ".", "_" and "-" do')
+    folders = credential_folders()
+    for index, folder in enumerate(folders):
+        path = folder / name
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        # systemd keeps its own folder closed, and gives the files in it a mode that says nothing
+        is_ours = index == len(folders) - 1
+        if is_ours and mode & stat.S_IROTH:
+            raise ConfigError(f"{path}: everybody can read this credential; chmod 600 it")
+        return path
+    places = " or ".join(str(one) for one in folders)
+    raise ConfigError(f'credential "{name}" is missing: put it into {places}, mode 600')

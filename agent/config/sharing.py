@@ -1,0 +1,230 @@
+"""Compiles the sharing policy: recipients, grants, and the routes that follow from them.
+
+It refuses references to nothing, secrets in the file, two recipients on one connection, one product granted
+twice to the same recipient, and personal figures without a legal basis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from msgspec import Struct
+
+from agent.config import tables
+from agent.config.brokers import Broker, is_loopback, parse_broker
+from agent.config.draft import Draft
+from agent.config.links import CREDENTIAL_HINT
+from agent.config.products import is_personal
+from agent.config.secrets import PREFIX, secret_file
+from agent.config.spans import Path
+from agent.core.errors import ConfigError
+from agent.core.plan import Grant, Recipient, Tls
+from agent.core.product import Product, Route
+
+
+class Sharing(Struct, frozen=True):
+    """The compiled sharing policy."""
+
+    recipients: tuple[Recipient, ...]
+    grants: tuple[Grant, ...]
+    routes: tuple[Route, ...]
+
+
+def compile_sharing(draft: Draft, products: Sequence[Product], today: date) -> Sharing:
+    """Compile ``[recipient.*]`` and ``[grant.*]`` for *products*; *today* is the site's date."""
+    written = dict(draft.named("recipient"))
+    found = [_recipient(draft, name, table) for name, table in written.items()]
+    recipients = [one for one in found if one is not None]
+    _check_connections(draft, recipients)
+    purposes = {*tables.PURPOSES, *draft.names("purpose")}
+    compiler = _Grants(draft, products, [*written], purposes, today)
+    for name, table in draft.named("grant"):
+        compiler.add(name, table)
+    compiler.warn_of_the_ungranted()
+    return Sharing(tuple(recipients), tuple(compiler.grants), tuple(compiler.routes))
+
+
+def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipient | None:
+    path: Path = ("recipient", name)
+    before = len(draft.faults)
+    written = draft.settings(table, tables.Recipient, draft.where(path))
+    if written is None:
+        return None
+    draft.plugin("encoding", written.encoding, (*path, "encoding"))
+    if written.password and not written.password.startswith(PREFIX):
+        draft.fault((*path, "password"), "a secret stands in this file", CREDENTIAL_HINT)
+    try:
+        broker = parse_broker(written.broker)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        draft.fault((*path, "broker"), message, hint)
+        return None
+    _check_tls(draft, path, written, broker)
+    if len(draft.faults) > before:
+        return None
+    _warn(draft, path, written, broker)
+    tls = (
+        Tls(ca=written.ca, certificate=written.certificate, key=written.key) if broker.is_encrypted else None
+    )
+    return Recipient(
+        name=name,
+        host=broker.host,
+        port=broker.port,
+        tls=tls if broker.is_encrypted else None,
+        mqtt=written.mqtt,
+        encoding=written.encoding,
+        username=written.username,
+        password=written.password,
+        client_id=written.client_id,
+        keepalive=float(written.keepalive),
+        rate=float(written.rate),
+        on_no_subscriber=written.on_no_subscriber,
+        party=written.party,
+        witness=written.witness,
+    )
+
+
+def _check_tls(draft: Draft, path: Path, written: tables.Recipient, broker: Broker) -> None:
+    if not broker.is_encrypted:
+        for key in ("ca", "certificate", "key"):
+            if getattr(written, key):
+                message = f'"{key}" means nothing without encryption'
+                draft.fault((*path, key), message, "write mqtts:// as the broker", at_key=True)
+    elif bool(written.certificate) != bool(written.key):
+        given, lacking = ("certificate", "key") if written.certificate else ("key", "certificate")
+        draft.fault((*path, given), f'"{given}" needs "{lacking}" beside it', at_key=True)
+    if written.password and not written.username:
+        draft.fault((*path, "password"), 'a password needs "username" beside it', at_key=True)
+
+
+def _warn(draft: Draft, path: Path, written: tables.Recipient, broker: Broker) -> None:
+    if written.mqtt == "3.1.1":
+        text = "MQTT 3.1.1 has no reason codes: when this broker refuses a message, nobody is told"
+        draft.warn((*path, "mqtt"), text)
+    if written.username and not broker.is_encrypted and not is_loopback(broker.host):
+        draft.warn((*path, "broker"), "the password crosses the network unencrypted; use mqtts://")
+    for key in ("username", "password", "ca", "certificate", "key"):
+        reference = getattr(written, key)
+        if reference.startswith(PREFIX):
+            try:
+                secret_file(reference)
+            except ConfigError as error:
+                draft.warn((*path, key), str(error))
+
+
+def _check_connections(draft: Draft, recipients: Sequence[Recipient]) -> None:
+    for index, one in enumerate(recipients):
+        for other in recipients[:index]:
+            if (one.host, one.port) != (other.host, other.port):
+                continue
+            for key in ("client_id", "username"):
+                if getattr(one, key) and getattr(one, key) == getattr(other, key):
+                    message = f'recipient "{other.name}" uses this connection: same broker and {key}'
+                    draft.fault(("recipient", one.name, key), message)
+                    break
+            else:
+                if not _identity(one) and not _identity(other):
+                    message = f'recipient "{other.name}" uses this connection: same broker, no username'
+                    hint = "give each its own username"
+                    draft.fault(("recipient", one.name, "broker"), message, hint)
+
+
+def _identity(recipient: Recipient) -> str:
+    """Give what the broker can tell this connection from others by."""
+    certificate = recipient.tls.certificate if recipient.tls else ""
+    return recipient.username or recipient.client_id or certificate
+
+
+class _Grants:
+    """Grants on their way, and the routes that follow from them."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        products: Sequence[Product],
+        recipients: Sequence[str],
+        purposes: set[str],
+        today: date,
+    ) -> None:
+        self.grants: list[Grant] = []
+        self.routes: list[Route] = []
+        self._draft = draft
+        self._products = {one.id: one for one in products}
+        self._known = draft.names("product")
+        self._recipients = recipients
+        self._purposes = purposes
+        self._today = today
+        self._given: dict[tuple[str, str], str] = {}  # recipient and product -> grant
+
+    def add(self, name: str, table: Mapping[str, object]) -> None:
+        """Compile one grant."""
+        path: Path = ("grant", name)
+        written = self._draft.settings(table, tables.Grant, self._draft.where(path))
+        if written is None:
+            self._count_as_granted(name, table)
+            return
+        for key, known in (("recipient", self._recipients), ("purpose", self._purposes)):
+            word = getattr(written, key)
+            if word not in known:
+                self._draft.dangling((*path, key), f'no {key} is called "{word}"', word, known)
+        for index, product in enumerate(written.products):
+            self._route(name, written, product, (*path, "products", index))
+        if written.until is not None and written.until < self._today:
+            text = f'grant "{name}" ended on {written.until}: nothing leaves by it any more'
+            self._draft.warn((*path, "until"), text)
+        self.grants.append(
+            Grant(
+                name=name,
+                recipient=written.recipient,
+                products=written.products,
+                purpose=written.purpose,
+                basis=written.basis,
+                keep=float(written.keep),
+                until=written.until.isoformat() if written.until else "",
+            )
+        )
+
+    def _count_as_granted(self, name: str, table: Mapping[str, object]) -> None:
+        """Keep a faulty grant from making its recipient and products look forgotten."""
+        products = table.get("products")
+        for product in products if isinstance(products, list) else ():
+            self._given.setdefault((str(table.get("recipient")), str(product)), name)
+
+    def _route(self, name: str, written: tables.Grant, product: str, path: Path) -> None:
+        if product not in self._known:
+            self._draft.dangling(path, f'no product is called "{product}"', product, self._known)
+            return
+        other = self._given.setdefault((written.recipient, product), name)
+        if other != name or product in written.products[: int(path[-1])]:
+            by = f' by grant "{other}"' if other != name else ""
+            self._draft.fault(path, f'"{product}" is granted to "{written.recipient}" already{by}')
+            return
+        compiled = self._products.get(product)
+        if compiled is None:
+            return  # the product's own fault has been noted
+        if not written.basis and any(map(is_personal, compiled.points)):
+            message = f'product "{product}" is made of personal points: the grant needs a legal basis'
+            self._draft.fault(path, message, 'write basis = "public-task", or another one')
+        self.routes.append(
+            Route(
+                recipient=written.recipient,
+                product=product,
+                grant=name,
+                purpose=written.purpose,
+                basis=written.basis,
+                keep=float(written.keep),
+                until=written.until,
+            )
+        )
+
+    def warn_of_the_ungranted(self) -> None:
+        """Tell of products that nobody gets, and of recipients that get nothing."""
+        for name in self._known:
+            if not any(product == name for _, product in self._given):
+                text = f'product "{name}" is computed for nobody: no grant names it'
+                self._draft.warn(("product", name), text)
+        for name in self._recipients:
+            if not any(recipient == name for recipient, _ in self._given):
+                text = f'recipient "{name}" gets nothing: no grant names it'
+                self._draft.warn(("recipient", name), text)

@@ -1,0 +1,106 @@
+"""Reads the files of a configuration: one file, or every ``*.toml`` of a folder and of its ``site.d``.
+
+It refuses what cannot be read, is not UTF-8 or is no TOML, each in the same frame as any other fault.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from agent.config.spans import Path as KeyPath
+from agent.config.spans import Place, Span, locate
+
+DROP_INS: Final = "site.d"
+_AT: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_DOUBLE: Final = re.compile(r"Cannot declare \((.*?),?\) twice")
+_BARE_TEXT: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*([A-Za-z][^#\"'\[{]*)")
+
+
+class Source:
+    """One file: its name for people, its text and its tables.
+
+    ``order`` is its rank in reports, ``is_drop_in`` whether it lies in ``site.d``. ``wrong`` is set when the
+    file gave no tables: a message, a hint and, if known, the spot.
+    """
+
+    def __init__(self, name: str, order: int, *, is_drop_in: bool = False) -> None:
+        self.name = name
+        self.order = order
+        self.is_drop_in = is_drop_in
+        self.text = ""
+        self.tables: dict[str, Any] = {}
+        self.wrong: tuple[str, str, Span | None] | None = None
+
+    @cached_property
+    def places(self) -> dict[KeyPath, Place]:
+        """Map every key path of this file to its place; costs a second reading, so only when asked."""
+        return {} if self.wrong else locate(self.text)
+
+
+def find(path: Path) -> list[tuple[str, Path]]:
+    """List the files of the configuration at *path* with their names in reports; OSError if there is none."""
+    if not path.is_dir():
+        return [(path.name, path)]
+    top = [(one.name, one) for one in sorted(path.glob("*.toml"))]
+    drop_ins = [(f"{DROP_INS}/{one.name}", one) for one in sorted((path / DROP_INS).glob("*.toml"))]
+    return top + drop_ins
+
+
+def read(name: str, path: Any, order: int) -> Source:  # noqa: ANN401 - a Path or a resource
+    """Read one file; whatever is wrong with it stands in ``wrong``."""
+    source = Source(name, order, is_drop_in=name.startswith(f"{DROP_INS}/"))
+    try:
+        raw: bytes = path.read_bytes()
+    except OSError as error:
+        source.wrong = (f"cannot be read: {error.strerror}", "", None)
+        return source
+    _decode(source, raw)
+    if source.wrong is None:
+        _parse(source)
+    return source
+
+
+def _decode(source: Source, raw: bytes) -> None:
+    try:
+        text = raw.decode("utf-8-sig")  # Windows editors begin a file with a mark
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8-sig", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        message = f"not UTF-8: byte 0x{raw[error.start]:02x}"
+        source.wrong = (message, "save the file as UTF-8", Span(line, column, 1))
+        text = raw.decode("utf-8-sig", "replace")
+    source.text = text.replace("\r\n", "\n")
+
+
+def _parse(source: Source) -> None:
+    try:
+        source.tables = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        source.wrong = _explained(str(error), source.text)
+    except RecursionError:
+        source.wrong = ("too many nested lists or tables", "", None)
+
+
+def _explained(message: str, text: str) -> tuple[str, str, Span]:
+    """Bring tomllib's message and place into our form."""
+    lines = text.split("\n")
+    found = _AT.search(message)
+    message = _AT.sub("", message)
+    if found and found[1]:
+        line, column = int(found[1]), int(found[2])
+    else:
+        line = max((n for n, one in enumerate(lines, 1) if one.strip()), default=1)
+        column = len(lines[line - 1]) + 1
+    whole = lines[line - 1]
+    if double := _DOUBLE.search(message):
+        name = ".".join(part.strip(" '\"") for part in double[1].split(","))
+        column = len(whole) - len(whole.lstrip()) + 1
+        return (f"table [{name}] stands twice", "", Span(line, column, max(1, len(whole.strip()))))
+    hint = ""
+    if bare := _BARE_TEXT.match(whole):
+        hint = f'text stands in quotes: "{bare[1].strip()}"'
+    return (f"not TOML: {message[:1].lower()}{message[1:]}", hint, Span(line, column, 1))
