@@ -29,6 +29,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the daemon."""
     import asyncio
 
-    from agent import app
+    from agent.app import run as daemon
 
-    return asyncio.run(app.run(args.folder, state=args.state, socket=args.socket))
+    return asyncio.run(daemon(args.folder, state=args.state, socket=args.socket))

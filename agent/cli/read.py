@@ -1,0 +1,162 @@
+"""Show live values with their quality, their age and the raw words they were made of.
+
+Reads through the running gateway, between two of its polls, so that the device sees one client. When no
+gateway runs here, it connects by itself. Names may be points, devices or links; none means everything.
+
+For example:
+  citygate read                     every point of every device
+  citygate read main-meter          one device
+  citygate read main-meter.active_power --every 2s
+  citygate read plant-room --json
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from agent.cli import options
+from agent.cli.screen import figure, span, table
+from agent.core.duration import Duration
+from agent.core.errors import ConfigError, GatewayError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from agent.core.driver import Reading
+    from agent.core.plan import Link, Plan
+
+    Answer = list[dict[str, Any]]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what `citygate read` takes."""
+    parser.add_argument("names", metavar="NAME", nargs="*", help="point, device or link")
+    parser.add_argument("--every", metavar="TIME", help="read again and again, such as 2s")
+    options.config(parser)
+    options.socket(parser)
+    options.json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the values once, or until Ctrl-C; 1 when none of them is good."""
+    try:
+        pause = Duration.parse(args.every) if args.every else None
+    except ValueError as error:
+        raise ConfigError(f"--every: {error}") from error
+    while True:
+        readings, way = _read(args)
+        _print(readings, way, as_json=args.json)
+        if pause is None:
+            return 0 if any(one["quality"] == "good" for one in readings) else 1
+        time.sleep(pause)
+
+
+def _read(args: argparse.Namespace) -> tuple[Answer, str]:
+    """Read through the daemon if one runs, else by ourselves."""
+    from agent.status import ask
+
+    if _somebody_listens(args.socket):
+        links = {one["name"]: one for one in ask(args.socket, {"ask": "status"})["links"]}
+        names = [
+            inner
+            for name in args.names
+            for inner in ([one["name"] for one in links[name]["devices"]] if name in links else [name])
+        ]
+        answer = ask(args.socket, {"ask": "read", "points": names})
+        return answer["readings"], "through the running gateway"
+    import asyncio
+
+    from agent.config.load import load
+
+    plan = load(args.folder)
+    wanted = set(matching(plan, args.names))
+    return asyncio.run(_by_ourselves(plan, wanted)), "directly, because no gateway runs here"
+
+
+def _somebody_listens(path: Path) -> bool:
+    """Say whether a gateway is there; one that we may not ask is there too."""
+    import socket
+
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def matching(plan: Plan, names: Sequence[str]) -> list[str]:
+    """Give the points that *names* mean, all if none; raise ConfigError with the nearest name."""
+    everything = [(link.name, point.name) for link in plan.links for point in link.driver.points()]
+    groups: dict[str, list[str]] = {}
+    for link, point in everything:
+        for name in {link, point.partition(".")[0], point.rpartition(".")[0], point}:
+            groups.setdefault(name, []).append(point)
+    for name in names:
+        if name not in groups:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, groups, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise ConfigError(f'no point, device or link is called "{name}"{hint}')
+    chosen = [point for name in names for point in groups[name]] or [point for _, point in everything]
+    return list(dict.fromkeys(chosen))
+
+
+async def _by_ourselves(plan: Plan, wanted: set[str]) -> Answer:
+    answer: Answer = []
+    for link in plan.links:
+        chosen = tuple(point.name for point in link.driver.points() if point.name in wanted)
+        if chosen:
+            answer += await _link(link, chosen)
+    return answer
+
+
+async def _link(link: Link, chosen: tuple[str, ...]) -> Answer:
+    from agent.core.clock import SystemClock
+    from agent.core.driver import CanRead
+
+    if not isinstance(link.driver, CanRead):
+        raise GatewayError(f"{link.name}: driver {link.kind} cannot be read without a running gateway")
+    clock = SystemClock()
+    units = {point.name: point.unit for point in link.driver.points()}
+    readings: Sequence[Reading] = await link.driver.read(chosen, clock)
+    now = clock.boot()
+    return [
+        {
+            "point": one.sample.point,
+            "value": one.sample.value,
+            "unit": units.get(one.sample.point, ""),
+            "quality": str(one.sample.quality),
+            "why": one.sample.why,
+            "age": max(0.0, now - one.sample.at),
+            "raw": one.raw,
+        }
+        for one in readings
+    ]
+
+
+def _print(readings: Answer, way: str, *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        print(json.dumps({"readings": readings}), flush=True)
+        return
+    rows = [
+        [
+            one["point"],
+            figure(one["value"]),
+            one["unit"],
+            one["quality"] + (f" ({one['why']})" if one["why"] else ""),
+            "-" if one["age"] is None else span(one["age"]),
+            one["raw"],
+        ]
+        for one in readings
+    ]
+    print(f"{time.strftime('%H:%M:%S')}, {way}")
+    print(table(("point", "value", "unit", "quality", "age", "raw words"), rows), flush=True)

@@ -1,0 +1,130 @@
+"""Runs recorded samples through products, gate and encodings: the gateway without devices and brokers.
+
+A sample is a JSON object on a line of its own: ``{"at": "2026-11-21T20:00:00Z", "point": "hall.co2",
+"value": 612.0}``; ``quality`` and ``why`` may follow, and ``at`` may be seconds since 1970. Time is that of
+the samples: it advances second by second between them, and on until the last windows have closed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from agent.core.clock import Instant
+from agent.core.errors import ConfigError
+from agent.core.message import Encoding, Head, Message
+from agent.core.sample import Quality, Sample
+from agent.gate import Gate
+from agent.pipeline import Pipeline
+from agent.registry import plugin
+
+if TYPE_CHECKING:
+    from agent.core.plan import Plan
+    from agent.core.product import Route
+    from agent.core.record import Record
+
+_LATE: Final = 60.0  # more than a window waits for late samples
+_TICKS: Final = 4000  # per window, once samples have ended
+
+
+def samples(lines: Iterable[str]) -> Iterator[Sample]:
+    """Read samples; raise ConfigError that names the faulty line."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield _sample(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
+            raise ConfigError(f"line {number} is no sample: {reason}\n  {line.strip()[:200]}") from error
+
+
+class Replay:
+    """One plan at work on recorded time."""
+
+    def __init__(self, plan: Plan) -> None:
+        zone = ZoneInfo(plan.timezone)
+        self._plan = plan
+        self._gate = Gate(plan.products, plan.routes, zone)
+        self._zone = zone
+        self._pipelines: dict[str, Pipeline] = {}
+        self._numbers: dict[str, int] = {}
+        self._encodings: dict[str, Encoding] = {
+            one.name: plugin("encoding", one.encoding)(plan.place) for one in plan.recipients
+        }
+        self.unwanted: dict[str, int] = {}
+
+    def leaving(self, recorded: Iterable[Sample]) -> Iterator[tuple[Route, Message]]:
+        """Give each message that would leave, with its route, in order."""
+        now = 0.0
+        for sample in recorded:
+            if not self._pipelines:
+                now = sample.at
+                self._begin(now)
+            while now + 1 <= sample.at:
+                now += 1
+                yield from self._tick(now)
+            now = max(now, sample.at)
+            yield from self._feed(sample, now)
+        if self._pipelines:
+            yield from self._finish(now)
+
+    def _begin(self, now: float) -> None:
+        for product in self._plan.products:
+            self._pipelines[product.id] = Pipeline(product, zone=self._zone, now=_instant(now), saved=None)
+
+    def _feed(self, sample: Sample, now: float) -> Iterator[tuple[Route, Message]]:
+        wanted = False
+        for product, pipeline in self._pipelines.items():
+            if sample.point in pipeline.wants:
+                wanted = True
+                yield from self._clear(product, pipeline.feed([sample]), now)
+        if not wanted:
+            self.unwanted[sample.point] = self.unwanted.get(sample.point, 0) + 1
+
+    def _tick(self, now: float) -> Iterator[tuple[Route, Message]]:
+        for product, pipeline in self._pipelines.items():
+            yield from self._clear(product, pipeline.tick(_instant(now)), now)
+
+    def _finish(self, end: float) -> Iterator[tuple[Route, Message]]:
+        """Let time pass until each product has closed the window that was open at *end*."""
+        for product in self._plan.products:
+            pipeline = self._pipelines[product.id]
+            step, now = max(1.0, product.window / _TICKS), end
+            while now < end + product.window + _LATE:
+                now += step
+                if found := pipeline.tick(_instant(now)):
+                    yield from self._clear(product.id, found, now)
+                    break
+
+    def _clear(self, product: str, records: list[Record], now: float) -> Iterator[tuple[Route, Message]]:
+        if not records:
+            return
+        for cleared in self._gate.clear(product, records, _instant(now)):
+            route = cleared.route
+            head = Head(epoch=1, seq=self._numbers.get(route.id, 0) + 1, policy=self._plan.policy)
+            found = self._encodings[route.recipient].batch(cleared.product, head, cleared.records)
+            self._numbers[route.id] = head.seq - 1 + len(found)
+            yield from ((route, message) for message in found)
+
+
+def _sample(raw: dict[str, Any]) -> Sample:
+    at = raw["at"]
+    if isinstance(at, str):
+        when = datetime.fromisoformat(at)
+        at = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    value = raw.get("value")
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"value {value} is not finite")
+    quality = Quality(raw.get("quality", Quality.GOOD if value is not None else Quality.BAD))
+    return Sample(
+        str(raw["point"]), None if value is None else float(value), float(at), quality, raw.get("why", "")
+    )
+
+
+def _instant(now: float) -> Instant:
+    return Instant(now, now, synced=True)

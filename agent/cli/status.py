@@ -1,0 +1,149 @@
+"""Show how the running gateway does, on one screen, and what to do next.
+
+The exit status is 0 when all is well, 1 when something wants attention or no gateway runs.
+
+For example:
+  citygate status
+  citygate status --json | jq .recipients
+  watch citygate status
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.cli import options
+from agent.cli.screen import figure, size, span, table
+
+if TYPE_CHECKING:
+    import argparse
+
+    Object = dict[str, Any]
+
+_WORDS = {
+    "held": "nobody subscribes to it at the broker; it waits. Start the city's subscriber",
+    "expired": "its grant has ended; a new `until` in sharing.toml opens it again",
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what `citygate status` takes."""
+    options.socket(parser)
+    options.json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the daemon's own report."""
+    from agent.status import ask
+
+    found = ask(args.socket, {"ask": "status"})
+    todo = next_steps(found)
+    if args.json:
+        import json
+
+        print(json.dumps({**found, "next": todo}, indent=2))
+    else:
+        print("\n".join([*_gateway(found), "", *_links(found), "", *_recipients(found), "", *_todo(todo)]))
+    return 1 if todo else 0
+
+
+def next_steps(found: Object) -> list[str]:
+    """Say, most urgent first, what wants attention and what cures it."""
+    steps = []
+    if found["fault"]:
+        steps.append("the changed configuration has faults and is not in force: citygate check")
+    steps += [f"{name} hangs: journalctl -u citygate -n 50" for name in found["hanging"]]
+    for link in found["links"]:
+        if link["why"]:
+            steps.append(f"link {link['name']}: {link['why']}{_again(link)}")
+            continue  # what is wrong with the link is wrong with each of its devices
+        steps += [_device_step(one) for one in link["devices"] if one["state"] in {"silent", "faulty"}]
+    for one in found["recipients"]:
+        if not one["connected"]:
+            steps.append(f"recipient {one['name']}: {one['why'] or 'not connected'}{_again(one)}")
+        steps += [_route_step(one, route, word) for route, word in one["routes"].items() if word != "ok"]
+        cap = one["queue"]["cap"]
+        if cap and one["queue"]["bytes"] > 0.8 * cap:
+            steps.append(f"recipient {one['name']}: the outbox is nearly full; the oldest will be dropped")
+    return steps
+
+
+def _device_step(device: Object) -> str:
+    why = f" ({device['why'].replace('_', ' ')})" if device["why"] else ""
+    return f"device {device['name']} is {device['state']}{why} for {span(device['for_s'])}: is it on? " + (
+        f"citygate read {device['name']}"
+    )
+
+
+def _route_step(recipient: Object, route: str, word: str) -> str:
+    what = f"{recipient['name']}/{route.removeprefix(recipient['name'] + '.')}"
+    if word.startswith("refused"):
+        code = word.partition(":")[2]
+        return f"{what} is refused by {recipient['broker']} ({code}): its access list must let us write"
+    return f"{what} is {word}: {_WORDS.get(word, 'see the log')}"
+
+
+def _again(service: Object) -> str:
+    return f"; next try in {span(service['next_try_s'])}" if service["next_try_s"] is not None else ""
+
+
+def _gateway(found: Object) -> list[str]:
+    clock = found["clock"]
+    synced = "synchronised" if clock["synced"] else "not synchronised: times are marked"
+    waiting = ", windows wait for it" if clock["waiting"] else ""
+    return [
+        f"{found['place']}  {found['state']}  citygate {found['software']}, up {span(found['runs_s'])}",
+        f"  {found['sentence']}",
+        f"  clock {clock['utc']} ({synced}{waiting}); policy {found['policy']} since {found['loaded']}; "
+        f"memory {found['rss_mb']:.0f} MB",
+        *(f"  warning: {one}" for one in found["warnings"]),
+    ]
+
+
+def _links(found: Object) -> list[str]:
+    lines = []
+    for link in found["links"]:
+        figures = "  ".join(f"{name} {_short(value)}" for name, value in link["figures"].items())
+        lines.append(f"link {link['name']} ({link['driver']}): {link['state']}  {figures}".rstrip())
+        rows = [
+            [
+                one["name"],
+                one["state"],
+                f"{one['points'] - one['points_bad']}/{one['points']}",
+                "never" if one["last_good_s"] is None else f"{span(one['last_good_s'])} ago",
+                one["why"],
+            ]
+            for one in link["devices"]
+        ]
+        lines.append(table(("device", "state", "good points", "last good", "why"), rows))
+    return lines or ["no links are configured"]
+
+
+def _recipients(found: Object) -> list[str]:
+    rows = [
+        [
+            one["name"],
+            one["broker"],
+            "connected" if one["connected"] else "away",
+            "  ".join(f"{_product(one, route)}: {word}" for route, word in one["routes"].items()) or "-",
+            str(one["queue"]["n"]),
+            size(one["queue"]["bytes"]),
+            one["queue"]["oldest"] or "-",
+        ]
+        for one in found["recipients"]
+    ]
+    heads = ("recipient", "broker", "state", "routes", "waiting", "bytes", "oldest")
+    made = ", ".join(f"{one['name']} {one['records']}" for one in found["products"])
+    return [table(heads, rows), f"  figures made since the start: {made or 'none'}"]
+
+
+def _product(recipient: Object, route: str) -> str:
+    return route.removeprefix(f"{recipient['name']}.")
+
+
+def _todo(steps: list[str]) -> list[str]:
+    return ["Next:", *(f"  {one}" for one in steps)] if steps else ["All is well."]
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else figure(value, 1)

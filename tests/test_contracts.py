@@ -1,0 +1,87 @@
+"""Every plugin keeps its contract: class, docstring, settings with descriptions, a test, a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import msgspec
+import pytest
+
+from agent.core.driver import DeviceSettings, LinkSettings, PointSettings
+from agent.core.settings import Settings
+from agent.registry import Family, kinds, plugin
+
+ROOT = Path(__file__).parent.parent
+HOMES = {"driver": "drivers", "step": "pipelines", "encoding": "agent/encodings"}
+TESTS = {"driver": "tests/drivers", "step": "tests/pipelines", "encoding": "tests/encodings"}
+FAMILIES: tuple[Family, ...] = ("driver", "step", "encoding")
+PLUGINS = [(family, kind) for family in FAMILIES for kind in kinds(family)]
+
+
+def test_there_are_plugins_of_each_family() -> None:
+    assert {family for family, _ in PLUGINS} == set(FAMILIES)
+
+
+@pytest.mark.parametrize(("family", "kind"), PLUGINS)
+def test_a_plugin_is_a_documented_class_in_the_file_of_its_name(family: Family, kind: str) -> None:
+    found = plugin(family, kind)
+    stem = kind.replace("-", "_")
+    assert (ROOT / HOMES[family] / f"{stem}.py").exists()
+    assert found.__name__ == kind.title().replace("-", "")
+    assert len(found.__doc__ or "") > 20
+
+
+@pytest.mark.parametrize(("family", "kind"), PLUGINS)
+def test_a_plugin_has_a_test_of_its_own(family: str, kind: str) -> None:
+    stem = kind.replace("-", "_")
+    assert list((ROOT / TESTS[family]).glob(f"**/test_{stem}*.py")), f"{TESTS[family]}/test_{stem}.py"
+
+
+@pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])
+def test_a_plugin_has_a_page(family: str, kind: str) -> None:
+    page = ROOT / "docs" / "technician" / f"{family}s" / f"{kind.replace('-', '_')}.md"
+    other = page.with_name(f"{kind}.md")
+    assert page.exists() or other.exists(), page
+
+
+@pytest.mark.parametrize("kind", kinds("driver"))
+def test_a_driver_is_frozen_settings_with_devices_and_points(kind: str) -> None:
+    driver = plugin("driver", kind)
+    assert issubclass(driver, LinkSettings)
+    assert issubclass(driver.device_type, DeviceSettings)
+    assert issubclass(driver.device_type.point_type, PointSettings)
+    for one in (driver, driver.device_type, driver.device_type.point_type):
+        assert not undescribed(one)
+
+
+@pytest.mark.parametrize("kind", kinds("step"))
+def test_a_step_is_frozen_settings_that_start(kind: str) -> None:
+    step = plugin("step", kind)
+    assert issubclass(step, Settings)
+    assert callable(getattr(step, "start", None))
+    assert not undescribed(step)
+
+
+@pytest.mark.parametrize("kind", kinds("encoding"))
+def test_an_encoding_offers_every_message(kind: str) -> None:
+    encoding = plugin("encoding", kind)
+    for name in ("batch", "gap", "start", "time", "birth", "status", "will"):
+        assert callable(getattr(encoding, name))
+
+
+def test_profiles_have_golden_values() -> None:
+    for profile in (ROOT / "config" / "profiles").rglob("*.toml"):
+        golden = ROOT / "tests" / "profiles" / profile.relative_to(ROOT / "config" / "profiles")
+        assert golden.exists(), golden
+
+
+def undescribed(settings: type[Settings]) -> list[str]:
+    """List the keys without a description: editors and pages would have nothing to show for them."""
+    assert settings.__struct_config__.frozen
+    hints = get_type_hints(settings, include_extras=True)
+    return [name for name in settings.__struct_fields__ if not described(hints[name])]
+
+
+def described(annotation: object) -> bool:
+    return any(isinstance(one, msgspec.Meta) and one.description for one in get_args(annotation))
