@@ -18,7 +18,7 @@ _NO_WORD: Final = re.compile(r"[^a-z0-9_]+")
 
 def rounded(value: float | None, step: float) -> int | float | None:
     """Round to a multiple of *step* (0: not at all); whole numbers lose their fraction, NaN is None."""
-    if value is None or not math.isfinite(value):
+    if value is None or not math.isfinite(value := float(value)):
         return None
     if step > 0:
         places, ten = _places(step)

@@ -1,0 +1,34 @@
+"""Turns a configured recipient into a call: secrets are looked up anew for each connection."""
+
+from __future__ import annotations
+
+from agent.config.secrets import secret, secret_file
+from agent.core.message import Message
+from agent.core.plan import Recipient
+from agent.uplink.flow import WINDOW
+from agent.uplink.port import Call
+
+
+def call_of(recipient: Recipient, gateway: str, patience: float, will: Message) -> Call:
+    """Say how to reach *recipient*; raise ConfigError for a credential that is missing."""
+    tls = recipient.tls
+    return Call(
+        host=recipient.host,
+        port=recipient.port,
+        client_id=recipient.client_id or gateway,
+        username=secret(recipient.username) if recipient.username else None,
+        password=secret(recipient.password) if recipient.password else None,
+        version=recipient.mqtt,
+        keepalive=max(1, round(recipient.keepalive)),
+        patience=patience,
+        window=WINDOW,
+        will=will,
+        tls=tls is not None,
+        ca=_file(tls.ca) if tls else None,
+        certificate=_file(tls.certificate) if tls else None,
+        key=_file(tls.key) if tls else None,
+    )
+
+
+def _file(reference: str) -> str | None:
+    return str(secret_file(reference)) if reference else None

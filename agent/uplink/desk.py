@@ -1,0 +1,63 @@
+"""What the uplink is given by the rest of the daemon."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from agent.core.clock import Clock
+from agent.core.message import Queue
+from agent.outbox.row import Row
+from agent.uplink.client import connect
+from agent.uplink.port import Connect
+from agent.uplink.timing import Timing
+
+
+class Feed(Protocol):
+    """One recipient's side of the outbox; see ``agent.outbox``."""
+
+    async def wait(self) -> None:
+        """Wait until there may be something to take."""
+        ...
+
+    async def take(self, live: int, backlog: int, skip: frozenset[str]) -> list[Row]:
+        """Give rows to send, which are then in flight; none of the routes in *skip*."""
+        ...
+
+    def acked(self, row: Row) -> None:
+        """Note that the broker has it."""
+        ...
+
+    def release(self, rows: list[Row]) -> None:
+        """Give back what was not acknowledged."""
+        ...
+
+    def online(self, connected: bool) -> None:
+        """Note whether rows may be sent now."""
+        ...
+
+
+def _none() -> frozenset[str]:
+    return frozenset()
+
+
+class UplinkDesk(Struct, kw_only=True):
+    """What an uplink may ask: the time, how the gateway does, what waits, and which grants have ended.
+
+    ``state`` gives online, degraded or stopping; ``queue`` what this recipient still has to get; ``expired``
+    the ids of its routes whose grant has ended. ``gateway`` is the client id where none is configured.
+    The rest is for tests: patience, network and randomness.
+    """
+
+    clock: Clock
+    state: Callable[[], str]
+    queue: Callable[[], Queue]
+    software: str
+    gateway: str
+    expired: Callable[[], frozenset[str]] = _none
+    timing: Timing = Timing()
+    connect: Connect = connect
+    chance: Callable[[], float] = random.random

@@ -1,0 +1,111 @@
+"""Opens the socket to a broker, with TLS if asked; every wait can be cancelled, every failure is a sentence.
+
+It hands out a socket only when everything that was asked for holds: asked for TLS, there is TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from agent.core.errors import UplinkError
+from agent.uplink import tls
+
+_UNANSWERED_MS: Final = 15_000  # the kernel gives up on bytes that nobody has acknowledged for so long
+
+
+async def dial(host: str, port: int, context: ssl.SSLContext | None, *, patience: float) -> socket.socket:
+    """Connect to the first address of *host* that answers; raise UplinkError."""
+    where = f"{host}:{port}"
+    try:
+        async with asyncio.timeout(patience):
+            opened = await _connected(host, port, where, patience=patience)
+            return opened if context is None else await _secured(opened, context, host, where)
+    except TimeoutError as error:
+        raise UplinkError(f"{where} did not answer within {patience:g} s") from error
+
+
+async def _connected(host: str, port: int, where: str, *, patience: float) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    try:
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise UplinkError(
+            f'no address is known for "{host}" ({error.strerror}); check its name and DNS'
+        ) from error
+    trouble: OSError | None = None
+    for family, kind, protocol, _, address in addresses:
+        made = socket.socket(family, kind, protocol)
+        try:
+            _prepare(made)
+            async with asyncio.timeout(patience / len(addresses)):  # one dead address must not use it all up
+                await loop.sock_connect(made, address)
+        except OSError as error:
+            trouble = error
+        else:
+            return made
+        finally:
+            if made.fileno() >= 0 and not _is_connected(made):
+                made.close()
+    if isinstance(trouble, TimeoutError):
+        raise TimeoutError
+    raise UplinkError(_unreachable(trouble, where)) from trouble
+
+
+def _prepare(made: socket.socket) -> None:
+    made.setblocking(False)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
+
+
+def _is_connected(made: socket.socket) -> bool:
+    try:
+        made.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def _unreachable(trouble: OSError | None, where: str) -> str:
+    if isinstance(trouble, ConnectionRefusedError):
+        return f"nothing listens on {where}: is the broker running, is the port right?"
+    said = (trouble and trouble.strerror) or "no address could be tried"
+    return f"{where} cannot be reached: {said.lower()}"
+
+
+async def _secured(plain: socket.socket, context: ssl.SSLContext, host: str, where: str) -> ssl.SSLSocket:
+    """Do the handshake; on any failure the socket is closed and UplinkError says why."""
+    loop = asyncio.get_running_loop()
+    wrapped = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+    done = False
+    try:
+        while not done:
+            try:
+                wrapped.do_handshake()
+                done = True
+            except ssl.SSLWantReadError:
+                await _ready(wrapped, loop.add_reader, loop.remove_reader)
+            except ssl.SSLWantWriteError:
+                await _ready(wrapped, loop.add_writer, loop.remove_writer)
+    except OSError as error:
+        clock = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        raise UplinkError(tls.explain(error, where, host=host, clock=clock)) from error
+    finally:
+        if not done:
+            wrapped.close()
+    return wrapped
+
+
+async def _ready(
+    made: socket.socket, add: Callable[..., Any], remove: Callable[[socket.socket], Any]
+) -> None:
+    ready = asyncio.Event()
+    add(made, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        remove(made)

@@ -1,0 +1,89 @@
+"""TLS towards a broker: 1.2 or newer, names verified, and a clear sentence for each way in which it fails.
+
+There is no switch to verify less, and nothing here or above it falls back to plain text.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from agent.core.errors import UplinkError
+
+_EXPIRED: Final = 10
+_NOT_YET: Final = 9
+_UNKNOWN: Final = frozenset({2, 18, 19, 20, 21})
+_NAMES: Final = frozenset({62, 64})
+_NO_TLS: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
+)
+_ALERTS: Final = {
+    "CERTIFICATE_REQUIRED": "the broker wants a client certificate: set tls.certificate and tls.key",
+    "HANDSHAKE_FAILURE": "the broker refused the handshake; it may want a client certificate",
+    "UNKNOWN_CA": "the broker does not know the authority of our client certificate",
+    "BAD_CERTIFICATE": "the broker does not accept our client certificate",
+    "CERTIFICATE_EXPIRED": "the broker says that our client certificate has expired",
+    "CERTIFICATE_UNKNOWN": "the broker does not accept our client certificate",
+    "CERTIFICATE_REVOKED": "the broker says that our client certificate was revoked",
+    "PROTOCOL_VERSION": "the broker speaks only TLS versions older than 1.2; it must be updated",
+    "UNSUPPORTED_PROTOCOL": "the broker speaks only TLS versions older than 1.2; it must be updated",
+}
+
+
+def context(ca: str | None, certificate: str | None = None, key: str | None = None) -> ssl.SSLContext:
+    """Make a verifying client context: *ca* or the system's authorities; raise UplinkError for bad files."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and name
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if ca:
+            made.load_verify_locations(ca)
+        else:
+            made.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    except (OSError, ssl.SSLError) as error:
+        raise UplinkError(f"tls.ca {ca} cannot be used: {_plain(error)}") from error
+    if certificate:
+        try:
+            made.load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            raise UplinkError(
+                f"tls.certificate {certificate} with tls.key {key} cannot be used: {_plain(error)}"
+            ) from error
+    return made
+
+
+def explain(error: OSError, where: str, *, host: str, clock: str = "") -> str:
+    """Say what failed while talking TLS to *where*, and what to do; *clock* is our time of day, as text."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{where}: {_verification(error, host, clock)}; nothing was sent"
+    if isinstance(error, ssl.SSLEOFError | ConnectionResetError | BrokenPipeError):
+        return f"{where} closed the connection during the TLS handshake; nothing was sent"
+    name = getattr(error, "reason", "") or ""
+    if name in _NO_TLS:
+        return f"{where} does not speak TLS; is mqtts:// right for this port? nothing was sent"
+    for alert, sentence in _ALERTS.items():
+        if name.endswith(alert):
+            return f"{where}: {sentence}"
+    return f"{where}: TLS failed: {_plain(error)}; nothing was sent"
+
+
+def _verification(error: ssl.SSLCertVerificationError, host: str, clock: str) -> str:
+    code = error.verify_code
+    told = f" (our clock says {clock})" if clock else ""
+    if code in _NAMES:
+        return f'its certificate is not made out to "{host}": use the name in the certificate as host'
+    if code in _UNKNOWN:
+        return (
+            "its certificate is signed by an authority we do not know: set tls.ca to the broker's authority"
+        )
+    if code == _EXPIRED:
+        return f"its certificate has expired{told}: the broker needs a new one, or our clock is wrong"
+    if code == _NOT_YET:
+        return f"its certificate is not valid yet{told}: our clock is probably slow; is NTP working?"
+    return f"its certificate is refused: {error.verify_message}"
+
+
+def _plain(error: OSError) -> str:
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, str):
+        return reason.lower().replace("_", " ")
+    return error.strerror or str(error) or type(error).__name__

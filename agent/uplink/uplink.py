@@ -1,0 +1,240 @@
+"""The uplink: one recipient's broker, kept informed and fed from the outbox.
+
+``run`` is one connection and ends with UplinkError when that is lost; the supervisor calls it again. What the
+broker thinks of each route outlives the connection and stays here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from math import inf
+from typing import Final
+
+from agent.core.errors import ConfigError, UplinkError
+from agent.core.message import Encoding, Head, Message, Status
+from agent.core.plan import Recipient
+from agent.core.product import Product, Route
+from agent.uplink.call import call_of
+from agent.uplink.desk import Feed, UplinkDesk
+from agent.uplink.flow import Flow
+from agent.uplink.port import Link
+from agent.uplink.reasons import TAKEN_OVER, meaning
+from agent.uplink.routes import HELD, OK, Routes
+from agent.uplink.session import Session, Setup, Tally
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_log = logging.getLogger(__name__)
+
+
+class Uplink:
+    """One recipient's connection and what is known of its routes."""
+
+    def __init__(
+        self,
+        recipient: Recipient,
+        encoding: Encoding,
+        feed: Feed,
+        desk: UplinkDesk,
+    ) -> None:
+        self._recipient = recipient
+        self._encoding = encoding
+        self._feed = feed
+        self._desk = desk
+        self._timing = desk.timing
+        self._routes = Routes(self._timing)
+        self._tally = Tally()
+        self._connects = 0
+        self._session: Session | None = None
+        self._stopped = ""
+        self._resumed = asyncio.Event()
+        self._plan: tuple[tuple[Product, ...], tuple[Route, ...]] = ((), ())
+        self._policy = self._lid = ""
+        self._epoch = 0
+        if recipient.mqtt != "5":
+            _log.warning(
+                "%s: MQTT 3.1.1 does not tell refusals; what the broker drops is lost", recipient.name
+            )
+        self._told: object = None
+        self._tell_at = self._births_at = 0.0
+        self._complained: dict[str, int] = {}
+
+    def configure(
+        self,
+        products: Sequence[Product],
+        routes: Sequence[Route],
+        policy: str,
+        lid: str,
+        epoch: int,
+    ) -> None:
+        """Take over a plan, at start and at each reload; births and status are told again."""
+        mine = tuple(route for route in routes if route.recipient == self._recipient.name)
+        self._plan = (tuple(products), mine)
+        self._policy, self._lid, self._epoch = policy, lid, epoch
+        self._routes.configure(route.id for route in mine)
+        self._told, self._births_at = None, 0.0
+        self._stopped = ""
+        self._resumed.set()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._session is not None
+
+    @property
+    def figures(self) -> dict[str, float | str]:
+        """What ``citygate status`` shows of this uplink."""
+        tally = self._tally
+        shown: dict[str, float | str] = {
+            "broker": f"{self._recipient.host}:{self._recipient.port}",
+            "connections": self._connects,
+            "sent": tally.sent,
+            "accepted": tally.accepted,
+            "refused": tally.refused,
+            "late": tally.late,
+            "unanswered": self._session.flying if self._session else 0,
+            "rtt_ms": tally.rtt_ms,
+        }
+        if self._stopped:
+            shown["stopped"] = self._stopped
+        if self._recipient.mqtt != "5":
+            shown["warning"] = "MQTT 3.1.1: refusals are invisible"
+        return shown
+
+    def words(self) -> dict[str, str]:
+        """Give each route's word: ok, held, refused:0xNN or expired."""
+        return dict(self._routes.words(self._desk.expired()))
+
+    async def run(self) -> None:
+        """Connect, send until the connection is lost, then raise UplinkError; when cancelled, say goodbye."""
+        await self._wait_for_a_person()
+        if self._connects == 0 and self._recipient.host not in _LOOPBACK:
+            await self._desk.clock.sleep(self._desk.chance() * self._timing.crowd)
+        will = self._encoding.will(self._lid, self._epoch)
+        try:
+            call = call_of(self._recipient, self._desk.gateway, self._timing.connect, will)
+        except ConfigError as error:  # a credential may still be put in place
+            raise UplinkError(f"{self._recipient.name}: {error}") from error
+        link = await self._desk.connect(call)
+        await self._live(link, will)
+
+    async def _live(self, link: Link, will: Message) -> None:
+        now = self._desk.clock.boot()
+        flow = Flow(self._recipient.rate, link.info.receive_maximum, now)
+        session = Session(link, self._feed, self._routes, flow=flow, setup=self._setup())
+        self._session, self._connects = session, self._connects + 1
+        self._routes.connected(now)
+        self._told, self._births_at = None, 0.0
+        self._feed.online(True)
+        _log.info("%s: connected to %s", self._recipient.name, self._where)
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            await session.farewell([self._status("stopping"), will])
+            raise
+        finally:
+            self._session = None
+            session.end()
+            self._feed.online(False)
+            self._stop_if_taken_over(link)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._recipient.host}:{self._recipient.port}"
+
+    def _setup(self) -> Setup:
+        return Setup(
+            now=self._desk.clock.now,
+            timing=self._timing,
+            tally=self._tally,
+            hold=self._recipient.on_no_subscriber == "hold",
+            where=self._where,
+            epoch=lambda: self._epoch,
+            expired=self._desk.expired,
+            news=self._news,
+            next_news=lambda: min(self._tell_at, self._births_at),
+            changed=self._changed,
+            own_answered=self._own_answered,
+        )
+
+    # -- what we say of ourselves
+
+    def _news(self, now: float) -> list[Message]:
+        """Give births when they are due, and the status on change and once a minute."""
+        said: list[Message] = []
+        if now >= self._births_at:
+            said.extend(self._births())
+            self._births_at = inf
+        told = (self._state(), tuple(self.words().items()), self._policy, self._clock_word())
+        if now >= self._tell_at or told != self._told:  # figures alone can wait for their minute
+            self._told, self._tell_at = told, now + self._timing.status
+            said.append(self._status(self._state()))
+        return said
+
+    def _births(self) -> list[Message]:
+        products, routes = self._plan
+        known = {product.id: product for product in products}
+        head = Head(epoch=self._epoch, seq=0, policy=self._policy, boot_id=self._desk.clock.boot_id)
+        said: list[Message] = []
+        for route in routes:
+            said.extend(self._encoding.birth(known[route.product], route, head, self._lid))
+        return said
+
+    def _status(self, state: str) -> Message:
+        status = Status(
+            state=state,
+            lid=self._lid,
+            epoch=self._epoch,
+            policy=self._policy,
+            queue=self._desk.queue(),
+            routes=tuple(self.words().items()),
+            clock=self._clock_word(),
+            software=self._desk.software,
+        )
+        return self._encoding.status(status)
+
+    def _state(self) -> str:
+        state = self._desk.state()
+        in_trouble = any(word.startswith("refused") for word in self.words().values())
+        return "degraded" if state == "online" and in_trouble else state
+
+    def _clock_word(self) -> str:
+        return "ntp" if self._desk.clock.now().synced else "unsynced"
+
+    # -- what goes wrong
+
+    def _changed(self, route: str, reason: int) -> None:
+        """Log a route's new word, once."""
+        match self._routes.words()[route]:
+            case word if word == OK:
+                _log.info("%s: accepted again; what waited follows", route)
+            case word if word == HELD:
+                _log.warning("%s: nobody has subscribed at %s; its data wait here", route, self._where)
+            case _:
+                _log.error("%s: refused by %s: %s; its data wait here", route, self._where, meaning(reason))
+
+    def _own_answered(self, topic: str, reason: int) -> None:
+        """Log once that birth or status is refused, and try again with the probes."""
+        if reason < 0x80:
+            self._complained.pop(topic, None)
+            return
+        self._births_at = min(self._births_at, self._desk.clock.boot() + self._timing.probe)
+        if self._complained.get(topic) != reason:
+            self._complained[topic] = reason
+            _log.error("%s: %s refuses %s: %s", self._recipient.name, self._where, topic, meaning(reason))
+
+    def _stop_if_taken_over(self, link: Link) -> None:
+        if link.closed.done() and link.closed.result().reason == TAKEN_OVER:
+            self._stopped = (
+                f"another client uses our client id at {self._where}: two gateways with one name? "
+                "Correct one of them, then reload"
+            )
+            _log.critical("%s: %s", self._recipient.name, self._stopped)
+
+    async def _wait_for_a_person(self) -> None:
+        """Stay away after a twin took over: connecting again would throw it out, and it us."""
+        if self._stopped:
+            self._resumed.clear()
+            await self._resumed.wait()
