@@ -32,15 +32,13 @@ class Restart(Struct, frozen=True, kw_only=True):
     """How patiently a failing service is started again; all spans in seconds.
 
     The nth back-off is ``first * 2**n`` up to ``longest``, times a random factor from ``spread``. A run of
-    ``settle`` seconds counts as health and starts the back-off anew. The first start of all waits a random
-    part of ``hold``.
+    ``settle`` seconds counts as health and starts the back-off anew.
     """
 
     first: float = 1.0
     longest: float = 60.0
     spread: tuple[float, float] = (0.8, 1.2)
     settle: float = 60.0
-    hold: float = 0.0
     most_crashes: int = 5
     within: float = 600.0
 
@@ -48,12 +46,12 @@ class Restart(Struct, frozen=True, kw_only=True):
 LINK: Final = Restart()
 """For links: near each other in time, a device that returns should be found soon."""
 
-UPLINK: Final = Restart(spread=(0.0, 1.0), hold=10.0)
+UPLINK: Final = Restart(spread=(0.0, 1.0))
 """For uplinks: full jitter, since a thousand gateways may have lost the same broker."""
 
 
 class Life(Struct, kw_only=True):
-    """How one service does; ``state`` is starting, running, waiting, finished or stopped.
+    """How one service does; ``state`` is running, waiting, finished or stopped.
 
     ``started`` and ``next_try`` are boot-time seconds, ``why`` what ended the last run, ``attempts`` how
     many runs were begun; ``scope`` and ``bounced`` are the supervisor's own.
@@ -61,7 +59,7 @@ class Life(Struct, kw_only=True):
 
     name: str
     trouble: Trouble
-    state: str = "starting"
+    state: str = "running"
     why: str = ""
     started: float = 0.0
     next_try: float = 0.0
@@ -137,8 +135,6 @@ class Supervisor:
             life.scope.reschedule(asyncio.get_running_loop().time())
 
     async def _keep(self, life: Life, service: Service, restart: Restart) -> None:
-        if restart.hold:
-            await self._clock.sleep(self._rng.uniform(0.0, restart.hold))
         crashes: deque[float] = deque(maxlen=restart.most_crashes)
         failures = 0
         while (failure := await self._one_run(life, service, restart.settle)) is not None:

@@ -70,11 +70,9 @@ async def test_links_spread_their_retries_a_little(virtual: VirtualClock) -> Non
     assert len(set(shares)) == len(shares)
 
 
-async def test_uplinks_hold_their_first_connect_and_use_full_jitter(virtual: VirtualClock) -> None:
-    began = virtual.boot()
+async def test_uplinks_spread_their_retries_over_the_whole_back_off(virtual: VirtualClock) -> None:
     service = Service(virtual, [UplinkError("the broker is away") for _ in range(40)])
     await _run_for(virtual, service, seconds=5000, restart=UPLINK)
-    assert 0 < service.began[0] - began <= 10
     late = service.pauses[6:]
     assert min(late) < 20
     assert 40 < max(late) <= 60

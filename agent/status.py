@@ -1,0 +1,60 @@
+"""Asks the running gateway a question over its Unix socket: one JSON object each way, each on one line.
+
+``{"ask": "status"}``, ``{"ask": "read", "points": [...]}`` and ``{"ask": "ping"}``; the answer to anything
+that cannot be answered is ``{"error": "a sentence"}``. For commands: synchronous, and light to import.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from agent.core.errors import GatewayError
+
+LONGEST: Final = 4 * 1024 * 1024
+"""Bytes that an answer may have; a question may have a hundredth of it."""
+
+
+def ask(path: Path, wish: dict[str, Any], *, patience: float = 20.0) -> dict[str, Any]:
+    """Give the daemon's answer to *wish*; raise GatewayError with its sentence, or when none runs."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(patience)
+            line.connect(str(path))
+            line.sendall(json.dumps(wish).encode() + b"\n")
+            answer = _whole_line(line)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise GatewayError(f"no gateway is running here: nobody listens at {path}") from None
+    except PermissionError:
+        raise GatewayError(
+            f"you may not ask the gateway at {path}; join the group that owns the socket, or use sudo"
+        ) from None
+    except TimeoutError:
+        raise GatewayError(f"the gateway at {path} did not answer within {patience:g} s") from None
+    except OSError as error:
+        raise GatewayError(f"the gateway at {path} cannot be asked: {error}") from None
+    return _understood(answer, path)
+
+
+def _whole_line(line: socket.socket) -> bytes:
+    parts = bytearray()
+    while not parts.endswith(b"\n") and len(parts) < LONGEST:
+        part = line.recv(65536)
+        if not part:
+            break
+        parts += part
+    return bytes(parts)
+
+
+def _understood(answer: bytes, path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        raise GatewayError(f"the gateway at {path} broke off in the middle of its answer") from None
+    if not isinstance(found, dict):
+        raise GatewayError(f"the gateway at {path} gave an answer of an unknown form")
+    if "error" in found:
+        raise GatewayError(str(found["error"]))
+    return found

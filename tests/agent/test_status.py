@@ -1,0 +1,144 @@
+"""Questions over the Unix socket: the daemon's end and the command's end together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.control import Control
+from agent.core.errors import GatewayError
+from agent.status import ask
+
+
+async def _answer(wish: dict[str, Any]) -> dict[str, Any]:
+    if wish.get("ask") == "ping":
+        return {"pong": "1.0"}
+    if wish.get("ask") == "echo":
+        return wish
+    raise GatewayError("nobody knows this question")
+
+
+@asynccontextmanager
+async def _listening(path: Path) -> AsyncIterator[None]:
+    control = Control(path, _answer)
+    task = asyncio.create_task(control.run())
+    async with asyncio.timeout(5):
+        await control.listening.wait()
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def _guest(path: Path) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_a_question_is_answered(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "control.sock"
+    async with _listening(path):
+        assert await asyncio.to_thread(ask, path, {"ask": "ping"}) == {"pong": "1.0"}
+        long = {"ask": "echo", "points": [f"meter-{number}.power" for number in range(1000)]}
+        assert await asyncio.to_thread(ask, path, long) == long
+
+
+async def test_only_owner_and_group_may_ask(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+async def test_what_cannot_be_answered_is_an_error_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path):
+        with pytest.raises(GatewayError, match="nobody knows this question"):
+            await asyncio.to_thread(ask, path, {"ask": "why"})
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b"status\n", "a question is one JSON object"),
+        (b"[1]\n", "a question is one JSON object"),
+        (b'{"ask": "' + b"x" * 100_000 + b'"}\n', "the question is too long"),
+    ],
+)
+async def test_a_question_of_another_form_is_refused(tmp_path: Path, line: bytes, sentence: str) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path), _guest(path) as (reader, writer):
+        writer.write(line)
+        assert sentence in json.loads(await reader.readline())["error"]
+
+
+async def test_several_questions_fit_on_one_connection(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path), _guest(path) as (reader, writer):
+        for _ in range(3):
+            writer.write(b'{"ask": "ping"}\n')
+            assert json.loads(await reader.readline()) == {"pong": "1.0"}
+
+
+async def test_one_guest_too_many_is_turned_away(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path), AsyncExitStack() as guests:
+        for _ in range(16):
+            reader, writer = await guests.enter_async_context(_guest(path))
+            writer.write(b'{"ask": "ping"}\n')
+            await reader.readline()
+        with pytest.raises(GatewayError, match="too many questions"):
+            await asyncio.to_thread(ask, path, {"ask": "ping"})
+
+
+def test_the_socket_of_a_dead_daemon_is_taken_over_and_removed_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(os.fspath(path))
+
+    async def scenario() -> dict[str, Any]:
+        async with _listening(path):
+            return await asyncio.to_thread(ask, path, {"ask": "ping"})
+
+    assert asyncio.run(scenario()) == {"pong": "1.0"}
+    assert not path.exists()
+
+
+async def test_the_socket_of_a_living_daemon_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path):
+        with pytest.raises(GatewayError, match="cannot be made"):
+            await Control(path, _answer).run()
+        assert await asyncio.to_thread(ask, path, {"ask": "ping"}) == {"pong": "1.0"}
+
+
+def test_without_a_daemon_the_command_says_so(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError, match="no gateway is running here"):
+        ask(tmp_path / "control.sock", {"ask": "ping"})
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(os.fspath(tmp_path / "dead.sock"))
+    with pytest.raises(GatewayError, match="no gateway is running here"):
+        ask(tmp_path / "dead.sock", {"ask": "ping"})
+
+
+def test_a_daemon_that_hangs_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(os.fspath(tmp_path / "control.sock"))
+        silent.listen()
+        with pytest.raises(GatewayError, match=r"did not answer within 0\.05 s"):
+            ask(tmp_path / "control.sock", {"ask": "ping"}, patience=0.05)
