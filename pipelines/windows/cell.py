@@ -11,8 +11,8 @@ from math import inf
 from typing import Final
 
 from agent.core.point import Kind, Point
+from pipelines._lifetime import lifetime
 
-HOLD: Final = 2.5
 _CREEP: Final = 0.5  # a counter that falls by less than this share crept back; by more, it began again
 
 
@@ -52,7 +52,7 @@ class Cell:
     def __init__(self, point: Point, begin: float, end: float) -> None:
         self.point = point
         self.counting = point.kind is Kind.COUNTER
-        self.limit = HOLD * point.every if point.every > 0 else inf
+        self.limit = lifetime(point)
         self.since = self.until = begin
         self.end = end
         self.held: float | None = None

@@ -28,5 +28,5 @@ class Frame:
         self.begin, self.until = self.start - offset, self.end - offset
 
     def middle(self, now: float) -> float:
-        """Give the boot time halfway through what was observed: it decides the label if UTC steps at *now*."""
+        """Give the boot time halfway through what was observed until *now*: it decides a new label."""
         return (self.since + max(self.since, min(self.until, now))) / 2

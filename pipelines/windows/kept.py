@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import Struct, convert, to_builtins
 
 from agent.core.clock import Instant
-from agent.core.point import Point, Scope
 from pipelines.windows.cell import Cell
 
 
@@ -72,11 +71,6 @@ def read(saved: object) -> Kept:
 def write(kept: Kept) -> Any:  # noqa: ANN401 - plain JSON values
     """Give *kept* as plain JSON values."""
     return to_builtins(kept)
-
-
-def may_be_kept(point: Point) -> bool:
-    """Say whether a point's open window may be written down: not if it tells about people."""
-    return not point.personal and point.scope in (Scope.PUBLIC, Scope.BUILDING)
 
 
 def pack(cell: Cell, now: Instant) -> KeptCell:

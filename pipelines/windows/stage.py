@@ -19,11 +19,12 @@ from agent.core.product import Statistic
 from agent.core.record import Aggregate
 from agent.core.sample import Quality, Sample
 from agent.core.step import Item, Scene
+from pipelines._personal import may_be_kept
 from pipelines.windows.cell import Cell
 from pipelines.windows.figures import aggregate
 from pipelines.windows.frame import Frame
 from pipelines.windows.handover import after, fresh, restore, unseen
-from pipelines.windows.kept import Kept, KeptFrame, may_be_kept, pack, read, write
+from pipelines.windows.kept import Kept, KeptFrame, pack, read, write
 from pipelines.windows.published import Published
 from pipelines.windows.spans import span
 

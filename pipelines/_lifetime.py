@@ -1,0 +1,15 @@
+"""How long a value counts as the present one."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from agent.core.point import Point
+
+_TIMES: Final = 2.5  # one sample may be lost, a second one may not
+
+
+def lifetime(point: Point) -> float:
+    """Give the seconds for which a value of *point* holds; for ever if it is sent on change only."""
+    return _TIMES * point.every if point.every > 0 else inf
