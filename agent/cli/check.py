@@ -11,8 +11,9 @@ For example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from agent.cli import options
 from agent.cli.plan import bus_share, polls_of
@@ -50,33 +51,56 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+class Polled(Struct, frozen=True, kw_only=True):
+    """One device: ``every`` is its shortest interval in seconds, 0: on change; None: nobody can tell."""
+
+    device: str
+    link: str
+    driver: str
+    points: int
+    every: float
+    requests: int | None
+
+
+def polled(link: Link) -> list[Polled]:
+    """Tell what will be polled on *link*."""
+    polls = polls_of(link)
+    every: dict[str, list[float]] = {}
+    for point in link.driver.points():
+        every.setdefault(point.name.partition(".")[0], []).append(point.every)
+    return [
+        Polled(
+            device=device,
+            link=link.name,
+            driver=link.kind,
+            points=len(times),
+            every=min(times),
+            requests=sum(1 for one in polls if one.device == device) if polls else None,
+        )
+        for device, times in every.items()
+    ]
+
+
 def _polled(plan: Plan) -> str:
-    rows = [row for link in plan.links for row in _devices(link)]
-    heads = ("device", "link", "driver", "points", "every", "requests")
+    rows = [
+        [
+            one.device,
+            one.link,
+            one.driver,
+            str(one.points),
+            span(one.every) if one.every else "on change",
+            "-" if one.requests is None else str(one.requests),
+        ]
+        for link in plan.links
+        for one in polled(link)
+    ]
     busy = [
         f"  {link.name}: the bus is busy {share:.1%} of the time"
         for link in plan.links
         if (share := bus_share(polls_of(link)))
     ]
+    heads = ("device", "link", "driver", "points", "every", "requests")
     return "\n".join(["What will be polled", table(heads, rows), *busy])
-
-
-def _devices(link: Link) -> list[list[str]]:
-    polls = polls_of(link)
-    points: dict[str, list[float]] = {}
-    for point in link.driver.points():
-        points.setdefault(point.name.partition(".")[0], []).append(point.every)
-    return [
-        [
-            device,
-            link.name,
-            link.kind,
-            str(len(every)),
-            span(min(every)) if min(every) else "on change",
-            str(sum(1 for one in polls if one.device == device) or "-"),
-        ]
-        for device, every in points.items()
-    ]
 
 
 def _leaves(plan: Plan) -> str:
@@ -108,11 +132,17 @@ def _route(route: Route, product: Product) -> list[str]:
 
 def _points(plan: Plan) -> str:
     granted = {route.product for route in plan.routes}
-    lines = []
-    for product in plan.products:
-        lines.append(f"  {product.id}{'' if product.id in granted else ' (no grant: it stays here)'}")
-        lines += [f"    {one.name}  {one.unit}  {one.kind}" for one in product.published]
-    return "\n".join(["Points of each product", *lines]) if lines else ""
+    rows = [
+        [
+            product.id + ("" if product.id in granted else " (no grant: stays here)"),
+            one.name,
+            one.unit,
+            one.kind,
+        ]
+        for product in plan.products
+        for one in product.published
+    ]
+    return f"Points of each product\n{table(('product', 'point', 'unit', 'kind'), rows)}" if rows else ""
 
 
 def _recipients(plan: Plan) -> str:
@@ -151,7 +181,7 @@ def _as_json(plan: Plan) -> dict[str, Any]:
     return {
         "place": to_builtins(plan.place),
         "policy": plan.policy,
-        "polled": [_polled_json(row) for link in plan.links for row in _devices(link)],
+        "polled": [to_builtins(one) for link in plan.links for one in polled(link)],
         "leaves": [
             {
                 **to_builtins(route),
@@ -165,7 +195,3 @@ def _as_json(plan: Plan) -> dict[str, Any]:
         "recipients": [to_builtins(one) for one in volumes(plan)],
         "warnings": plan.warnings,
     }
-
-
-def _polled_json(row: Sequence[str]) -> dict[str, str]:
-    return dict(zip(("device", "link", "driver", "points", "every", "requests"), row, strict=True))

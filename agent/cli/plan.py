@@ -59,7 +59,8 @@ def _sentence(requests: tuple[Poll, ...]) -> str:
         return "its driver does not poll"
     points = sum(len(one.points) for one in requests)
     share = bus_share(requests)
-    return f"{len(requests)} requests serve {points} points" + (f"; bus busy {share:.1%}" if share else "")
+    words = "request serves" if len(requests) == 1 else "requests serve"
+    return f"{len(requests)} {words} {points} points" + (f"; bus busy {share:.1%}" if share else "")
 
 
 def _rows(requests: tuple[Poll, ...], *, with_points: bool) -> tuple[list[str], list[list[str]]]:

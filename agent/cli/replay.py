@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from agent.core.clock import Instant
 from agent.core.errors import ConfigError
 from agent.core.message import Encoding, Head, Message
+from agent.core.record import Aggregate
 from agent.core.sample import Quality, Sample
 from agent.gate import Gate
 from agent.pipeline import Pipeline
@@ -97,8 +98,9 @@ class Replay:
             step, now = max(1.0, product.window / _TICKS), end
             while now < end + product.window + _LATE:
                 now += step
-                if found := pipeline.tick(_instant(now)):
-                    yield from self._clear(product.id, found, now)
+                found = pipeline.tick(_instant(now))
+                yield from self._clear(product.id, found, now)
+                if any(isinstance(one, Aggregate) and one.start + one.width > end for one in found):
                     break
 
     def _clear(self, product: str, records: list[Record], now: float) -> Iterator[tuple[Route, Message]]:

@@ -1,0 +1,81 @@
+"""`citygate check` tells every fault, or what will be polled and what will leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import main
+from agent.cli.volume import DAY, MONTH, sample_messages, volumes, wire_size
+from agent.config.load import load
+from agent.registry import plugin
+
+Screen = pytest.CaptureFixture[str]
+
+
+def test_it_tells_what_will_be_polled_and_what_will_leave(site: Path, capsys: Screen) -> None:
+    assert main(["check", str(site)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "main-meter plant-room modbus-tcp 2 1 s 1" in said
+    assert "city energy 2 15m mean max delta none operations public-task 400 d 2030-12-31" in said
+    assert "energy main-meter.import_energy kW.h counter" in said
+    assert "broker.vaasa.example:8883 TLS 96 " in said
+
+
+def test_a_product_without_a_grant_is_said_to_stay(site: Path, capsys: Screen) -> None:
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text[: text.index("[grant")])
+    assert main(["check", str(site)]) == 0
+    said = capsys.readouterr().out
+    assert "Nothing: no grant shares a product" in said
+    assert "no grant: stays here" in said
+
+
+def test_all_faults_come_at_once_and_the_status_is_2(site: Path, capsys: Screen) -> None:
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('"15m"', '"15"').replace('["energy"]', '["enery"]'))
+    assert main(["check", str(site)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "sharing.toml:7:10" in said.err
+    assert 'no product is called "enery"' in said.err
+
+
+def test_a_script_gets_numbers(site: Path, capsys: Screen) -> None:
+    assert main(["check", "--json", str(site)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["polled"][0] == {
+        "device": "main-meter", "link": "plant-room", "driver": "modbus-tcp",
+        "points": 2, "every": 1.0, "requests": 1,
+    }  # fmt: skip
+    assert found["leaves"][0]["points"] == ["main-meter.active_power", "main-meter.import_energy"]
+    assert found["recipients"][0]["messages"] == 96
+
+
+def test_the_forecast_is_made_with_the_real_encoding(site: Path) -> None:
+    plan = load(site)
+    [one] = volumes(plan)
+    encoding = plugin("encoding", "native")(plan.place)
+    [message] = sample_messages(plan.products[0], encoding, plan.policy)
+    rows = json.loads(message.body)["r"]
+    assert [row[0] for row in rows] == [point.name for point in plan.products[0].published]
+    assert rows[0][2:] == [1234.56, 1234.56, None]  # a gauge has no delta
+    assert rows[1][2:] == [None, None, 1234.56]
+    assert one.wire == pytest.approx(96 * wire_size(message))
+    assert one.wire * MONTH / DAY == pytest.approx(30 * 96 * wire_size(message))
+
+
+def test_what_is_held_is_drained_at_four_fifths_of_the_rate(site: Path) -> None:
+    plan = load(site)
+    [one] = volumes(plan)
+    assert one.held is not None
+    assert one.drain == pytest.approx(96 * one.held / DAY / (0.8 * plan.recipients[0].rate - 96 / DAY))
+
+
+def test_the_plan_names_requests_and_their_points(site: Path, capsys: Screen) -> None:
+    assert main(["plan", str(site), "--points"]) == 0
+    said = capsys.readouterr().out
+    assert "1 request serves 2 points" in said
+    assert "main-meter.active_power, main-meter.import_energy" in said

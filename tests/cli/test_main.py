@@ -1,0 +1,121 @@
+"""The command's frame: names, exit statuses, and no traceback for what a person can put right."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import COMMANDS, main, parser_of
+from agent.core.errors import ConfigError, GatewayError
+
+HERE = [sys.executable, "-P", "-m", "agent"]
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n  {name} " in said for name in COMMANDS)
+
+
+def test_no_command_at_all_is_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage: citygate" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("citygate 0.")
+
+
+def test_a_wrong_command_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chek"]) == 2
+    assert "did you mean `citygate check`?" in capsys.readouterr().err
+
+
+def test_a_wrong_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["check", "--colour"])
+    assert leaving.value.code == 2
+    assert "--colour" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ConfigError("a.toml:1:1: no"), 2), (GatewayError("gone"), 1), (KeyboardInterrupt(), 130)],
+)
+def test_an_error_becomes_a_sentence_and_a_status(
+    error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("agent.cli.schema.run", fail)
+    assert main(["schema"]) == status
+    assert capsys.readouterr().err == (f"{error}\n" if str(error) else "")
+
+
+def test_every_command_has_its_file_and_every_file_of_a_command_its_entry() -> None:
+    folder = Path(__file__).parents[2] / "agent" / "cli"
+    offering = {
+        path.stem.rstrip("_")
+        for path in folder.glob("*.py")
+        if {"add", "run"} <= {node.name for node in functions(path)}
+    }
+    assert offering == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_imported_brings_no_protocol_library(name: str) -> None:
+    code = f"import sys; from agent.cli.main import parser_of; parser_of({name!r}); print(list(sys.modules))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pymodbus", "aiomqtt", "bacpypes3", "asyncio"} & set(ast.literal_eval(done.stdout))
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
+    with subprocess.Popen([*HERE, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(20) == 141
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_knows_commands_and_options(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name in script for name in COMMANDS)
+    assert "seconds" in script
+    assert "json" in script
+
+
+def test_the_bash_completion_completes() -> None:
+    script = subprocess.run([*HERE, "completion", "bash"], capture_output=True, text=True, check=True).stdout
+    ask = 'COMP_WORDS=(citygate check --j); COMP_CWORD=2; _citygate; echo "${COMPREPLY[*]}"'
+    done = subprocess.run(
+        ["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert done.stdout.strip() == "--json"
+
+
+def test_options_are_called_the_same_everywhere() -> None:
+    texts = {
+        (option, action.help)
+        for name in COMMANDS
+        for action in parser_of(name)[1]._actions
+        for option in action.option_strings
+        if option in {"--json", "--socket", "--state"}
+    }
+    assert len(texts) == len({option for option, _ in texts})
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in tree.body if isinstance(node, ast.FunctionDef)]

@@ -1,0 +1,78 @@
+"""`citygate try` prints what recorded samples would make leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import main
+
+Screen = pytest.CaptureFixture[str]
+BEGIN = 1_795_291_200  # 2026-11-21T20:00:00Z
+
+
+def write(path: Path, samples: list[dict[str, object]]) -> Path:
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in samples), encoding="utf-8")
+    return path
+
+
+def recorded(minutes: int) -> list[dict[str, object]]:
+    return [
+        {"at": BEGIN + 60 * minute, "point": point, "value": value}
+        for minute in range(minutes)
+        for point, value in (
+            ("main-meter.active_power", 12.0),
+            ("main-meter.import_energy", 100.0 + minute / 10),
+        )
+    ]
+
+
+def test_windows_leave_as_native_messages(site: Path, tmp_path: Path, capsys: Screen) -> None:
+    samples = write(tmp_path / "samples.jsonl", recorded(31))
+    assert main(["try", str(samples), str(site), "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {one["topic"] for one in found} == {"citygate/1/vaasa/library/gw1/d/energy"}
+    bodies = [one["body"] for one in found]
+    assert [one["t"] for one in bodies] == [
+        "2026-11-21T20:00:00Z", "2026-11-21T20:15:00Z", "2026-11-21T20:30:00Z",
+    ]  # fmt: skip
+    assert [one["s"] for one in bodies] == [1, 2, 3]
+    assert bodies[1]["r"][1][-1] == 1.5
+    assert bodies[0]["r"][0][2] == 12.0
+
+
+def test_times_may_be_written_as_text(site: Path, tmp_path: Path, capsys: Screen) -> None:
+    sample = {"at": "2026-11-21T22:00:10+02:00", "point": "main-meter.active_power", "value": 5}
+    assert main(["try", str(write(tmp_path / "s.jsonl", [sample])), str(site)]) == 0
+    assert '"t":"2026-11-21T20:00:00Z"' in capsys.readouterr().out
+
+
+def test_samples_that_no_product_takes_are_counted(site: Path, tmp_path: Path, capsys: Screen) -> None:
+    samples = write(tmp_path / "s.jsonl", [{"at": BEGIN, "point": "main-meter.volts", "value": 230}] * 3)
+    main(["try", str(samples), str(site)])
+    assert "main-meter.volts: 3 samples that no product takes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "line 1 is no sample"),
+        ('{"at": 1}', "'point' is missing"),
+        ('{"at": 1, "point": "a.b", "value": NaN}', "not finite"),
+        ('{"at": "noon", "point": "a.b", "value": 1}', "noon"),
+        ('{"at": 1, "point": "a.b", "value": 1, "quality": "fine"}', "fine"),
+        ("[1]", "line 1 is no sample"),
+    ],
+)
+def test_a_faulty_line_is_named(line: str, said: str, site: Path, tmp_path: Path, capsys: Screen) -> None:
+    samples = tmp_path / "s.jsonl"
+    samples.write_text(line, encoding="utf-8")
+    assert main(["try", str(samples), str(site)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_a_sentence(site: Path, capsys: Screen) -> None:
+    assert main(["try", "/nowhere/s.jsonl", str(site)]) == 2
+    assert "No such file" in capsys.readouterr().err
