@@ -1,0 +1,107 @@
+"""The units are understood by systemd, and leave the gateway few rights."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.resources import resource
+from tests.peers import need
+
+UNITS = Path(str(resource("systemd")))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Give a root folder with our unit, a stub of the command, and the targets that a system has."""
+    units = tmp_path / "usr/lib/systemd/system"
+    units.mkdir(parents=True)
+    for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user"):
+        (units / f"{target}.target").write_text("[Unit]\nDescription=stub\n")
+    for program in ("opt/citygate/bin/citygate", "bin/kill"):
+        stub = tmp_path / program
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text("#!/bin/sh\n")
+        stub.chmod(0o755)
+    (units / "citygate.service").write_text((UNITS / "citygate.service").read_text())
+    return tmp_path
+
+
+def _analyze(*words: str) -> str:
+    done = subprocess.run(
+        [need("systemd-analyze"), *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _exposure(root: Path) -> float:
+    told = _analyze("security", "--offline=yes", f"--root={root}", "citygate.service")
+    found = re.search(r"exposure level for citygate\.service: ([\d.]+)", told)
+    assert found, told
+    return float(found[1])
+
+
+def _drop_in(root: Path, name: str) -> None:
+    folder = root / "etc/systemd/system/citygate.service.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text((UNITS / "drop-ins" / name).read_text())
+
+
+def _unit() -> configparser.ConfigParser:
+    reader = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+    reader.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their capitals
+    reader.read_string((UNITS / "citygate.service").read_text())
+    return reader
+
+
+def test_systemd_understands_the_unit(root: Path) -> None:
+    assert _analyze("verify", f"--root={root}", "citygate.service") == ""
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in (UNITS / "drop-ins").iterdir()))
+def test_systemd_understands_every_drop_in(root: Path, name: str) -> None:
+    _drop_in(root, name)
+    assert _analyze("verify", f"--root={root}", "citygate.service") == ""
+
+
+def test_the_gateway_has_few_rights(root: Path) -> None:
+    assert _exposure(root) <= 1.2
+
+
+def test_a_narrow_network_leaves_it_fewer(root: Path) -> None:
+    before = _exposure(root)
+    _drop_in(root, "narrow-network.conf")
+    assert _exposure(root) < before
+
+
+def test_the_unit_speaks_the_daemons_language() -> None:
+    service = _unit()["Service"]
+    assert service["Type"] == "notify"
+    assert service["NotifyAccess"] == "main"
+    assert service["ExecReload"].endswith("kill -HUP $MAINPID")
+    assert int(service["WatchdogSec"]) >= 30
+    assert service["RestartPreventExitStatus"] == "2"  # a faulty configuration is not started in a circle
+    for folder in ("StateDirectory", "RuntimeDirectory", "ConfigurationDirectory"):
+        assert service[folder] == "citygate"
+
+
+def test_systemd_understands_the_user_and_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    for program, file in (
+        ("systemd-sysusers", "citygate.sysusers.conf"),
+        ("systemd-tmpfiles", "citygate.tmpfiles.conf"),
+    ):
+        words = [need(program), f"--root={tmp_path}", *(["--create"] if "tmpfiles" in program else [])]
+        done = subprocess.run([*words, str(UNITS / file)], capture_output=True, text=True, check=False)
+        if os.geteuid() == 0:
+            assert done.returncode == 0, done.stderr
+        assert "Unknown" not in done.stderr
+    if os.geteuid() == 0:
+        assert (tmp_path / "etc/citygate/credentials").stat().st_mode & 0o777 == 0o750
+        assert "citygate" in (tmp_path / "etc/passwd").read_text()
