@@ -1,0 +1,221 @@
+"""Answers the questions that come over the control socket, from what the running gateway knows.
+
+It reads devices only through their running link, between two polls, so that a device sees one client; and
+it never changes anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from agent.core.driver import Reading
+from agent.core.errors import GatewayError
+from agent.core.point import Point
+from agent.core.sample import Quality, Sample
+from agent.gateway import Gateway, software
+
+_PATIENCE: Final = 15.0  # seconds that a link may take to read what was wished
+_BEATS: Final = 60
+
+Object = dict[str, Any]
+
+
+class Answers:
+    """What can be asked: ``status``, ``read`` and ``ping``."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.lag: deque[float] = deque(maxlen=_BEATS)
+        self.fault = ""
+        self.loaded = gateway.clock.now().utc
+        self._gateway = gateway
+        self._began = gateway.clock.boot()
+
+    async def __call__(self, wish: Object) -> Object:
+        """Answer one question; raise GatewayError with a sentence if that cannot be done."""
+        match wish.get("ask"):
+            case "ping":
+                return {"pong": software()}
+            case "status":
+                return self.status()
+            case "read":
+                return {"readings": await self._read(_names(wish.get("points", [])))}
+        raise GatewayError('nobody knows this question; ask "status", "read" or "ping"')
+
+    def status(self) -> Object:
+        """Give everything that ``citygate status`` shows; spans are in seconds."""
+        gateway, now = self._gateway, self._gateway.clock.now()
+        plan = gateway.plan
+        assert plan is not None
+        place = plan.place
+        return {
+            "software": software(),
+            "state": gateway.state(),
+            "sentence": gateway.sentence(),
+            "place": f"{place.city}/{place.site}/{place.gateway}",
+            "policy": plan.policy,
+            "runs_s": round(now.boot - self._began, 1),
+            "loaded": _text(self.loaded),
+            "fault": self.fault,
+            "warnings": list(plan.warnings),
+            "clock": {
+                "utc": _text(now.utc),
+                "synced": now.synced,
+                "waiting": not gateway.flow.open,
+            },
+            "lag_ms": round(1000 * max(self.lag, default=0.0), 1),
+            "rss_mb": _resident(),
+            "hanging": gateway.watchdog.hanging(now.boot),
+            "links": [self._link(one.name, one.kind, now.boot) for one in plan.links],
+            "products": self._products(now.boot),
+            "recipients": [self._recipient(one.name, f"{one.host}:{one.port}") for one in plan.recipients],
+            "outbox": {
+                "lid": gateway.outbox.lid,
+                "epoch": gateway.outbox.epoch,
+                "cap": gateway.outbox.cap,
+                "trouble": gateway.outbox.trouble,
+            },
+        }
+
+    def _link(self, name: str, kind: str, now: float) -> Object:
+        gateway = self._gateway
+        seen = gateway.health.links.get(name)
+        desk = gateway.desks.get(name)
+        return {
+            "name": name,
+            "driver": kind,
+            **self._life(f"link {name}", now),
+            "figures": dict(desk.figures) if desk else {},
+            "devices": [gateway.health.figures(one, now) for one in (seen.devices if seen else ())],
+        }
+
+    def _products(self, now: float) -> list[Object]:
+        return [
+            {
+                "name": work.product.id,
+                "points": len(work.product.points),
+                "records": work.records,
+                "last_s": round(now - work.last, 1) if work.last else None,
+            }
+            for work in self._gateway.flow.works.values()
+        ]
+
+    def _recipient(self, name: str, broker: str) -> Object:
+        gateway = self._gateway
+        uplink, queue = gateway.uplinks.get(name), gateway.outbox.queue(name)
+        return {
+            "name": name,
+            "broker": broker,
+            "connected": bool(uplink and uplink.connected),
+            **self._life(f"uplink {name}", gateway.clock.boot()),
+            "routes": dict(uplink.words()) if uplink else {},
+            "figures": dict(uplink.figures) if uplink else {},
+            "queue": {"n": queue.n, "oldest": _text(queue.oldest), "bytes": queue.bytes, "cap": queue.cap},
+        }
+
+    def _life(self, service: str, now: float) -> Object:
+        life = self._gateway.supervisor.lives.get(service)
+        if life is None:
+            return {"state": "stopped", "why": "", "runs": 0, "crashes": 0, "next_try_s": None}
+        waiting = life.state == "waiting"
+        return {
+            "state": life.state,
+            "why": life.why if waiting or life.trouble.since is not None else "",
+            "runs": life.attempts,
+            "crashes": life.crashes,
+            "next_try_s": round(max(0.0, life.next_try - now), 1) if waiting else None,
+        }
+
+    async def _read(self, names: Sequence[str]) -> list[Object]:
+        points, links = self._known_points()
+        chosen = list(points) if not names else _expanded(names, points)
+        wishes: dict[str, list[str]] = {}
+        for name in chosen:
+            wishes.setdefault(links[name], []).append(name)
+        pending = {link: self._wish(link, tuple(wanted)) for link, wanted in wishes.items()}
+        found: dict[str, Reading] = {}
+        for answer in pending.values():
+            found.update(await _within_patience(answer))
+        now = self._gateway.clock.boot()
+        return [_told(points[name], found.get(name) or self._remembered(name), now) for name in chosen]
+
+    def _known_points(self) -> tuple[dict[str, Point], dict[str, str]]:
+        plan = self._gateway.plan
+        assert plan is not None
+        points: dict[str, Point] = {}
+        links: dict[str, str] = {}
+        for link in plan.links:
+            for point in link.driver.points():
+                points[point.name], links[point.name] = point, link.name
+        return points, links
+
+    def _wish(self, link: str, points: tuple[str, ...]) -> asyncio.Future[Sequence[Reading]] | None:
+        life, desk = self._gateway.life_of_link(link), self._gateway.desks.get(link)
+        if life is None or desk is None or life.state != "running":
+            return None  # nobody would answer before the next try
+        try:
+            return desk.wish(points)
+        except asyncio.QueueFull:
+            raise GatewayError(f"{link} has enough to read already; ask again in a moment") from None
+
+    def _remembered(self, point: str) -> Reading:
+        """Give the newest sample there is; its age tells that it was not read just now."""
+        newest = self._gateway.health.newest.get(point)
+        return Reading(newest or Sample(point, None, 0.0, Quality.BAD, "not_read"))
+
+
+def _names(given: object) -> list[str]:
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise GatewayError('"points" is a list of names')
+    return given
+
+
+def _expanded(names: Sequence[str], points: dict[str, Point]) -> list[str]:
+    """Give the points that *names* mean: each is a point, or a device for all of its points."""
+    chosen: dict[str, None] = {}
+    for name in names:
+        matching = [name] if name in points else [one for one in points if one.startswith(f"{name}.")]
+        if not matching:
+            near = get_close_matches(name, points, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise GatewayError(f'no point is called "{name}"{hint}')
+        chosen.update(dict.fromkeys(matching))
+    return list(chosen)
+
+
+async def _within_patience(answer: asyncio.Future[Sequence[Reading]] | None) -> dict[str, Reading]:
+    if answer is None:
+        return {}
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return {one.sample.point: one for one in await answer}
+    except (TimeoutError, GatewayError):
+        return {}
+
+
+def _told(point: Point, reading: Reading, now: float) -> Object:
+    sample = reading.sample
+    return {
+        "point": point.name,
+        "value": sample.value,
+        "unit": point.unit,
+        "quality": str(sample.quality),
+        "why": sample.why,
+        "age": round(max(0.0, now - sample.at), 3) if sample.at else None,
+        "raw": reading.raw,
+    }
+
+
+def _text(utc: float | None) -> str | None:
+    return None if utc is None else f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _resident() -> float:
+    """Give the megabytes of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return round(pages * 4096 / 1e6, 1)

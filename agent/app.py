@@ -1,0 +1,193 @@
+"""The daemon: reads a plan, runs it until it is told to stop, reads it again when it is told to.
+
+Exit status 0 after SIGTERM or SIGINT, 2 when the configuration cannot be used; a service beyond help raises
+GatewayError. A second daemon on the same state folder is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from agent import journal
+from agent.answers import Answers
+from agent.config.load import load
+from agent.control import Control
+from agent.core.clock import Clock, SystemClock
+from agent.core.errors import ConfigError, GatewayError
+from agent.core.plan import Plan
+from agent.core.ticks import ticks
+from agent.gateway import Gateway, MakeOutlet, software
+from agent.notify import Notifier
+from agent.outbox.outbox import Outbox
+from agent.supervisor import Restart, Supervisor
+from agent.uplink.uplink import Uplink
+from agent.watchdog import Watchdog
+
+_log = logging.getLogger(__name__)
+_SOON: Final = Restart(longest=10.0)  # for what the gateway itself needs: the disk, the tick, the socket
+_PATIENCE: Final = 90.0  # seconds that start and stop may take before the service manager gives up
+
+
+async def run(folder: Path, *, state: Path, socket: Path) -> int:
+    """Run the gateway whose files lie in *folder*; give the exit status."""
+    journal.set_up()
+    try:
+        plan = load(folder)
+    except ConfigError as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    world = World(clock=SystemClock(), rng=random.Random(), notifier=Notifier(), make_uplink=Uplink)
+    with only_one(state):
+        daemon = Daemon(folder, state=state, socket=socket, world=world)
+        with signals(daemon.orders):
+            await daemon.run(plan)
+    return 0
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """What the daemon needs of the world outside: tests give it another one."""
+
+    clock: Clock
+    rng: random.Random
+    notifier: Notifier
+    make_uplink: MakeOutlet
+    boxed: bool = True
+
+
+class Daemon:
+    """One life of the gateway between start and the order ``stop``."""
+
+    def __init__(self, folder: Path, *, state: Path, socket: Path, world: World) -> None:
+        self.gateway: Gateway | None = None
+        self.orders: asyncio.Queue[str] = asyncio.Queue()
+        self.clock = world.clock
+        self.notifier = world.notifier
+        self._folder = folder
+        self._state = state
+        self._socket = socket
+        self._world = world
+
+    async def run(self, plan: Plan) -> None:
+        """Run *plan* and its successors until the order ``stop`` comes."""
+        self.notifier.extend(_PATIENCE)
+        supervisor = Supervisor(self.clock, self._world.rng)
+        async with self._outbox(plan) as outbox:
+            gateway = self.gateway = Gateway(
+                clock=self.clock,
+                outbox=outbox,
+                supervisor=supervisor,
+                watchdog=Watchdog(self.notifier.watchdog_period),
+                make_uplink=self._world.make_uplink,
+            )
+            await supervisor.run(lambda: self._live(gateway, supervisor, plan))
+
+    @asynccontextmanager
+    async def _outbox(self, plan: Plan) -> AsyncIterator[Outbox]:
+        folder = Path(plan.outbox.path) if plan.outbox.path else self._state
+        folder.mkdir(parents=True, exist_ok=True)
+        outbox = await Outbox.open(
+            folder, cap=plan.outbox.cap, keep=plan.outbox.keep, clock=self.clock, boxed=self._world.boxed
+        )
+        try:
+            yield outbox
+        except BaseException:
+            # what was cleared is kept; the open windows are gone, so the next start must declare a crash
+            with suppress(GatewayError):
+                await outbox.flush()
+            raise
+        await outbox.close()
+
+    async def _live(self, gateway: Gateway, supervisor: Supervisor, plan: Plan) -> None:
+        answers = Answers(gateway)
+        supervisor.start("outbox", gateway.outbox.run, _SOON)
+        changes = await gateway.apply(plan)
+        supervisor.start("ticker", lambda: self._tick(gateway, answers), _SOON)
+        supervisor.start("control socket", Control(self._socket, answers).run, _SOON)
+        for warning in plan.warnings:
+            _log.warning("%s", warning)
+        _log.info("citygate %s runs at %s: %s", software(), answers.status()["place"], changes.sentence())
+        self.notifier.ready(gateway.sentence())
+        while await self.orders.get() == "reload":
+            await self._reload(gateway, answers)
+        _log.info("stopping: links first, then what is still to be sent")
+        self.notifier.stopping("handing over")
+        self.notifier.extend(_PATIENCE)
+        await supervisor.stop("ticker")
+        await gateway.hand_over()
+        await supervisor.stop("control socket", "outbox")
+
+    async def _reload(self, gateway: Gateway, answers: Answers) -> None:
+        self.notifier.reloading()
+        try:
+            plan = await asyncio.to_thread(load, self._folder)
+        except ConfigError as fault:
+            answers.fault = str(fault)
+            _log.error("the new configuration has faults, so the old one stays in force:\n%s", fault)
+            self.notifier.ready(f"the new configuration has faults; {gateway.sentence()}")
+            return
+        answers.fault, answers.loaded = "", self.clock.now().utc
+        changes = await gateway.apply(plan)
+        _log.info("reloaded: %s", changes.sentence())
+        self.notifier.ready(gateway.sentence())
+
+    async def _tick(self, gateway: Gateway, answers: Answers) -> None:
+        """Let time pass once a second, and prove life to the service manager while all advances."""
+        async for due in ticks(self.clock, 1.0):
+            answers.lag.append(self.clock.boot() - due)
+            now = self.clock.now()
+            gateway.tick(now)
+            if gateway.watchdog.due(now.boot):
+                self.notifier.watchdog()
+            faulty = "the new configuration has faults; " if answers.fault else ""
+            self.notifier.status(faulty + gateway.sentence())
+
+
+@contextmanager
+def only_one(state: Path) -> Iterator[None]:
+    """Hold the state folder; raise GatewayError when another gateway holds it."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise GatewayError(f"the state folder {state} cannot be used: {error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise GatewayError(
+            f"another gateway runs with the state folder {state} (process {holder or 'unknown'}); "
+            "stop it first, or give this one a folder of its own with --state"
+        ) from None
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def signals(orders: asyncio.Queue[str]) -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into the order ``stop``, SIGHUP into ``reload``."""
+    loop = asyncio.get_running_loop()
+    meanings = {signal.SIGTERM: "stop", signal.SIGINT: "stop", signal.SIGHUP: "reload"}
+    for number, meaning in meanings.items():
+        loop.add_signal_handler(number, orders.put_nowait, meaning)
+    try:
+        yield
+    finally:
+        for number in meanings:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,150 @@
+"""The way of the data inside: samples to the products that want them, records through the gate to the outbox.
+
+Plain calls from end to end: no queue, no task switch. A point that no product names ends here, and nothing
+reaches the outbox but what the gate cleared. Until the clock is right (or need not be), samples are held,
+so that no window is labelled with a wrong hour.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from agent.core.clock import Instant
+from agent.core.plan import Plan
+from agent.core.product import Product, Route
+from agent.core.record import Record
+from agent.core.sample import Sample
+from agent.gate import Cleared, Gate
+from agent.pipeline import Pipeline
+
+_log = logging.getLogger(__name__)
+_MOST_HELD: Final = 50_000  # samples, some 8 MB: a busy site waits less long
+
+
+class Store(Protocol):
+    """What the way of the data needs of the outbox."""
+
+    def put(self, cleared: Cleared) -> None:
+        """Keep cleared records."""
+        ...
+
+    def save(self, product: str, state: object) -> None:
+        """Keep what a product must remember, with the next commit."""
+        ...
+
+    def saved(self, product: str) -> object | None:
+        """Give what was kept last."""
+        ...
+
+
+class Work(Struct):
+    """One product at work: its pipeline and what it has published (boot-time seconds, 0: nothing yet)."""
+
+    product: Product
+    pipeline: Pipeline
+    records: int = 0
+    last: float = 0.0
+
+
+class Flow:
+    """All products at work; ``open`` is False while samples are held for the clock."""
+
+    def __init__(self, store: Store) -> None:
+        self.works: dict[str, Work] = {}
+        self.open = False
+        self.put_at = 0.0
+        self._store = store
+        self._wanted: Mapping[str, list[Work]] = {}
+        self._held: list[Sample] = []
+        self._waiting: list[Product] = []
+        self._gate: Gate | None = None
+        self._zone = ZoneInfo("UTC")
+        self._now = Instant(0.0, 0.0, synced=False)
+
+    @property
+    def routes(self) -> list[Route]:
+        """List the routes whose grants have not ended."""
+        return self._gate.open_routes(self._now) if self._gate else []
+
+    @property
+    def full(self) -> bool:
+        """Say whether as many samples are held as may be."""
+        return len(self._held) >= _MOST_HELD
+
+    def configure(self, plan: Plan) -> None:
+        """Apply the plan's grants and time zone; pipelines are begun and ended by their own calls."""
+        self._zone = ZoneInfo(plan.timezone)
+        self._gate = Gate(plan.products, plan.routes, self._zone)
+
+    def begin(self, products: Iterable[Product], now: Instant) -> None:
+        """Start the pipelines of *products*, or note them until the clock is right."""
+        self._now = now
+        if not self.open:
+            self._waiting.extend(products)
+            return
+        for product in products:
+            saved = self._store.saved(product.id)
+            pipeline = Pipeline(product, zone=self._zone, now=now, saved=saved)
+            self.works[product.id] = Work(product, pipeline)
+        self._route_samples()
+
+    def end(self, products: Iterable[str]) -> None:
+        """Stop pipelines; what they may remember goes to the outbox."""
+        names = set(products)
+        self._waiting = [product for product in self._waiting if product.id not in names]
+        for name in names & self.works.keys():
+            work = self.works.pop(name)
+            self._store.save(name, work.pipeline.save(stopping=True))
+        self._route_samples()
+
+    def release(self, now: Instant) -> None:
+        """Let windows be published from now on: start what waits and feed it what was held."""
+        self.open = True
+        waiting, self._waiting = self._waiting, []
+        self.begin(waiting, now)
+        held, self._held = self._held, []
+        self.feed(held, now)
+
+    def feed(self, samples: Iterable[Sample], now: Instant) -> None:
+        """Take samples; called by drivers for every reading there is."""
+        if not self.open:
+            self._held.extend(samples)
+            return
+        self._now = now
+        ready: dict[str, list[Record]] = {}
+        wanted = self._wanted
+        for sample in samples:
+            for work in wanted.get(sample.point, ()):
+                if records := work.pipeline.feed_one(sample):
+                    ready.setdefault(work.product.id, []).extend(records)
+        for name, records in ready.items():
+            self._publish(self.works[name], records, now)
+
+    def tick(self, now: Instant) -> None:
+        """Let time pass: windows close without data too."""
+        self._now = now
+        for work in self.works.values():
+            if records := work.pipeline.tick(now):
+                self._publish(work, records, now)
+
+    def _publish(self, work: Work, records: list[Record], now: Instant) -> None:
+        assert self._gate is not None
+        for cleared in self._gate.clear(work.product.id, records, now):
+            self._store.put(cleared)
+            self.put_at = now.boot
+        work.records += len(records)
+        work.last = now.boot
+        if (state := work.pipeline.save(stopping=False)) is not None:
+            self._store.save(work.product.id, state)
+
+    def _route_samples(self) -> None:
+        wanted: dict[str, list[Work]] = {}
+        for work in self.works.values():
+            for point in work.pipeline.wants:
+                wanted.setdefault(point, []).append(work)
+        self._wanted = wanted

@@ -1,0 +1,265 @@
+"""One gateway at work: the parts that a plan describes, kept in step with it.
+
+``apply`` is the only way in for a plan, at the start as at a reload: what is equal is not touched. ``tick``
+lets time pass once a second. ``hand_over`` ends everything in the order in which nothing gets lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Protocol
+
+from agent.core.clock import Clock, Instant
+from agent.core.driver import Desk
+from agent.core.message import Encoding
+from agent.core.plan import Link, Plan, Recipient
+from agent.core.product import Product, Route
+from agent.core.sample import Emit, Sample
+from agent.flow import Flow
+from agent.health import Health
+from agent.journal import spoken
+from agent.outbox.outbox import Outbox
+from agent.registry import plugin
+from agent.reload import Changes, differences
+from agent.supervisor import LINK, UPLINK, Life, Supervisor
+from agent.timewatch import TimeWatch
+from agent.uplink.desk import Feed, UplinkDesk
+from agent.watchdog import Watchdog
+
+_log = logging.getLogger(__name__)
+_DRAIN: Final = 5.0  # seconds that brokers get at the end to take what is still live
+_GLANCE: Final = 0.05
+_HANGING: Final = 15.0  # seconds that a bounced link gets before the watchdog is kept hungry
+
+
+class Outlet(Protocol):
+    """What the gateway needs of an uplink."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        ...
+
+    @property
+    def figures(self) -> Mapping[str, float | str]:
+        """Figures for people."""
+        ...
+
+    def words(self) -> Mapping[str, str]:
+        """Give each route's word."""
+        ...
+
+    def configure(
+        self, products: Sequence[Product], routes: Sequence[Route], policy: str, lid: str, epoch: int
+    ) -> None:
+        """Take over a plan."""
+        ...
+
+    async def run(self) -> None:
+        """Live for one connection."""
+        ...
+
+
+MakeOutlet = Callable[[Recipient, Encoding, Feed, UplinkDesk], Outlet]
+
+
+class Gateway:
+    """The parts, by name."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        outbox: Outbox,
+        supervisor: Supervisor,
+        watchdog: Watchdog,
+        make_uplink: MakeOutlet,
+    ) -> None:
+        self.clock = clock
+        self.outbox = outbox
+        self.supervisor = supervisor
+        self.watchdog = watchdog
+        self.health = Health()
+        self.flow = Flow(outbox)
+        self.plan: Plan | None = None
+        self.desks: dict[str, Desk] = {}
+        self.uplinks: dict[str, Outlet] = {}
+        self.stopping = False
+        self._encodings: dict[str, Encoding] = {}
+        self._time: TimeWatch | None = None
+        self._make_uplink = make_uplink
+
+    async def apply(self, plan: Plan) -> Changes:
+        """Make *plan* the one that runs; restart exactly what differs from the plan before."""
+        now, changes = self.clock.now(), differences(self.plan, plan)
+        if self._time is None:
+            self._time = TimeWatch(now, plan.clock.wait)
+        await self._end(changes)
+        for recipient in changes.recipients_begin:
+            self._encodings[recipient.name] = plugin("encoding", recipient.encoding)(plan.place)
+        self.plan = plan
+        if changes.sharing or changes.recipients_begin or changes.recipients_end:
+            self.outbox.configure(plan, self._encodings)
+        self.flow.configure(plan)
+        self._begin(changes, plan, now)
+        for what in changes.later:
+            _log.warning("the new %s takes effect when the gateway is started again", what)
+        return changes
+
+    def tick(self, now: Instant) -> None:
+        """Let time pass; called once a second."""
+        assert self._time is not None
+        news = self._time.look(now)
+        if news.step:
+            self._tell_step(news.step, now)
+        if news.begin or (self.flow.full and not self.flow.open):
+            if not now.synced:
+                _log.warning("the clock is not synchronised: what is published is marked so from now on")
+            self.flow.release(now)
+        if news.synced:
+            _log.info("the clock is synchronised; the offset of what was published before is told")
+            self.outbox.tell_time(now.offset)
+        if self.flow.open:
+            self.flow.tick(now)
+        self._look_after_links(now.boot)
+        for name, uplink in self.uplinks.items():
+            if uplink.connected:
+                self.supervisor.healthy(f"uplink {name}")
+
+    async def hand_over(self) -> None:
+        """End in order: links, products, outbox, uplinks; what is live gets a few seconds to leave."""
+        self.stopping = True
+        await self.supervisor.stop(*(f"link {name}" for name in self.desks))
+        if not self.flow.open:
+            self.flow.release(self.clock.now())
+        self.flow.end(list(self.flow.works))
+        await self.outbox.flush()
+        until = self.clock.boot() + _DRAIN
+        while self._still_leaving() and self.clock.boot() < until:
+            await self.clock.sleep(_GLANCE)
+        await self.supervisor.stop(*(f"uplink {name}" for name in self.uplinks))
+
+    def sentence(self) -> str:
+        """Tell in one line how the gateway does."""
+        devices = self.health.devices
+        well = sum(device.state == "ok" for device in devices)
+        uplinks = [
+            f"uplink {name} {'ok' if uplink.connected else 'away'}" for name, uplink in self.uplinks.items()
+        ]
+        queue = sum(self.outbox.queue(name).n for name in self.uplinks)
+        held = "" if self.flow.open else "waiting for the clock; "
+        disk = [f"the disk fails: {self.outbox.trouble}"] if self.outbox.trouble else []
+        return held + "; ".join([f"polling {well}/{len(devices)} devices", *uplinks, f"queue {queue}", *disk])
+
+    def state(self) -> str:
+        """Give online, degraded or stopping."""
+        if self.stopping:
+            return "stopping"
+        well = not self.outbox.trouble and all(device.state == "ok" for device in self.health.devices)
+        return "online" if well else "degraded"
+
+    def life_of_link(self, name: str) -> Life | None:
+        """Give how the service of link *name* does."""
+        return self.supervisor.lives.get(f"link {name}")
+
+    async def _end(self, changes: Changes) -> None:
+        await self.supervisor.stop(*(f"link {name}" for name in changes.links_end))
+        for name in changes.links_end:
+            self.health.dismiss(name)
+            self.watchdog.rest(f"link {name}")
+            self.desks.pop(name, None)
+        self.flow.end(changes.products_end)
+        await self.supervisor.stop(*(f"uplink {name}" for name in changes.recipients_end))
+        for name in changes.recipients_end:
+            self.uplinks.pop(name, None)
+            self._encodings.pop(name, None)
+
+    def _begin(self, changes: Changes, plan: Plan, now: Instant) -> None:
+        self.flow.begin(changes.products_begin, now)
+        if changes.sharing:
+            for uplink in self.uplinks.values():
+                uplink.configure(plan.products, plan.routes, plan.policy, self.outbox.lid, self.outbox.epoch)
+        for recipient in changes.recipients_begin:
+            self._begin_uplink(recipient, plan)
+        for link in changes.links_begin:
+            self._begin_link(link)
+
+    def _begin_link(self, link: Link) -> None:
+        desk = self.desks[link.name] = Desk()
+        emit = self._emit_for(link.name)
+        self.health.admit(link, self.clock.boot())
+        self.supervisor.start(f"link {link.name}", lambda: link.driver.run(emit, self.clock, desk), LINK)
+
+    def _begin_uplink(self, recipient: Recipient, plan: Plan) -> None:
+        place, name = plan.place, recipient.name
+        desk = UplinkDesk(
+            clock=self.clock,
+            state=self.state,
+            queue=lambda: self.outbox.queue(name),
+            software=software(),
+            gateway=f"{place.city}-{place.site}-{place.gateway}",
+            expired=self._expired,
+        )
+        uplink = self._make_uplink(recipient, self._encodings[name], self.outbox.feed(name), desk)
+        self.uplinks[name] = uplink
+        uplink.configure(plan.products, plan.routes, plan.policy, self.outbox.lid, self.outbox.epoch)
+        self.supervisor.start(f"uplink {name}", uplink.run, UPLINK)
+
+    def _expired(self) -> frozenset[str]:
+        """Name the routes whose grants have ended."""
+        routes = self.plan.routes if self.plan else ()
+        return frozenset(route.id for route in routes) - {route.id for route in self.flow.routes}
+
+    def _emit_for(self, link: str) -> Emit:
+        clock, flow, health = self.clock, self.flow, self.health
+
+        def emit(samples: Iterable[Sample]) -> None:
+            batch = tuple(samples)
+            now = clock.now()
+            health.observe(link, batch, now.boot)
+            flow.feed(batch, now)
+
+        return emit
+
+    def _look_after_links(self, now: float) -> None:
+        troubled = {
+            name
+            for name in self.desks
+            if (life := self.life_of_link(name)) and life.trouble.since is not None
+        }
+        self.health.tick(now, troubled)
+        for name in self.desks:
+            life, seen = self.life_of_link(name), self.health.links[name]
+            if life is None or not seen.allowance:
+                continue
+            service = f"link {name}"
+            if life.state != "running":
+                self.watchdog.rest(service)  # a back-off is an attempt to come
+                continue
+            if seen.good >= life.started:
+                self.supervisor.healthy(service)
+            self.watchdog.beat(service, max(seen.emitted, life.started), seen.allowance + _HANGING)
+            quiet = now - max(seen.emitted, life.started)
+            if quiet > seen.allowance:
+                self.supervisor.bounce(service, f"nothing came of it for {spoken(quiet)}")
+
+    def _still_leaving(self) -> bool:
+        return any(uplink.connected and self.outbox.queue(name).n for name, uplink in self.uplinks.items())
+
+    def _tell_step(self, step: float, now: Instant) -> None:
+        way = "forward" if step > 0 else "back"
+        _log.warning("the time of day was set %s by %s", way, spoken(abs(step)))
+        if step < 0 and self.flow.open:
+            # windows of these hours have left already; what is measured in them now has no place to go
+            for route in self.flow.routes:
+                self.outbox.lose(route.id, "clock", now.utc, now.utc - step)
+
+
+def software() -> str:
+    """Give the version of what runs."""
+    try:
+        return version("citygate")
+    except PackageNotFoundError:
+        return "unknown"
