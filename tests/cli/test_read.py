@@ -1,0 +1,76 @@
+"""`citygate read` shows live values, by itself when no gateway runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import main
+from agent.cli.read import matching
+from agent.config.load import load
+from agent.core.errors import ConfigError
+from tests.cli.conftest import lay
+
+Screen = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def metered(tmp_path: Path) -> Iterator[Path]:
+    """Lay a site whose meter answers."""
+    words = [sys.executable, "-P", "-m", "agent.demo.meter", "--truth", str(tmp_path / "truth.jsonl")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as meter:
+        assert meter.stdout is not None
+        yield lay(tmp_path / "site", int(meter.stdout.readline().split()[1]))
+        meter.terminate()
+
+
+def read(site: Path, *words: str) -> int:
+    return main(["read", *words, "--config", str(site), "--socket", str(site / "none.sock")])
+
+
+def test_values_come_with_unit_quality_and_raw_words(metered: Path, capsys: Screen) -> None:
+    assert read(metered, "--json") == 0
+    readings = {one["point"]: one for one in json.loads(capsys.readouterr().out)["readings"]}
+    power = readings["main-meter.active_power"]
+    assert 100 < power["value"] < 400
+    assert (power["unit"], power["quality"]) == ("kW", "good")
+    assert power["raw"]
+    truth = json.loads((metered.parent / "truth.jsonl").read_text().splitlines()[-1])
+    assert readings["main-meter.import_energy"]["value"] == pytest.approx(truth["import_energy"], abs=0.01)
+
+
+def test_a_person_sees_a_table_and_who_read(metered: Path, capsys: Screen) -> None:
+    assert read(metered, "main-meter.active_power") == 0
+    said = capsys.readouterr().out
+    assert "directly, because no gateway runs here" in said
+    assert "main-meter.active_power" in said
+    assert "import_energy" not in said
+
+
+def test_a_meter_that_is_away_is_a_sentence_and_1(site: Path, capsys: Screen) -> None:
+    text = (site / "site.toml").read_text()
+    (site / "site.toml").write_text(text.replace("port = 502", "port = 9"))
+    assert read(site) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_names_may_be_links_devices_and_points(site: Path) -> None:
+    plan = load(site)
+    every = ["main-meter.active_power", "main-meter.import_energy"]
+    assert matching(plan, []) == matching(plan, ["plant-room"]) == matching(plan, ["main-meter"]) == every
+    assert matching(plan, [every[1], "main-meter"]) == [every[1], every[0]]
+
+
+def test_an_unknown_name_gets_the_nearest_one(site: Path) -> None:
+    with pytest.raises(ConfigError, match='did you mean "main-meter"'):
+        matching(load(site), ["main-metre"])
+
+
+def test_an_interval_without_a_unit_is_refused(site: Path, capsys: Screen) -> None:
+    assert read(site, "--every", "2") == 2
+    assert "expected a duration" in capsys.readouterr().err

@@ -1,0 +1,128 @@
+"""`citygate status` reads well and says what to do next."""
+
+from __future__ import annotations
+
+import copy
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.cli.main import main
+from agent.cli.status import next_steps
+
+Screen = pytest.CaptureFixture[str]
+
+WELL: dict[str, Any] = {
+    "software": "0.1.0",
+    "state": "online",
+    "sentence": "polling 1/1 devices; uplinks 1/1; queue 0",
+    "place": "vaasa/library/gw1",
+    "policy": "3b683cb786f6",
+    "runs_s": 7300.0,
+    "loaded": "2026-11-21T18:00:00Z",
+    "fault": "",
+    "warnings": [],
+    "clock": {"utc": "2026-11-21T20:00:00Z", "synced": True, "waiting": False},
+    "lag_ms": 0.4,
+    "rss_mb": 31.2,
+    "hanging": [],
+    "links": [
+        {
+            "name": "plant-room", "driver": "modbus-tcp", "state": "running", "why": "", "runs": 1,
+            "crashes": 0, "next_try_s": None, "figures": {"rtt_ms": 1.25},
+            "devices": [
+                {"name": "main-meter", "state": "ok", "for_s": 7200.0, "last_good_s": 0.4, "why": "",
+                 "every_s": 1.0, "points": 8, "points_bad": 0},
+            ],
+        }
+    ],
+    "products": [{"name": "energy", "points": 2, "records": 16, "last_s": 3.0}],
+    "recipients": [
+        {
+            "name": "city", "broker": "broker.vaasa.example:8883", "connected": True, "state": "running",
+            "why": "", "runs": 1, "crashes": 0, "next_try_s": None, "routes": {"city.energy": "ok"},
+            "figures": {}, "queue": {"n": 0, "oldest": None, "bytes": 0, "cap": 512_000_000},
+        }
+    ],
+    "outbox": {"lid": "3f9c0a1b", "epoch": 4, "cap": 512_000_000},
+}  # fmt: skip
+
+
+@contextmanager
+def daemon(path: Path, answer: dict[str, Any]) -> Iterator[None]:
+    """Answer every question at *path* with *answer*, as the daemon's socket does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            guest, _ = listener.accept()
+            with guest:
+                guest.makefile().readline()
+                guest.sendall(json.dumps(answer).encode() + b"\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield
+        thread.join(10)
+
+
+def changed(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of the report
+    """Give the good report with some values changed, named by their path with double underscores."""
+    report = copy.deepcopy(WELL)
+    for path, value in changes.items():
+        *way, last = path.split("__")
+        part: Any = report
+        for step in way:
+            part = part[int(step) if step.isdigit() else step]
+        part[last] = value
+    return report
+
+
+def test_a_healthy_gateway_is_one_screen_that_ends_with_all_is_well(tmp_path: Path, capsys: Screen) -> None:
+    with daemon(tmp_path / "s", WELL):
+        assert main(["status", "--socket", str(tmp_path / "s")]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[0] == "vaasa/library/gw1  online  citygate 0.1.0, up 2.03 h"
+    assert "clock 2026-11-21T20:00:00Z (synchronised)" in said
+    assert "energy: ok" in said
+    assert "rtt_ms 1.2" in said
+    assert said.rstrip().endswith("All is well.")
+    assert len(said.splitlines()) < 24
+    assert max(map(len, said.splitlines())) <= 130
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fault": "site.toml:1:1: no"}, "citygate check"),
+        ({"links__0__why": "10.0.0.1:502 cannot be reached", "links__0__next_try_s": 8.0}, "next try in 8 s"),
+        ({"links__0__devices__0__state": "silent", "links__0__devices__0__why": "no_reply"}, "(no reply)"),
+        ({"recipients__0__connected": False, "recipients__0__why": "no route to host"}, "no route to host"),
+        ({"recipients__0__routes": {"city.energy": "refused:0x87"}}, "must let us write"),
+        ({"recipients__0__routes": {"city.energy": "held"}}, "nobody subscribes"),
+        ({"recipients__0__routes": {"city.energy": "expired"}}, "its grant has ended"),
+        ({"recipients__0__queue__bytes": 450_000_000}, "nearly full"),
+        ({"hanging": ["link plant-room"]}, "link plant-room hangs"),
+    ],
+)
+def test_what_is_wrong_gets_a_next_step(changes: dict[str, Any], said: str) -> None:
+    [step] = next_steps(changed(**changes))
+    assert said in step
+
+
+def test_a_step_to_take_makes_the_status_1(tmp_path: Path, capsys: Screen) -> None:
+    with daemon(tmp_path / "s", changed(fault="x")):
+        assert main(["status", "--socket", str(tmp_path / "s"), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["next"]
+
+
+def test_without_a_gateway_it_says_so(tmp_path: Path, capsys: Screen) -> None:
+    assert main(["status", "--socket", str(tmp_path / "none")]) == 1
+    assert "no gateway is running here" in capsys.readouterr().err
