@@ -1,0 +1,362 @@
+"""The event loop's side of the outbox: numbers, pending messages, and what each lane is owed.
+
+Plain bookkeeping without input or output: it draws up transactions and takes over their results. It keeps
+nothing per message that is on disk, and only so much that is not: beyond that the oldest goes and is owed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from agent.core.clock import Clock, Instant
+from agent.core.message import Encoding, Head, Loss, Message, Previous
+from agent.core.record import Aggregate
+from agent.gate import Cleared
+from agent.outbox.lane import Change, Lane, LaneState
+from agent.outbox.losses import merge
+from agent.outbox.row import Draft, Header
+from agent.outbox.schema import PAGE
+from agent.outbox.work import Done, Drop, Opening, Work
+
+log = logging.getLogger(__name__)
+
+MEMORY: Final = 4 << 20
+_SHARE: Final = 16
+DATA: Final = frozenset({"batch", "event"})
+Terms = tuple[float, float, float]
+"""Of a grant, in seconds: how long rows may wait, the UTC end, the window's length."""
+Landed = list[tuple[Lane, int, Draft, int]]
+"""Rows that became safe: lane, id, draft, neighbour before."""
+
+
+class Transaction(Struct, kw_only=True):
+    """One transaction from drawing up to landing: the work, and what it means here once it is safe."""
+
+    work: Work
+    changes: dict[int, Change]
+    lanes: list[Lane]
+    unsaved: set[str]
+    meta: dict[str, str]
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether it declares losses that it causes itself: then only all of it may be tried again."""
+        return self.work.drop is not None or bool(self.work.blank)
+
+
+class Books:
+    """All lanes of one outbox."""
+
+    def __init__(self, opening: Opening, clock: Clock) -> None:
+        self.clock = clock
+        self.lid = opening.lid
+        self.epoch = opening.epoch + 1
+        self.policy = ""
+        self.floor, self.tail = opening.anchor, opening.tail
+        self.used, self.limit = opening.done.used, opening.done.limit
+        self.lanes: dict[str, Lane] = {}
+        self.by_number: dict[int, Lane] = {}
+        self.pending: deque[Draft] = deque()
+        self.pending_size = 0
+        self._saved = {n[6:]: v for n, v in opening.state.items() if n.startswith("saved/")}
+        self._unsaved: set[str] = set()
+        self._meta: dict[str, str] = {"lid": self.lid, "epoch": str(self.epoch), "clean": "0"}
+        boot, first = msgspec.json.decode(opening.state.get("boot", '["",0]'), type=tuple[str, int])
+        self.boot_from = first if boot == clock.boot_id else opening.tail + 1
+        if boot != clock.boot_id:
+            self._meta["boot"] = msgspec.json.encode((clock.boot_id, self.boot_from)).decode()
+        for number, name in opening.routes.items():
+            text = opening.state.get(f"lane/{name}", "{}")
+            lane = self._add(Lane(number, name, msgspec.json.decode(text, type=LaneState), opening.tail))
+            lane.stored = True
+            lane.acked.add(1, self.floor)
+        if opening.epoch and opening.state.get("clean") != "1":
+            self._owe_crash(clock.now())
+
+    def _add(self, lane: Lane) -> Lane:
+        self.lanes[lane.name] = self.by_number[lane.number] = lane
+        return lane
+
+    def _owe_crash(self, now: Instant) -> None:
+        """Own up to what the last process held in memory when it died."""
+        for lane in self.lanes.values():
+            if lane.was_open:
+                lane.clean, lane.dirty = False, True
+                end = now.utc if now.synced and (lane.reach is None or now.utc >= lane.reach) else None
+                lane.owed.append(Loss(
+                    why="crash", epoch=lane.epoch, first=lane.seq + 1, last=None, count=None,
+                    begin=lane.reach, end=end,
+                ))  # fmt: skip
+
+    # -- messages come in ---------------------------------------------------------------------------------
+
+    def lane(self, name: str) -> Lane:
+        """Give the lane of a route, making it if it is new."""
+        if (known := self.lanes.get(name)) is not None:
+            return known
+        number = max(self.by_number, default=0) + 1
+        return self._add(Lane(number, name, LaneState(), self.tail))
+
+    def begin(self, lane: Lane) -> None:
+        """Open this epoch on *lane* with a ``start`` message, once."""
+        if lane.epoch == self.epoch or lane.encoding is None:
+            return
+        previous = Previous(epoch=lane.epoch, last=lane.seq, clean=lane.clean) if lane.epoch else None
+        lane.epoch, lane.seq, lane.clean = self.epoch, 0, True
+        self._number(lane, [lane.encoding.start(lane.product, self._head(lane), previous)])
+
+    def put(self, cleared: Cleared) -> None:
+        """Take what the gate cleared: number and encode it; a route without a grant takes nothing."""
+        lane = self.lanes.get(cleared.route.id)
+        if lane is None or lane.encoding is None or not lane.granted:
+            log.debug("route %s is closed; its records are dropped", cleared.route.id)
+            return
+        self.begin(lane)
+        synced = all(record.synced for record in cleared.records)
+        messages = lane.encoding.batch(cleared.product, self._head(lane), cleared.records)
+        for record in cleared.records:
+            end = record.start + record.width if isinstance(record, Aggregate) else record.at
+            if record.synced and (lane.reach is None or end > lane.reach):
+                lane.reach = end
+        if not synced:
+            lane.unsynced = self.clock.boot_id
+        self._number(lane, messages, synced=synced)
+        self._trim()
+
+    def tell_time(self, offset: float) -> None:
+        """Tell what turns this boot's stamps into UTC, where stamps without it went out."""
+        for lane in self.lanes.values():
+            if lane.unsynced == self.clock.boot_id and lane.encoding is not None and not lane.told:
+                self.begin(lane)
+                self._number(lane, [lane.encoding.time(lane.product, self._head(lane), offset)])
+                lane.told = lane.dirty = True
+
+    def lose(self, lane: Lane, why: str, begin: float, end: float) -> None:
+        """Owe a stretch of time for which no message was ever numbered."""
+        lane.owed.append(
+            Loss(why=why, epoch=lane.epoch, first=lane.seq + 1, last=None, count=None, begin=begin, end=end)
+        )
+        lane.dirty = True
+
+    def _number(
+        self,
+        lane: Lane,
+        messages: Sequence[Message],
+        lost: tuple[Loss, ...] = (),
+        *,
+        synced: bool = True,
+    ) -> None:
+        now = self.clock.now()
+        trusted = synced and now.synced
+        for message in messages:
+            lane.seq += 1
+            ends = lane.ends if message.kind in DATA else float("inf")
+            draft = Draft(
+                route=lane.number,
+                epoch=self.epoch,
+                seq=lane.seq,
+                message=message,
+                policy=self.policy,
+                made=now.utc,
+                boot=now.boot,
+                expires=min(now.utc + lane.keep, ends) if trusted else None,
+                lost=lost,
+            )
+            self.pending.append(draft)
+            self.pending_size += draft.size
+        lane.dirty = True
+
+    def _head(self, lane: Lane) -> Head:
+        return Head(epoch=self.epoch, seq=lane.seq + 1, policy=self.policy, boot_id=self.clock.boot_id)
+
+    def _trim(self) -> None:
+        """Keep memory bounded while the disk takes nothing: the oldest goes first."""
+        most = min(MEMORY, self.limit * PAGE // _SHARE)
+        while self.pending_size > most and len(self.pending) > 1:
+            self.forget_pending(self.pending[0], "cap")
+
+    def forget_pending(self, draft: Draft, why: str) -> None:
+        """Give up a message that never reached the disk, and owe it."""
+        self.pending.remove(draft)
+        self.pending_size -= draft.size
+        lane = self.by_number[draft.route]
+        lane.owed += [*draft.lost, _loss(lane, draft, why)]
+        if len(lane.owed) > 256:
+            lane.owed = merge(lane.owed)
+
+    # -- transactions go out ------------------------------------------------------------------------------
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something waits that should be on disk within a second."""
+        return bool(self.pending) or any(self._declarable(lane) for lane in self.lanes.values())
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything at all waits."""
+        return self.urgent or bool(self._unsaved or self._meta) or any(x.dirty for x in self.lanes.values())
+
+    def _declarable(self, lane: Lane) -> bool:
+        return bool(lane.owed) and lane.encoding is not None and not lane.erasing
+
+    def draw(
+        self,
+        *,
+        drop: Sequence[Header] = (),
+        blank: Sequence[tuple[Header, str]] = (),
+        expiry: Sequence[tuple[int, float]] = (),
+        clean: bool = False,
+    ) -> Transaction:
+        """Draw up a transaction of everything that waits; losses it causes are declared in it."""
+        changes: dict[int, Change] = {}
+        left = self._plan_drop(drop, changes)
+        for header, why in blank:
+            lane = self.by_number[header.route]
+            lane.owed += [*header.lost, _loss(lane, header, why)]
+            _leave(lane, header, changes)
+            changes[header.route].settled.append((header.before + 1, header.id))
+        for lane in self.lanes.values():
+            if self._declarable(lane):
+                self.declare(lane)
+        rows, self.pending, self.pending_size = tuple(self.pending), deque(), 0
+        for draft in rows:
+            change = changes.setdefault(draft.route, Change())
+            change.n += 1
+            change.size += len(draft.message.body)
+        for number in changes:
+            self.by_number[number].dirty = True
+        taken = [lane for lane in self.lanes.values() if lane.dirty]
+        state = {f"lane/{x.name}": x.text(changes.get(x.number, Change())) for x in taken}
+        state |= {f"saved/{product}": self._saved[product] for product in self._unsaved}
+        state |= self._meta | ({"clean": "1"} if clean else {})
+        work = Work(
+            rows=rows,
+            state=state,
+            routes={x.number: x.name for x in taken if not x.stored},
+            drop=Drop(last=drop[-1].id, link=drop[-1].link, left=tuple(left)) if drop else None,
+            blank=tuple(header.id for header, _ in blank),
+            expiry=tuple(expiry),
+        )
+        transaction = Transaction(
+            work=work, changes=changes, lanes=taken, unsaved=set(self._unsaved), meta=dict(self._meta)
+        )
+        for lane in taken:
+            lane.dirty = False
+        self._unsaved.clear()
+        self._meta.clear()
+        return transaction
+
+    def declare(self, lane: Lane) -> None:
+        """Turn what is owed on *lane* into one ``gap`` message."""
+        assert lane.encoding is not None
+        self.begin(lane)
+        lost = tuple(merge(lane.owed))
+        self._number(lane, [lane.encoding.gap(lane.product, self._head(lane), lost)], lost)
+        lane.owed = []
+
+    def _plan_drop(self, headers: Sequence[Header], changes: dict[int, Change]) -> list[Header]:
+        """Sort the front of the table into delivered and lost; a gap among the lost hands its losses on."""
+        left: list[Header] = []
+        for header in headers:
+            lane = self.by_number.get(header.route)
+            if lane is None or header.size is None:
+                continue
+            if header.id in lane.acked:
+                left.append(header)
+                continue
+            # one that is under way may yet arrive: declared too much, never too little
+            lane.owed += [*header.lost, _loss(lane, header, "cap")]
+            _leave(lane, header, changes)
+        return left
+
+    def land(self, transaction: Transaction, done: Done) -> Landed:
+        """Take over a transaction that is safe; give the rows that may now be sent."""
+        for number, change in transaction.changes.items():
+            self.by_number[number].land(change)
+        landed: Landed = []
+        for number, draft in enumerate(transaction.work.rows, done.first):
+            lane = self.by_number[draft.route]
+            landed.append((lane, number, draft, lane.tail))
+            lane.tail = number
+            if lane.oldest is None:
+                lane.oldest = draft.made
+        for lane in transaction.lanes:
+            lane.stored = True
+        if transaction.work.drop:
+            self.floor = transaction.work.drop.last
+            for lane in self.lanes.values():
+                lane.acked.add(1, self.floor)
+        self.tail, self.used, self.limit = done.tail, done.used, done.limit
+        return landed
+
+    def take_back(self, transaction: Transaction) -> None:
+        """Keep what a failed transaction held, for the next one."""
+        self.pending.extendleft(reversed(transaction.work.rows))
+        self.pending_size += sum(draft.size for draft in transaction.work.rows)
+        for lane in transaction.lanes:
+            lane.dirty = True
+        self._unsaved |= transaction.unsaved
+        self._meta = transaction.meta | self._meta
+        self._trim()
+
+    # -- saved steps --------------------------------------------------------------------------------------
+
+    def save(self, product: str, state: object) -> None:
+        """Keep a step's memory with the next transaction; nothing if it is what is kept already."""
+        text = msgspec.json.encode(state).decode()
+        if self._saved.get(product) != text:
+            self._saved[product] = text
+            self._unsaved.add(product)
+
+    def saved(self, product: str) -> Any:  # noqa: ANN401 - plain JSON values, the step's own affair
+        """Give what ``save`` kept."""
+        text = self._saved.get(product)
+        return None if text is None else msgspec.json.decode(text)
+
+    # -- the plan -----------------------------------------------------------------------------------------
+
+    def open_lanes(self, terms: Mapping[str, Terms], encodings: Mapping[str, Encoding]) -> None:
+        """Apply a plan: lanes with terms are open; the others are closed and what they hold is erased."""
+        for name in terms:
+            self.lane(name)
+        for lane in self.lanes.values():
+            lane.encoding = encodings.get(lane.recipient)
+            was, lane.granted = lane.granted or lane.was_open, lane.name in terms
+            lane.was_open = False
+            if lane.granted:
+                lane.keep, lane.ends, lane.width = terms[lane.name]
+                lane.erasing = False
+                self.begin(lane)
+            elif was or lane.n:
+                lane.dirty = lane.dirty or was
+                lane.erasing = True
+                for draft in [x for x in self.pending if x.route == lane.number and x.message.kind in DATA]:
+                    self.forget_pending(draft, "ttl")
+
+
+def _loss(lane: Lane, row: Header | Draft, why: str) -> Loss:
+    """Say that one message is lost; a batch tells about the window that ended when it was made."""
+    return Loss(
+        why=why,
+        epoch=row.epoch,
+        first=row.seq,
+        last=row.seq,
+        count=1,
+        begin=row.made - lane.width,
+        end=row.made,
+    )
+
+
+def _leave(lane: Lane, header: Header, changes: dict[int, Change]) -> None:
+    """Note that an unsettled row goes with the next transaction, and that nobody may take it any more."""
+    lane.flight.pop(header.id, None)
+    lane.leaving.add(header.id)
+    change = changes.setdefault(header.route, Change())
+    change.n -= 1
+    change.size -= header.size or 0

@@ -1,0 +1,180 @@
+"""One route inside the outbox: its numbers, what is settled, what is under way, what is owed.
+
+A lane outlives its grant: numbering goes on if the route comes back, and what was lost stays owed until it
+has been declared.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+from msgspec import Struct
+
+from agent.core.message import Encoding, Loss
+from agent.outbox.ranges import Ranges
+from agent.outbox.row import Draft, Header, Row, read_props
+from agent.outbox.work import Found, Span
+
+MOST_RANGES = 32
+
+
+class LaneState(Struct, kw_only=True):
+    """What a lane keeps on disk, written with the rows that change it.
+
+    ``reach`` is the UTC end of the last window committed, ``n`` and ``size`` count what is not settled,
+    ``unsynced`` is the boot id under which rows were made without a trusted clock, until their time is
+    learnt; ``told``: the recipient knows it.
+    """
+
+    epoch: int = 0
+    seq: int = 0
+    clean: bool = True
+    open: bool = False
+    acked: list[tuple[int, int]] = []
+    n: int = 0
+    size: int = 0
+    reach: float | None = None
+    unsynced: str = ""
+    told: bool = False
+    owed: list[Loss] = []
+
+
+class Change(Struct, kw_only=True):
+    """What a transaction under way will have changed on a lane once it is safe."""
+
+    n: int = 0
+    size: int = 0
+    settled: list[tuple[int, int]] = []
+
+
+class Lane:
+    """One route as the event loop knows it; bodies are on disk."""
+
+    def __init__(self, number: int, name: str, state: LaneState, tail: int) -> None:
+        self.number = number
+        self.name = name
+        self.recipient, _, self.product = name.partition(".")
+        self.epoch, self.seq, self.clean = state.epoch, state.seq, state.clean
+        self.was_open = state.open
+        self.acked = Ranges(state.acked)
+        self.n, self.size = state.n, state.size
+        self.oldest: float | None = None
+        self.reach = state.reach
+        self.unsynced, self.told = state.unsynced, state.told
+        self.owed = list(state.owed)
+        self.tail = tail
+        # from the plan: None where no grant stands behind the lane
+        self.encoding: Encoding | None = None
+        self.granted = False
+        self.erasing = False
+        self.keep = math.inf
+        self.ends = math.inf
+        self.width = 0.0
+        # what was taken and is not settled: id -> the neighbour before it
+        self.flight: dict[int, int] = {}
+        # rows that the transaction under way takes off the table
+        self.leaving: set[int] = set()
+        self.orderly = False
+        self.dirty = False
+        self.stored = False
+
+    def text(self, change: Change) -> str:
+        """Write what goes to the disk, as it will be once *change* has happened."""
+        acked = self.acked.copy()
+        for first, last in change.settled:
+            acked.add(first, last)
+        state = LaneState(
+            epoch=self.epoch,
+            seq=self.seq,
+            clean=self.clean,
+            open=self.granted,
+            acked=list(acked),
+            n=self.n + change.n,
+            size=self.size + change.size,
+            reach=self.reach,
+            unsynced=self.unsynced,
+            told=self.told,
+            owed=self.owed,
+        )
+        return msgspec.json.encode(state).decode()
+
+    def land(self, change: Change) -> None:
+        """Take over what a transaction has made safe; it stands on disk already."""
+        dirty = self.dirty
+        for first, last in change.settled:
+            self.settle(first, last)
+        self.dirty = dirty
+        self.leaving.clear()
+        self.n += change.n
+        self.size += change.size
+        if not self.n:
+            self.oldest = None
+
+    def settle(self, first: int, last: int) -> None:
+        """Mark every row of this lane from id *first* to *last* as done with."""
+        self.acked.add(first, last)
+        self.dirty = True
+        if len(self.acked) > MOST_RANGES:
+            self.orderly = True
+        elif self.orderly and len(self.acked) == 1:
+            self.orderly = False
+
+    def acknowledge(self, row: Row) -> bool:
+        """Settle a row under way; what is not under way (any more) is left as it is."""
+        before = self.flight.pop(row.id, None)
+        if before is None:
+            return False
+        self.settle(before + 1, row.id)
+        self.n -= 1
+        self.size -= len(row.body)
+        if not self.n:
+            self.oldest = None
+        return True
+
+    def wants(self, number: int) -> bool:
+        """Whether the row *number* still has to be sent and is not under way."""
+        return number not in self.acked and number not in self.flight and number not in self.leaving
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are rows that nobody has taken."""
+        return self.n > len(self.flight)
+
+    def spans(self, floor: int, top: int) -> list[Span]:
+        """Say where the rows lie that are not settled, events on top unless order matters more."""
+        holes = tuple(self.acked.holes(floor, top))
+        plain = Span(route=self.number, holes=holes)
+        return [plain] if self.orderly else [Span(route=self.number, holes=holes, events=True), plain]
+
+    def expiry(self, row: Header | Found | Draft, *, utc: float, boot: float, same_boot: bool) -> float:
+        """Give the UTC second at which *row* must no longer leave; what was promised never grows longer.
+
+        A row made without a trusted clock ages by boot time; from another boot, only its label is left.
+        """
+        if row.expires is not None:
+            return min(row.expires, row.made + self.keep, self.ends)
+        made = utc - (boot - row.boot) if same_boot else min(row.made, utc)
+        return min(made + self.keep, self.ends)
+
+    def row(self, found: Found, expires: float) -> Row:
+        """Make a row for the uplink of what was read."""
+        content_type, utf8, qos, retain, user = read_props(found.props)
+        return Row(
+            id=found.id,
+            route=self.name,
+            epoch=found.epoch,
+            seq=found.seq,
+            kind=found.kind,
+            topic=found.topic,
+            body=found.body or b"",
+            user=user,
+            content_type=content_type,
+            utf8=utf8,
+            qos=qos,
+            retain=retain,
+            made=found.made,
+            expires=expires,
+            policy=found.policy,
+            boot=found.boot,
+        )

@@ -1,0 +1,65 @@
+"""Bookkeeping of what a recipient will never get: losses are joined, never dropped.
+
+Where there are too many stretches for one message, neighbours are joined over what lies between them: a
+loss may be declared too wide, never too narrow. ``count`` stays exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Final
+
+from msgspec.structs import replace
+
+from agent.core.message import Loss
+
+MOST: Final = 64
+
+
+def merge(losses: Iterable[Loss], most: int = MOST) -> list[Loss]:
+    """Join neighbouring losses of one epoch and reason; give at most about *most* of them."""
+    ordered = sorted(losses, key=lambda one: (one.epoch, one.why, one.first))
+    joined: list[Loss] = []
+    for loss in ordered:
+        if joined and _touch(joined[-1], loss):
+            joined[-1] = _join(joined[-1], loss)
+        else:
+            joined.append(loss)
+    while len(joined) > most and (at := _nearest(joined)) is not None:
+        joined[at : at + 2] = [_join(joined[at], joined[at + 1])]
+    return sorted(joined, key=lambda one: (one.epoch, one.first))
+
+
+def _alike(a: Loss, b: Loss) -> bool:
+    return a.why == b.why and a.epoch == b.epoch and (a.last is None) == (b.last is None)
+
+
+def _touch(a: Loss, b: Loss) -> bool:
+    if not _alike(a, b):
+        return False
+    # without numbers (a crash) only the same point of the same epoch is the same loss
+    return a.first == b.first if a.last is None else b.first <= a.last + 1
+
+
+def _nearest(losses: list[Loss]) -> int | None:
+    """Find the pair with the least between them."""
+    pairs = [
+        (b.first - (a.last or a.first), at) for at, (a, b) in enumerate(pairwise(losses)) if _alike(a, b)
+    ]
+    return min(pairs)[1] if pairs else None
+
+
+def _join(a: Loss, b: Loss) -> Loss:
+    lasts = [one.last for one in (a, b) if one.last is not None]
+    counts = [one.count for one in (a, b) if one.count is not None]
+    begins = [one.begin for one in (a, b) if one.begin is not None]
+    ends = [one.end for one in (a, b) if one.end is not None]
+    return replace(
+        a,
+        first=min(a.first, b.first),
+        last=max(lasts) if lasts else None,
+        count=sum(counts) if counts else None,
+        begin=min(begins, default=None),
+        end=max(ends, default=None),
+    )

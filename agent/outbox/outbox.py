@@ -1,0 +1,166 @@
+"""The outbox: the only queue of the gateway, on disk, and at the same time the ledger of what left.
+
+``put`` takes what the gate cleared and nothing else; it numbers, encodes and returns, and the messages are
+handed to uplinks only once they are safe on disk. It never loses one in silence: every loss becomes a
+``gap`` message. Of its own it writes only ``start``, ``gap`` and ``time``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, time, timedelta
+from functools import partial
+from pathlib import Path
+from secrets import token_hex
+from zoneinfo import ZoneInfo
+
+from agent.core.clock import Clock
+from agent.core.message import Encoding, Queue
+from agent.core.plan import Plan
+from agent.core.product import Route
+from agent.gate import Cleared
+from agent.outbox.books import Books, Terms
+from agent.outbox.feed import Feed
+from agent.outbox.keeper import Keeper
+from agent.outbox.port import Inline, Port, Threaded
+from agent.outbox.store import Store
+
+FILE = "outbox.db"
+
+
+def _new_lid() -> str:
+    return token_hex(4)
+
+
+class Outbox:
+    """One file of messages for all recipients."""
+
+    def __init__(self, keeper: Keeper, store: Store, port: Port, cap: int) -> None:
+        self.lid = keeper.books.lid
+        self.epoch = keeper.books.epoch
+        self.cap = cap
+        self._keeper = keeper
+        self._books = keeper.books
+        self._store = store
+        self._port = port
+
+    @classmethod
+    async def open(  # noqa: PLR0913 - each is named, and none has a group of its own
+        cls,
+        folder: Path,
+        *,
+        cap: int,
+        keep: float,
+        clock: Clock,
+        boxed: bool = True,
+        new_lid: Callable[[], str] = _new_lid,
+    ) -> Outbox:
+        """Open the outbox in *folder* or make it; a damaged one is moved aside and salvaged.
+
+        *cap* bounds the file in bytes, *keep* is the local retention in seconds. *boxed*: with a thread of
+        its own; else every call blocks, for simulations. Raise OutboxError if the disk is out of reach.
+        """
+        port: Port = Threaded() if boxed else Inline()
+        store = Store(folder / FILE, cap)
+        opening = await port.submit(partial(store.open, new_lid))
+        books = Books(opening, clock)
+        await port.submit(partial(store.note_epoch, books.epoch))
+        keeper = Keeper(books, store, port, keep)
+        await keeper.commit()
+        return cls(keeper, store, port, cap)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the disk, as a sentence; empty when nothing is."""
+        return self._keeper.trouble
+
+    def configure(self, plan: Plan, encodings: Mapping[str, Encoding]) -> None:
+        """Apply *plan* at start and at each reload; *encodings* are by recipient.
+
+        Each route opens with a ``start`` message, and a ``gap`` after an unclean stop. Routes that are gone
+        have their unsent messages erased and declared.
+        """
+        self._books.policy = plan.policy
+        now = self._keeper.clock.now()
+        widths = {product.id: product.window for product in plan.products}
+        zone = ZoneInfo(plan.timezone)
+        terms: dict[str, Terms] = {}
+        for route in plan.routes:
+            ends = _end(route, zone)
+            if not now.synced or now.utc < ends:
+                terms[route.id] = (route.keep, ends, widths.get(route.product, 0.0))
+        self._books.open_lanes(terms, encodings)
+        self._keeper.wake(house=True)
+        for feed in self._keeper.feeds.values():
+            feed.stir()
+
+    def put(self, cleared: Cleared) -> None:
+        """Take what the gate cleared: number and encode it; it is on disk within about a second."""
+        if type(cleared) is not Cleared:
+            raise TypeError("the outbox takes only what the gate has cleared")
+        self._books.put(cleared)
+        self._keeper.wake()
+
+    def save(self, product: str, state: object) -> None:
+        """Keep a pipeline's memory; it becomes safe together with what was put before it."""
+        self._books.save(product, state)
+
+    def saved(self, product: str) -> object | None:
+        """Give what was last kept for *product*; None if there is nothing."""
+        saved: object | None = self._books.saved(product)
+        return saved
+
+    def tell_time(self, offset: float) -> None:
+        """Tell recipients what turns this boot's stamps into UTC, where messages without it went out."""
+        self._books.tell_time(offset)
+        self._keeper.wake(house=True)
+
+    def lose(self, route: str, why: str, begin: float, end: float) -> None:
+        """Declare that nothing will come on *route* for a stretch of UTC seconds."""
+        self._books.lose(self._books.lane(route), why, begin, end)
+        self._keeper.wake()
+
+    async def run(self) -> None:
+        """Bring messages to disk in groups, make room, apply retention; until cancelled.
+
+        Raise OutboxError when the file turns out to be damaged: the next ``open`` salvages it.
+        """
+        await self._keeper.work()
+
+    async def flush(self) -> None:
+        """Bring everything that waits to disk now; while the disk fails it stays in memory."""
+        await self._keeper.commit()
+
+    async def close(self) -> None:
+        """Flush, note that the stop was clean, and let go of the file."""
+        await self._keeper.commit(clean=True)
+        await self._port.submit(self._store.close)
+        self._port.close()
+
+    def feed(self, recipient: str) -> Feed:
+        """Give the one feed of *recipient*."""
+        feeds = self._keeper.feeds
+        if recipient not in feeds:
+            lanes = self._books.lanes
+            feeds[recipient] = Feed(
+                recipient, lambda: [one for one in lanes.values() if one.recipient == recipient], self._keeper
+            )
+        return feeds[recipient]
+
+    def queue(self, recipient: str) -> Queue:
+        """Say what *recipient* still has to get."""
+        lanes = [lane for lane in self._books.lanes.values() if lane.recipient == recipient]
+        stamps = [lane.oldest for lane in lanes if lane.oldest is not None]
+        return Queue(
+            n=sum(lane.n for lane in lanes),
+            oldest=min(stamps, default=None),
+            bytes=sum(lane.size for lane in lanes),
+            cap=self.cap,
+        )
+
+
+def _end(route: Route, zone: ZoneInfo) -> float:
+    """Give the UTC second at which a grant ends: midnight after its last day, at the site."""
+    if route.until is None:
+        return float("inf")
+    return datetime.combine(route.until + timedelta(days=1), time(), zone).timestamp()

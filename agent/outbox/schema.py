@@ -1,0 +1,49 @@
+"""The tables of the outbox, and how a connection is set up for them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+PAGE: Final = 4096
+VERSION: Final = 1
+
+# `row` holds the messages; body comes last, so that everything before it lies on the leaf page.
+# `state` holds all that changes with every commit in one page: cursors, numbers, saved steps, clean flag.
+# An index entry carries the row's id anyway: `row(route)` is an index on (route, id) at half the size.
+TABLES: Final = """
+CREATE TABLE row(
+    id INTEGER PRIMARY KEY, route INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+    kind TEXT NOT NULL, made REAL NOT NULL, boot REAL NOT NULL, expires REAL, policy TEXT NOT NULL,
+    topic TEXT NOT NULL, props TEXT NOT NULL, lost TEXT, digest BLOB NOT NULL, link BLOB NOT NULL,
+    body BLOB) STRICT;
+CREATE INDEX row_by_route ON row(route);
+CREATE INDEX event_by_route ON row(route) WHERE kind = 'event';
+CREATE TABLE route(number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+CREATE TABLE state(id INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT NOT NULL) STRICT;
+CREATE TABLE day(
+    route INTEGER NOT NULL, day TEXT NOT NULL, n INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    root BLOB NOT NULL, tree TEXT NOT NULL, PRIMARY KEY(route, day)) STRICT, WITHOUT ROWID;
+"""
+
+INSERT: Final = "INSERT INTO row VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+HEADER: Final = "id, route, epoch, seq, kind, made, boot, expires, length(body), digest, link, lost"
+SENT: Final = "id, route, epoch, seq, kind, made, boot, expires, policy, topic, props, body"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open *path* for the one writer, making the tables if the file is new."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+    db.execute(f"PRAGMA page_size={PAGE}")
+    db.execute("PRAGMA journal_mode=WAL")
+    # the promise "committed means safe" hangs on this word (sqlite.org/pragma.html#pragma_synchronous)
+    db.execute("PRAGMA synchronous=FULL")
+    if not db.execute("PRAGMA user_version").fetchone()[0]:
+        db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open *path* for reading beside a running writer."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
