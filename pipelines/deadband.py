@@ -43,7 +43,7 @@ class Deadband(Settings):
             raise ValueError("say how large a change has to be: absolute, percent or both")
 
     def points(self, points: tuple[Point, ...]) -> tuple[Point, ...]:
-        """Give *points* with the time between samples that they now have; raise ValueError if none is meant."""
+        """Give *points* with the time between samples that is left; raise ValueError if none is meant."""
         select(points, self.point)
         return tuple(
             replace(point, every=self._every(point)) if self._thins(point) else point for point in points
