@@ -48,9 +48,7 @@ class ModbusPoint(PointSettings, kw_only=True):
     byte_order: Annotated[
         ByteOrder, Meta(description="Order of bytes: ABCD high first, CDAB low word first.")
     ] = "ABCD"
-    bit: Annotated[int | None, Meta(description="Which bit of the register, 0 is lowest.", ge=0, le=15)] = (
-        None
-    )
+    bit: Annotated[int | None, Meta(description="Which bit of the register: 0 (lowest) to 15.")] = None
     scale: Annotated[float, Meta(description="Raw value times this gives the unit.")] = 1.0
     offset: Annotated[float, Meta(description="Added after scaling.")] = 0.0
     sentinel: Annotated[
@@ -70,6 +68,8 @@ class ModbusPoint(PointSettings, kw_only=True):
             raise ValueError(f'a {self.table} is one bit: write type = "bool", not "{self.type}"')
         if (self.type == "bit") != (self.bit is not None):
             raise ValueError('type = "bit" and a bit number go together: write both or none')
+        if self.bit is not None and not 0 <= self.bit <= 15:
+            raise ValueError(f"bit {self.bit} is none of a register: they are 0 to 15")
         if not self.scale:
             raise ValueError("scale is 0, so every value would be the same")
         if any(not 0 <= raw < 1 << 16 * self.words for raw in self.nan):

@@ -1,0 +1,1 @@
+"""Drivers against real servers, and against misbehaving ones."""

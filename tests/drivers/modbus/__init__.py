@@ -1,0 +1,1 @@
+"""The machinery of Modbus, part by part."""
