@@ -16,8 +16,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 from agent import registry
+from agent.config.hints import nearest
 from agent.config.merge import Merged
-from agent.config.report import Fault, nearest, sentence
+from agent.config.report import Fault, sentences
 from agent.config.size import Size, decode, parse_limit
 from agent.config.sources import Source
 from agent.config.spans import Path
@@ -41,7 +42,7 @@ class Draft:
         self.folder = folder
         self.sources = sources
         self.faults = merged.faults
-        self.warnings: list[str] = []
+        self._warnings: list[Fault] = []
         self.is_whole = all(one.wrong is None for one in sources)
         self.profiles: dict[str, Any] = {}  # by file name, as agent.config.profiles has read them
         self._merged = merged
@@ -52,7 +53,11 @@ class Draft:
 
     def warn(self, path: Path, text: str) -> None:
         """Note something that a person should know but that stops nothing."""
-        self.warnings.append(sentence(self._merged.owner(path), path, text))
+        self._warnings.append(Fault(self._merged.owner(path), path, text, at_key=True))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Give the warnings, by file and place."""
+        return sentences(self._warnings)
 
     def dangling(self, path: Path, message: str, word: str, known: Iterable[str]) -> None:
         """Note a reference to something that no file defines."""
@@ -98,19 +103,32 @@ class Draft:
 
         Keys of *head* may stand in the table as well; they are checked, but not part of what is made.
         """
-        beside = _keys(head) if head else frozenset()
-        own = {key: value for key, value in table.items() if key not in beside}
-        try:
-            if head:
-                msgspec.convert({key: table[key] for key in beside & table.keys()}, head, dec_hook=decode)
-            made = msgspec.convert(own, wanted, dec_hook=decode)
-        except msgspec.ValidationError:
-            made = None
-        is_sound = own.keys().isdisjoint(_compiled(wanted)) and _is_finite(own)
-        if made is not None and is_sound and _is_within(made):
-            return made
-        self._explain(table, wanted, where, head)
-        return None
+        made = _made(table, wanted, head)
+        if made is None:
+            self._explain(table, wanted, where, head)
+        return made
+
+    def salvage(
+        self, table: Mapping[str, Any], wanted: type[T], path: Path, stand_ins: Mapping[str, Any]
+    ) -> tuple[T, frozenset[str]]:
+        """Make a *wanted* of what is right in *table*, so that the rest of it can be checked at once.
+
+        *stand_ins* hold a value for each required key. Gives also the keys with faults: what stands there
+        in what is made means nothing.
+        """
+        made = _made(table, wanted, None)
+        if made is not None:
+            return made, frozenset()
+        before = len(self.faults)
+        self._explain(table, wanted, self.where(path), None)
+        depth = len(path)
+        bad = {str(one.path[depth]) for one in self.faults[before:] if len(one.path) > depth}
+        sound = {key: value for key, value in table.items() if key not in bad}
+        lacking = {key: value for key, value in stand_ins.items() if key not in sound}
+        made = _made({**sound, **lacking}, wanted, None)
+        if made is None:  # a rule of the whole table
+            made, lacking = msgspec.convert(stand_ins, wanted, dec_hook=decode), dict(table)
+        return made, frozenset(bad | lacking.keys())
 
     def plugin(self, family: registry.Family, kind: str, path: Path) -> type[Any] | None:
         """Import the plugin called *kind*; None, and a fault at *path*, when there is none."""
@@ -153,6 +171,20 @@ class Draft:
         if not found:  # the promise that a refused value yields a fault must not rest on the walk alone
             found.append(Fault(*where(()), "this table does not fit", at_key=True))
         self.faults += found
+
+
+def _made(table: Mapping[str, Any], wanted: type[T], head: type[Struct] | None) -> T | None:
+    """Make a *wanted* of *table* without the keys of *head*; None when either does not fit."""
+    beside = _keys(head) if head else frozenset()
+    own = {key: value for key, value in table.items() if key not in beside}
+    try:
+        if head:
+            msgspec.convert({key: table[key] for key in beside & table.keys()}, head, dec_hook=decode)
+        made = msgspec.convert(own, wanted, dec_hook=decode)
+    except msgspec.ValidationError:
+        return None
+    is_sound = own.keys().isdisjoint(_compiled(wanted)) and _is_finite(own) and _is_within(made)
+    return made if is_sound else None
 
 
 @cache

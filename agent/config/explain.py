@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct, inspect
 
-from agent.config.report import nearest
+from agent.config.hints import measure_hint, name_hint, nearest, quotes_hint
 from agent.config.size import decode, parse_limit
 from agent.config.spans import Path
 from agent.core import settings
@@ -98,15 +98,15 @@ def is_compiled(field: inspect.Field) -> bool:
 
 
 def _keys(table: Mapping[str, Any], keys: Mapping[str, inspect.Field], path: Path) -> Iterator[Flaw]:
-    missing = {name for name, one in keys.items() if one.required} - table.keys()
-    for name in table.keys() - keys.keys():
+    missing = [name for name, one in keys.items() if one.required and name not in table]
+    for name in (one for one in table if one not in keys):
         hint = nearest(name, keys)
         # somebody who wrote "hots" has not forgotten "host"
-        missing = {one for one in missing if f'"{one}"?' not in hint}
+        missing = [one for one in missing if f'"{one}"?' not in hint]
         yield Flaw((*path, name), f'unknown key "{name}"', hint, at_key=True)
     for name in missing:
         yield Flaw(path, f'missing key "{name}"', at_key=True)
-    for name in table.keys() & keys.keys():
+    for name in (one for one in table if one in keys):
         yield from _walk(table[name], keys[name].type, (*path, name))
 
 
@@ -193,7 +193,7 @@ def _measure(value: object, wanted: type, path: Path, limits: Mapping[str, Any])
     try:
         made = decode(wanted, value)
     except ValueError as error:
-        yield Flaw(path, str(error))
+        yield Flaw(path, str(error), measure_hint(value, wanted))
         return
     least, most = limits.get("least"), limits.get("most")
     if least is not None and made < parse_limit(wanted, least):
@@ -216,7 +216,7 @@ def _scalar(value: Any, kind: inspect.Type, path: Path) -> Iterator[Flaw]:  # no
             yield from _length(len(value), kind, path, "character")
             if kind.pattern is not None and not re.search(kind.pattern, value):
                 words = _PATTERNS.get(kind.pattern, f"text of the form {kind.pattern}")
-                yield Flaw(path, f"expected {words}")
+                yield Flaw(path, f"expected {words}", name_hint(value, kind.pattern))
         case inspect.BoolType() if isinstance(value, bool):
             pass
         case inspect.DateType() if isinstance(value, date) and not isinstance(value, datetime):
@@ -224,7 +224,7 @@ def _scalar(value: Any, kind: inspect.Type, path: Path) -> Iterator[Flaw]:  # no
         case inspect.DateType() if isinstance(value, str) and _is_date(value):
             pass
         case _:
-            yield Flaw(path, f"expected {_word(kind)}, got {kind_of(value)}")
+            yield Flaw(path, f"expected {_word(kind)}, got {kind_of(value)}", quotes_hint(value, kind))
 
 
 def _is_date(text: str) -> bool:

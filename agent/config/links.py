@@ -10,8 +10,9 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from agent.config.draft import Draft, Where
+from agent.config.hints import nearest
 from agent.config.profiles import Profile, profile
-from agent.config.report import Fault, nearest
+from agent.config.report import Fault
 from agent.config.sources import Source
 from agent.config.spans import Path
 from agent.config.tables import DeviceHead, LinkHead

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from agent.config import sources, tables
 from agent.config.draft import Draft
+from agent.config.hints import nearest
 from agent.config.links import compile_links
 from agent.config.policy import policy_id
 from agent.config.products import compile_products
-from agent.config.report import nearest, report
+from agent.config.report import report
 from agent.config.sharing import compile_sharing
 from agent.config.widths import CALENDAR
 from agent.core.errors import ConfigError
@@ -44,7 +45,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     clock = _single(draft, "clock", tables.Clock)
     outbox = _single(draft, "outbox", tables.Outbox)
     owner = _single(draft, "owner", tables.Owner)
-    zone = _zone(draft, site.timezone) if site else None
+    zone = _zone(draft)
     purposes = _purposes(draft)
     links = compile_links(draft)
     products = compile_products(draft, links)
@@ -83,7 +84,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
             if outbox
             else OutboxPlan()
         ),
-        warnings=tuple(draft.warnings),
+        warnings=draft.warnings(),
     )
 
 
@@ -102,7 +103,12 @@ def _single(draft: Draft, name: str, wanted: Any) -> Any:  # noqa: ANN401 - one 
     return draft.settings(table, wanted, draft.where((name,)))
 
 
-def _zone(draft: Draft, name: str) -> ZoneInfo | None:
+def _zone(draft: Draft) -> ZoneInfo | None:
+    """Find the site's time zone, whatever else may be wrong with its table."""
+    table = draft.tables.get("site")
+    name = table.get("timezone", "UTC") if isinstance(table, dict) else "UTC"
+    if not isinstance(name, str):
+        return None
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):  # LookupError: ZoneInfoNotFoundError is a KeyError

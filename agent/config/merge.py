@@ -72,7 +72,10 @@ class Merged:
         place = f"{other.name}:{spot.line}:{spot.column}" if spot else other.name
         what = f"[{'.'.join(map(str, path))}]" if _is_whole(path) else f'key "{path[-1]}"'
         message = f"{what} is already set in {place}"
-        hint = f"only files in {DROP_INS} override"
+        if _is_whole(path):
+            hint = "a table of the sharing policy stands in one file"
+        else:
+            hint = f"only files in {DROP_INS} override"
         self.faults.append(Fault(source, path, message, hint, at_key=True))
 
 

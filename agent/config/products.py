@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from agent.config import tables
 from agent.config.draft import Draft
+from agent.config.hints import nearest
 from agent.config.links import Links
-from agent.config.report import nearest
 from agent.config.spans import Path
 from agent.config.widths import width
 from agent.core.point import Kind, Point, Scope
@@ -45,14 +45,11 @@ class Placed(Struct, frozen=True):
 def compile_products(draft: Draft, links: Links) -> tuple[Product, ...]:
     """Compile ``[product.*]`` and the ``[pipeline.*]`` that they share."""
     shared = {name: _pipeline(draft, name, table) for name, table in draft.named("pipeline")}
-    made, used = [], set()
+    made, used = [], []
     for name, table in draft.named("product"):
-        written = draft.settings(table, tables.Product, draft.where(("product", name)))
-        if isinstance(table.get("pipeline"), str):
-            used.add(table["pipeline"])
-        if written is not None:
-            made.append(_Product(draft, name, written, links).make(shared))
-    for name in shared.keys() - used:
+        made.append(_Product(draft, name, table, links).make(shared))
+        used.append(table.get("pipeline"))
+    for name in (one for one in shared if one not in used):
         draft.warn(("pipeline", name), f'no product uses pipeline "{name}"')
     return tuple(one for one in made if one is not None)
 
@@ -82,16 +79,17 @@ def _step(draft: Draft, table: Mapping[str, Any], path: Path) -> Placed:
 class _Product:
     """One product on its way."""
 
-    def __init__(self, draft: Draft, name: str, written: tables.Product, links: Links) -> None:
+    def __init__(self, draft: Draft, name: str, table: Mapping[str, Any], links: Links) -> None:
         self._draft = draft
         self._name = name
         self._path: Path = ("product", name)
-        self._written = written
+        self._before = len(draft.faults)
+        # what is right is checked on although a key is wrong; nothing is said of what depends on that key
+        self._written, self._bad = draft.salvage(table, tables.Product, self._path, {"from": ["?"]})
         self._links = links
 
     def make(self, shared: Mapping[str, list[Placed]]) -> Product | None:
         """Give the compiled product; None, and faults noted, when there are any."""
-        before = len(self._draft.faults)
         points = self._points()
         placed = self._placed(shared)
         seconds = self._window(placed)
@@ -99,7 +97,7 @@ class _Product:
         published = self._published(points, placed)
         if self._written.window and published is not None:
             self._check_statistics(published)
-        if len(self._draft.faults) > before or published is None or not points:
+        if len(self._draft.faults) > self._before or published is None or not points:
             return None
         written = self._written
         return Product(
@@ -121,7 +119,7 @@ class _Product:
 
     def _points(self) -> tuple[Point, ...]:
         found: dict[str, Point] = {}
-        for index, wish in enumerate(self._written.from_):
+        for index, wish in enumerate(() if "from" in self._bad else self._written.from_):
             matching = {name: one for name, one in self._links.points.items() if _matches(wish, one)}
             if not matching:
                 self._refuse_wish(index, wish)
@@ -165,7 +163,8 @@ class _Product:
         """Make the last step of the product's own keys."""
         path = (*self._path, "window")
         written = self._written
-        table: dict[str, Any] = {"length": written.window, "statistics": list(written.statistics)}
+        # "last" fits whatever else may be wrong here: missing statistics are noted elsewhere
+        table: dict[str, Any] = {"length": written.window, "statistics": list(written.statistics) or ["last"]}
         if written.late is not None:
             table["late"] = str(written.late)
         if written.coverage is not None:
@@ -187,12 +186,14 @@ class _Product:
         """Check that window and statistics go together; give the width in seconds, 0 for events alone."""
         written = self._written
         if written.window:
-            if not written.statistics:
+            if not written.statistics and "statistics" not in self._bad:
                 self._draft.fault(self._path, 'missing key "statistics": a window needs some', at_key=True)
             try:
                 return width(written.window)
             except ValueError:
                 return 0.0  # has been noted where the step was made
+        if "window" in self._bad:
+            return 0.0
         for key, value in (("late", written.late), ("coverage", written.coverage)):
             if value is not None:
                 self._draft.fault((*self._path, key), f'"{key}" means nothing without a window', at_key=True)
@@ -200,7 +201,8 @@ class _Product:
             self._draft.fault(
                 (*self._path, "statistics"), "statistics mean nothing without a window", at_key=True
             )
-        if all(one.step is not None and one.use != EVENTFUL for one in placed):
+        is_unclear = not self._bad.isdisjoint({"steps", "pipeline"})
+        if not is_unclear and all(one.step is not None and one.use != EVENTFUL for one in placed):
             message = f'product "{self._name}" has no way out: samples themselves never leave'
             hint = f'write window = "15m", or use the step "{EVENTFUL}"'
             self._draft.fault(self._path, message, hint, at_key=True)
@@ -239,6 +241,8 @@ class _Product:
     def _check_privacy(self, points: Sequence[Point]) -> None:
         written = self._written
         personal = [one.name for one in points if is_personal(one)]
+        if "privacy" in self._bad:
+            return
         if written.privacy.mode == "none":
             if personal:
                 message = f'"{personal[0]}" is personal: the product needs a privacy mode'
@@ -247,7 +251,7 @@ class _Product:
                 has_own = "privacy" in self._draft.tables["product"][self._name]
                 self._draft.fault(at_privacy if has_own else self._path, message, hint, at_key=True)
             return
-        if not written.window:
+        if not written.window and "window" not in self._bad:
             message = "events cannot be suppressed: a protected product needs a window"
             self._draft.fault((*self._path, "privacy"), message, at_key=True)
         for index, one in enumerate(written.statistics):

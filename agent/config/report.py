@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from msgspec import Struct
@@ -55,24 +54,20 @@ def report(faults: Iterable[Fault]) -> str:
     return "\n\n".join(_frame(one) for one in sorted(unique.values(), key=_order))
 
 
-def sentence(source: Source, path: Path, text: str) -> str:
-    """Give a warning in one line, with its place."""
-    spot = Fault(source, path, text, at_key=True).spot()
-    return f"{source.name}:{spot.line}:{spot.column}: {text}" if spot else f"{source.name}: {text}"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Give a hint: the known word most like *word*, or all of them when they are few."""
-    words = sorted(known)
-    folded = {one.lower().replace("_", "-"): one for one in words}
-    if near := get_close_matches(word.lower().replace("_", "-"), folded, n=1):
-        return f'did you mean "{folded[near[0]]}"?'
-    return f"known: {', '.join(words)}" if 0 < len(words) <= 16 else ""
+def sentences(warnings: Iterable[Fault]) -> tuple[str, ...]:
+    """Give each warning in one line that begins with its place, by file and place."""
+    return tuple(map(_sentence, sorted(warnings, key=_order)))
 
 
 def _order(fault: Fault) -> tuple[int, int, int]:
     spot = fault.spot()
     return (fault.source.order, spot.line, spot.column) if spot else (fault.source.order, 0, 0)
+
+
+def _sentence(fault: Fault) -> str:
+    spot = fault.spot()
+    place = f":{spot.line}:{spot.column}" if spot else ""
+    return f"{fault.source.name}{place}: {fault.message}"
 
 
 def _frame(fault: Fault) -> str:

@@ -48,9 +48,7 @@ def compile_sharing(draft: Draft, products: Sequence[Product], today: date) -> S
 def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipient | None:
     path: Path = ("recipient", name)
     before = len(draft.faults)
-    written = draft.settings(table, tables.Recipient, draft.where(path))
-    if written is None:
-        return None
+    written, bad = draft.salvage(table, tables.Recipient, path, {"broker": "mqtts://broker.example"})
     draft.plugin("encoding", written.encoding, (*path, "encoding"))
     if written.password and not written.password.startswith(PREFIX):
         draft.fault((*path, "password"), "a secret stands in this file", CREDENTIAL_HINT)
@@ -60,7 +58,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         message, _, hint = str(error).partition("; ")
         draft.fault((*path, "broker"), message, hint)
         return None
-    _check_tls(draft, path, written, broker)
+    _check_tls(draft, path, written, broker, bad)
     if len(draft.faults) > before:
         return None
     _warn(draft, path, written, broker)
@@ -85,7 +83,11 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     )
 
 
-def _check_tls(draft: Draft, path: Path, written: tables.Recipient, broker: Broker) -> None:
+def _check_tls(
+    draft: Draft, path: Path, written: tables.Recipient, broker: Broker, bad: frozenset[str]
+) -> None:
+    if bad:
+        return  # a misspelt key would be missed here a second time
     if not broker.is_encrypted:
         for key in ("ca", "certificate", "key"):
             if getattr(written, key):
@@ -103,7 +105,8 @@ def _warn(draft: Draft, path: Path, written: tables.Recipient, broker: Broker) -
         text = "MQTT 3.1.1 has no reason codes: when this broker refuses a message, nobody is told"
         draft.warn((*path, "mqtt"), text)
     if written.username and not broker.is_encrypted and not is_loopback(broker.host):
-        draft.warn((*path, "broker"), "the password crosses the network unencrypted; use mqtts://")
+        text = "username and password cross the network unencrypted; use mqtts://"
+        draft.warn((*path, "broker"), text)
     for key in ("username", "password", "ca", "certificate", "key"):
         reference = getattr(written, key)
         if reference.startswith(PREFIX):
@@ -160,15 +163,13 @@ class _Grants:
     def add(self, name: str, table: Mapping[str, object]) -> None:
         """Compile one grant."""
         path: Path = ("grant", name)
-        written = self._draft.settings(table, tables.Grant, self._draft.where(path))
-        if written is None:
-            self._count_as_granted(name, table)
-            return
+        stand_ins = {"recipient": "?", "products": ["?"], "purpose": "?", "keep": "1d"}
+        written, bad = self._draft.salvage(table, tables.Grant, path, stand_ins)
         for key, known in (("recipient", self._recipients), ("purpose", self._purposes)):
             word = getattr(written, key)
-            if word not in known:
+            if word not in known and key not in bad:
                 self._draft.dangling((*path, key), f'no {key} is called "{word}"', word, known)
-        for index, product in enumerate(written.products):
+        for index, product in enumerate(() if "products" in bad else written.products):
             self._route(name, written, product, (*path, "products", index))
         if written.until is not None and written.until < self._today:
             text = f'grant "{name}" ended on {written.until}: nothing leaves by it any more'
@@ -184,12 +185,6 @@ class _Grants:
                 until=written.until.isoformat() if written.until else "",
             )
         )
-
-    def _count_as_granted(self, name: str, table: Mapping[str, object]) -> None:
-        """Keep a faulty grant from making its recipient and products look forgotten."""
-        products = table.get("products")
-        for product in products if isinstance(products, list) else ():
-            self._given.setdefault((str(table.get("recipient")), str(product)), name)
 
     def _route(self, name: str, written: tables.Grant, product: str, path: Path) -> None:
         if product not in self._known:

@@ -17,7 +17,7 @@ from agent.config.spans import Place, Span, locate
 DROP_INS: Final = "site.d"
 _AT: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _DOUBLE: Final = re.compile(r"Cannot declare \((.*?),?\) twice")
-_BARE_TEXT: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*([A-Za-z][^#\"'\[{]*)")
+_BARE_TEXT: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*([^\s#=\"'\[{][^#=\"'\[{]*)")
 
 
 class Source:

@@ -29,7 +29,7 @@ def width(text: str) -> float:
     except ValueError:
         raise ValueError('expected a width such as "15m" or "1h", or day, week or month') from None
     if seconds > _HALF_DAY:
-        raise ValueError('at most "12h", or one of day, week and month')
+        raise ValueError(f'"{text}" is too long: at most "12h", or one of day, week and month')
     if seconds < 1 or not seconds.is_integer():
         raise ValueError('at least "1s", in whole seconds')
     whole = _HOUR if seconds <= _HOUR else 2 * _HALF_DAY

@@ -1,0 +1,71 @@
+"""Guesses what somebody meant, to be shown beside what is wrong. It never decides anything."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+
+from msgspec import inspect
+
+from agent.config.size import UNITS as SIZES
+from agent.config.size import Size
+
+_FEW: Final = 16
+_MEASURE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_LONG_UNITS: Final = {
+    "": "s", "msec": "ms", "millis": "ms", "sec": "s", "secs": "s", "second": "s", "seconds": "s",
+    "min": "m", "mins": "m", "minute": "m", "minutes": "m", "hr": "h", "hour": "h", "hours": "h",
+    "day": "d", "days": "d", "week": "w", "weeks": "w",
+}  # fmt: skip
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give the known word most like *word*, or all of them when they are few."""
+    words = sorted(known)
+    folded = {_folded(one): one for one in words}
+    if near := get_close_matches(_folded(word), folded, n=1):
+        return f'did you mean "{folded[near[0]]}"?'
+    return f"known: {', '.join(words)}" if 0 < len(words) <= _FEW else ""
+
+
+def name_hint(text: str, pattern: str) -> str:
+    """Give the name most like *text* that *pattern* allows."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+    for joint in ("-", "_"):
+        made = re.sub(r"[^a-z0-9]+", joint, plain).strip(joint)
+        if re.search(pattern, made):
+            return f'did you mean "{made}"?'
+    return ""
+
+
+def measure_hint(value: object, wanted: type) -> str:
+    """Give the duration or size that somebody meant who forgot the unit, or spelt it otherwise."""
+    found = None if isinstance(value, bool) else _MEASURE.fullmatch(str(value))
+    if found is None:
+        return ""
+    if issubclass(wanted, Size):
+        units = {one.lower(): one for one in SIZES} | {"": "MB", "k": "kB", "m": "MB", "g": "GB"}
+    else:
+        units = _LONG_UNITS | {one: one for one in ("ms", "s", "m", "h", "d", "w")}
+    unit = units.get(found[2].lower())
+    return f'did you mean "{found[1]}{unit}"?' if unit else ""
+
+
+def quotes_hint(value: object, kind: inspect.Type) -> str:
+    """Say where quotes are missing, or too many."""
+    bare = kind.type if isinstance(kind, inspect.Metadata) else kind
+    if isinstance(bare, inspect.StrType) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f'write "{value}"'
+    number = r"-?\d+" if isinstance(bare, inspect.IntType) else r"-?\d+(?:\.\d+)?"
+    if isinstance(bare, (inspect.IntType, inspect.FloatType)) and isinstance(value, str):
+        return f"write {value} without quotes" if re.fullmatch(number, value) else ""
+    if isinstance(bare, inspect.BoolType) and isinstance(value, str) and value.lower() in ("true", "false"):
+        return f"write {value.lower()} without quotes"
+    return ""
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("_", "-")
