@@ -103,7 +103,9 @@ def _gateway(found: Object) -> list[str]:
 def _links(found: Object) -> list[str]:
     lines = []
     for link in found["links"]:
-        figures = "  ".join(f"{name} {_short(value)}" for name, value in link["figures"].items())
+        figures = "  ".join(
+            f"{name} {_short(value)}" for name, value in link["figures"].items() if value != ""
+        )
         lines.append(f"link {link['name']} ({link['driver']}): {link['state']}  {figures}".rstrip())
         rows = [
             [

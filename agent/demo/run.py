@@ -141,9 +141,9 @@ async def _receive(programs: Programs, books: Books, live: asyncio.Event) -> Non
     while True:
         message: dict[str, Any] = json.loads(await programs.city.line())
         books.enter(message["topic"], message["body"], message["faults"])
-        if not live.is_set() or PRODUCT not in books.births:
+        if not live.is_set():
             continue
-        judged = judge(books.batches, books.births[PRODUCT], _served(programs.site.folder))
+        judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(programs.site.folder))
         if judged and not printed:
             print(tell.window_heads())
         for one in judged[printed:]:

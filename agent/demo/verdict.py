@@ -25,6 +25,11 @@ _EDGE: Final = 0.3  # a reply is stamped when it arrives, a moment after it was 
 _SAME: Final = 0.003  # kWh: less than the meter's smallest step, more than a single's rounding
 _IN_KILO: Final = {"W": 1e-3, "W.h": 1e-3, "kW": 1.0, "kW.h": 1.0}
 
+_NOT_OK: Final = {
+    "partial": "partial: the gateway was not there for all of it",
+    "no_data": "no data: the meter did not answer",
+}
+
 Served = tuple[float, float]
 """UTC seconds and the counter value that the meter gave then."""
 
@@ -89,15 +94,11 @@ def _window(
     last, delta = _kilo(energy.get("last"), birth, ENERGY), _kilo(energy.get("delta"), birth, ENERGY)
     truth = mean_power(start, start + width)
     follows = before is not None and batch["s"] == before.seq + 1
-    faults = [
-        f"{point} is {word}"
-        for point in (POWER, ENERGY)
-        if (word := batch.get("x", {}).get(point, {}).get("q"))
-    ]
-    faults += _mean_faults(mean, truth)
-    faults += _last_faults(last, start, width, served)
-    if follows and before is not None:
-        faults += _delta_faults(delta, last, before.last)
+    words = {one["q"] for point, one in batch.get("x", {}).items() if point in rows}
+    faults = [_NOT_OK.get(word, f"it is {word}") for word in sorted(words)]
+    if not faults:
+        faults += _mean_faults(mean, truth) + _last_faults(last, start, width, served)
+        faults += _delta_faults(delta, last, before.last if follows and before else None)
     return Judged(
         seq=batch["s"], start=start, mean=mean, true_mean=truth, last=last, delta=delta,
         polls=power.get("n"), faults=tuple(faults),
