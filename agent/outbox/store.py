@@ -6,6 +6,7 @@ to shrink: no VACUUM and no truncating checkpoint, because blocks once owned wor
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sqlite3
@@ -53,6 +54,7 @@ class Store:
         self._log = min(_WAL_PAGES, max(16, self._cap // 8))
         self._reserve = Reserve(path.with_name("outbox.reserve"), 2 * self._log * PAGE + (1 << 16))
         self._tight = False
+        self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
         self._link = chain.START
         self._tail = 0
@@ -76,6 +78,14 @@ class Store:
                 raise
             self._drop_connection()
             return self._guarded(lambda: self._open(new_lid))
+
+    def lock(self) -> None:
+        """Make sure that no other gateway writes here; raise OutboxError if one does."""
+        self._lock = os.open(self.path.with_name("outbox.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutboxError(f"another gateway uses {self.path}; stop it first") from error
 
     def _open(self, new_lid: Callable[[], str]) -> Opening:
         db = self._db = connect(self.path)
@@ -112,7 +122,7 @@ class Store:
     # -- writing ------------------------------------------------------------------------------------------
 
     def commit(self, work: Work) -> Done:
-        """Do all of *work* in one transaction, on a full disk from the reserve; raise OutboxError if it fails."""
+        """Do all of *work* in one transaction, if need be from the reserve; raise OutboxError if it fails."""
         while True:
             try:
                 return self._guarded(lambda: self._commit(work))
@@ -213,7 +223,7 @@ class Store:
         marks = ",".join("?" * len(chosen))
         query = f"SELECT {SENT} FROM row WHERE id IN ({marks})"  # noqa: S608 - question marks only
         read = {row[0]: row for row in self._connection.execute(query, tuple(chosen))}
-        return [Found(*row, before=before) for number, before in chosen.items() if (row := read.get(number))]
+        return [_found(row, before) for number, before in chosen.items() if (row := read.get(number))]
 
     def _ids(self, span: Span, count: int, avoid: Iterable[int]) -> list[tuple[int, int]]:
         """Give (id, before) of the oldest rows in a span; what is avoided still counts as a neighbour."""
@@ -260,8 +270,15 @@ class Store:
 
     def close(self) -> None:
         """Close the file; the log's blocks go back to the reserve."""
-        self._drop_connection()
+        self.abandon()
         self._reserve.fill()
+
+    def abandon(self) -> None:
+        """Let go of the file as it is."""
+        self._drop_connection()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _drop_connection(self) -> None:
         if self._db is not None:
@@ -340,4 +357,9 @@ def _values(number: int, route: str, draft: Draft, previous: bytes) -> tuple[tup
 
 def _header(row: Any, before: int = 0) -> Header:  # noqa: ANN401 - a row as SQLite gives it
     *plain, lost = row
-    return Header(*plain, lost=_LOSSES.decode(lost) if lost else (), before=before)
+    values = (*plain, _LOSSES.decode(lost) if lost else (), before)
+    return Header(**dict(zip(Header.__struct_fields__, values, strict=True)))
+
+
+def _found(row: Any, before: int) -> Found:  # noqa: ANN401 - a row as SQLite gives it
+    return Found(**dict(zip(Found.__struct_fields__, (*row, before), strict=True)))

@@ -153,7 +153,7 @@ class World:
 
     def crash(self) -> None:
         """Let the process vanish: what is in memory is gone, the file stays as it is."""
-        self.outbox._store._let_go()
+        self.outbox._store.abandon()
 
     def window(self, name: str = "city.energy", *, size: int = 100, start: float | None = None) -> None:
         begin = self.clock.utc - 60.0 if start is None else start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.agent.outbox.scenes import World, losses
+from tests.agent.outbox.scenes import World
 
 
 async def test_an_epoch_opens_with_a_start_message(tmp_path: Path) -> None:
