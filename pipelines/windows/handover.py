@@ -26,10 +26,13 @@ def fresh(point: Point, frame: Frame, base: tuple[float, float] | None) -> Cell:
     return cell
 
 
-def after(cell: Cell, frame: Frame) -> Cell:
-    """Make the first cell of a run out of the last one of the run before, which ended with its window."""
+def after(cell: Cell, frame: Frame, *, stopped: float) -> Cell:
+    """Make the first cell of a run out of the last one of the run before, whose window had ended.
+
+    Nothing is missing if that run *stopped* (UTC seconds) when this window had begun.
+    """
     new = cell.next(frame.begin, frame.until)
-    if frame.since > frame.begin:
+    if stopped < frame.start and frame.since > frame.begin:
         new.gap = "started"
     _restarted(new, frame)
     return new

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Struct, convert, json
 
 from agent.core.clock import Instant
 from pipelines.windows.cell import Cell
@@ -70,7 +70,7 @@ def read(saved: object) -> Kept:
 
 def write(kept: Kept) -> Any:  # noqa: ANN401 - plain JSON values
     """Give *kept* as plain JSON values."""
-    return to_builtins(kept)
+    return json.decode(json.encode(kept))
 
 
 def pack(cell: Cell, now: Instant) -> KeptCell:

@@ -271,9 +271,11 @@ class Windows:
             if (old.start, old.end) == (current.start, current.end):
                 handed |= cells
                 continue
+            for cell in cells.values():
+                cell.finish()
             frame.cells = cells
             self._frames.append(frame)
-            handed |= {name: after(cell, current) for name, cell in cells.items()}
+            handed |= {name: after(cell, current, stopped=kept.at) for name, cell in cells.items()}
         return handed
 
     def _first_readings(self) -> Iterator[tuple[str, float]]:

@@ -41,7 +41,7 @@ def poll(time: Timeline, point: str, values: dict[float, float | None]) -> None:
 
 def test_a_window_closes_two_seconds_after_its_end() -> None:
     time = play(POWER, "mean")
-    poll(time, "meter.power", {at: 1.0 for at in range(0, 60, 10)})
+    poll(time, "meter.power", dict.fromkeys(range(0, 60, 10), 1.0))
     time.until(61)
     assert time.records == []
     time.until(62)
@@ -229,7 +229,7 @@ def test_an_uncertain_value_that_holds_on_makes_the_next_window_uncertain_too() 
     time = play(POWER, "mean")
     time.until(55)
     time.feed("meter.power", 4.0, quality=Quality.UNCERTAIN, why="stuck")
-    poll(time, "meter.power", {at: 1.0 for at in range(65, 120, 10)})
+    poll(time, "meter.power", dict.fromkeys(range(65, 120, 10), 1.0))
     time.until(182)
     assert [one.state for one in time.aggregates[:2]] == [State.UNCERTAIN, State.UNCERTAIN]
     assert time.aggregates[2].state is not State.UNCERTAIN
@@ -245,7 +245,7 @@ def test_a_number_that_is_none_counts_as_bad() -> None:
 
 def test_the_first_window_after_a_start_is_partial_and_says_so() -> None:
     time = Timeline((POWER,), (minutes("mean"),), start=EIGHT + 1)
-    poll(time, "meter.power", {at: 1.0 for at in range(0, 59, 10)})
+    poll(time, "meter.power", dict.fromkeys(range(0, 59, 10), 1.0))
     time.until(61)
     one = time.aggregates[0]
     assert (one.state, one.why, one.coverage) == (State.PARTIAL, "started", round(59 / 60, 4))
@@ -314,7 +314,11 @@ def test_a_counter_that_creeps_back_is_uncertain_and_conserves_its_sum() -> None
 
 def test_a_delta_that_covers_earlier_windows_is_uncertain() -> None:
     time = play(ENERGY, "delta")
-    poll(time, "meter.energy", {0: 100.0, 10: None, 60: None, 120: 130.0} | {at: 130.0 for at in range(130, 180, 10)})
+    poll(
+        time,
+        "meter.energy",
+        {0: 100.0, 10: None, 60: None, 120: 130.0} | dict.fromkeys(range(130, 180, 10), 130.0),
+    )
     time.until(182)
     assert [one.values for one in time.aggregates] == [(None,), (None,), (30.0,)]
     assert (time.aggregates[2].state, time.aggregates[2].why) == (State.UNCERTAIN, "no_reply")
@@ -333,6 +337,6 @@ def test_a_length_that_is_none_is_refused(length: str) -> None:
 
 def test_the_scope_of_a_point_does_not_change_what_its_window_says() -> None:
     time = play(Point(name="flat.power", every=10.0, scope=Scope.HOUSEHOLD, personal=True), "mean")
-    poll(time, "flat.power", {at: 1.0 for at in range(0, 60, 10)})
+    poll(time, "flat.power", dict.fromkeys(range(0, 60, 10), 1.0))
     time.until(62)
     assert time.aggregates[0].state is State.OK

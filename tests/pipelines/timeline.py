@@ -69,7 +69,13 @@ class Timeline:
         return [one for one in self.aggregates if one.point == point]
 
     def feed(
-        self, point: str, value: float | None, *, quality: Quality = Quality.GOOD, why: str = "", ago: float = 0.0
+        self,
+        point: str,
+        value: float | None,
+        *,
+        quality: Quality = Quality.GOOD,
+        why: str = "",
+        ago: float = 0.0,
     ) -> None:
         """Feed a sample that was taken *ago* seconds before now."""
         quality = Quality.BAD if value is None else quality
