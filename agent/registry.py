@@ -8,14 +8,18 @@ Third parties add theirs by the entry points ``citygate.drivers``, ``citygate.st
 from __future__ import annotations
 
 import pkgutil
+import sys
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Family = Literal["driver", "step", "encoding"]
 _HOMES: Final[dict[str, str]] = {"driver": "drivers", "step": "pipelines", "encoding": "agent.encodings"}
@@ -45,7 +49,23 @@ def plugin(family: Family, kind: str) -> type[Any]:
 
 @cache
 def _installed(family: Family) -> dict[str, EntryPoint]:
+    if not _somebody_adds():
+        return {}
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=f"citygate.{family}s")}
+
+
+@cache
+def _somebody_adds() -> bool:
+    """Look for third parties' entry points; what knows all about them takes 20 ms to import."""
+    for place in map(Path, sys.path):
+        if place.is_file():
+            return True  # an archive, which cannot be looked into so easily
+        for names in place.glob("*-info/entry_points.txt"):
+            if b"[citygate." in names.read_bytes():
+                return True
+    return False
 
 
 def _checked_class(found: object) -> type[Any]:

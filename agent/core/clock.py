@@ -7,7 +7,6 @@ orders and measures; UTC only labels.
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import time
 from pathlib import Path
@@ -79,6 +78,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
+        import asyncio  # here, because commands that never wait load this file too
+
         await asyncio.sleep(max(0.0, seconds))
 
 

@@ -7,9 +7,8 @@ protocols: a command finds out by ``isinstance``.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct, field
 
@@ -18,6 +17,9 @@ from agent.core.duration import Duration
 from agent.core.point import Kind, Point, Scope
 from agent.core.sample import Emit, Sample
 from agent.core.settings import Settings
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class PointSettings(Settings):
@@ -63,11 +65,15 @@ class Desk:
     """
 
     def __init__(self) -> None:
+        import asyncio  # here, because commands that never wait load this file too
+
         self.figures: dict[str, float | str] = {}
         self._waiting: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)
 
     def wish(self, points: tuple[str, ...]) -> asyncio.Future[Sequence[Reading]]:
         """Ask the link to read *points* (empty: all); raise asyncio.QueueFull when sixteen wishes wait."""
+        import asyncio
+
         ask = Ask(points, asyncio.get_running_loop().create_future())
         self._waiting.put_nowait(ask)
         return ask.answer

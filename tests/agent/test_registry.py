@@ -1,0 +1,45 @@
+"""Plugins are found by name: ours by their file, third parties' by their entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import registry
+from agent.core.errors import ConfigError
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Forget what was found, before and after."""
+    caches = (registry.kinds, registry._installed, registry._somebody_adds)
+    for one in caches:
+        one.cache_clear()
+    yield
+    for one in caches:
+        one.cache_clear()
+
+
+def test_a_file_is_a_plugin_and_a_folder_is_not(fresh: None) -> None:
+    assert "modbus-tcp" in registry.kinds("driver")
+    assert "modbus" not in registry.kinds("driver")
+
+
+def test_a_third_party_adds_a_driver_by_an_entry_point(
+    fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "lorawan-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lorawan\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[citygate.drivers]\nlora-wan = city_lorawan:LoraWan\n")
+    (tmp_path / "city_lorawan.py").write_text("class LoraWan:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "lora-wan" in registry.kinds("driver")
+    assert registry.plugin("driver", "lora-wan").__name__ == "LoraWan"
+
+
+def test_an_unknown_plugin_gets_the_nearest_name(fresh: None) -> None:
+    with pytest.raises(ConfigError, match='did you mean "modbus-tcp"'):
+        registry.plugin("driver", "modbus-tpc")
