@@ -1,0 +1,151 @@
+"""Bytes become numbers, or the reason why there are none."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.modbus.codec import bit_at, decoder, words
+from drivers.modbus.point import WORDS, ByteOrder, ModbusPoint, Sentinel, Type
+
+FORMATS = {
+    "u16": ">H",
+    "i16": ">h",
+    "u32": ">I",
+    "i32": ">i",
+    "u64": ">Q",
+    "i64": ">q",
+    "f32": ">f",
+    "f64": ">d",
+}
+ORDERS: tuple[ByteOrder, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
+
+
+@pytest.mark.parametrize(
+    ("order", "wire"),
+    [("ABCD", "4366199a"), ("CDAB", "199a4366"), ("BADC", "66439a19"), ("DCBA", "9a196643")],
+)
+def test_the_four_byte_orders_give_the_same_float(order: ByteOrder, wire: str) -> None:
+    decode = decoder(ModbusPoint(addr=0, type="f32", byte_order=order))
+    value, why = decode(bytes.fromhex(wire))
+    assert value == pytest.approx(230.1, rel=1e-6)
+    assert not why
+
+
+@pytest.mark.parametrize(
+    ("order", "wire"),
+    [
+        ("ABCD", "0001030405060708"),
+        ("CDAB", "0708050603040001"),
+        ("BADC", "0100040306050807"),
+        ("DCBA", "0807060504030100"),
+    ],
+)
+def test_the_four_byte_orders_hold_for_64_bits(order: ByteOrder, wire: str) -> None:
+    decode = decoder(ModbusPoint(addr=0, type="u64", byte_order=order))
+    assert decode(bytes.fromhex(wire)) == (0x0001030405060708, "")
+
+
+@given(st.sampled_from(sorted(FORMATS)), st.sampled_from(ORDERS), st.data())
+def test_whatever_a_device_packs_comes_back(kind: Type, order: ByteOrder, data: st.DataObject) -> None:
+    raw = data.draw(st.binary(min_size=2 * WORDS[kind], max_size=2 * WORDS[kind]))
+    value, why = decoder(ModbusPoint(addr=0, type=kind, byte_order=order, sentinel="none"))(
+        arranged(raw, order)
+    )
+    (expected,) = struct.unpack(FORMATS[kind], raw)
+    if isinstance(expected, float) and not math.isfinite(expected):
+        assert (value, why) == (None, "not_available")
+    else:
+        assert (value, why) == (float(expected), "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentinel", "wire", "available"),
+    [
+        ("u16", "sunspec", "ffff", False),
+        ("i16", "sunspec", "8000", False),
+        ("i16", "sunspec", "ffff", True),
+        ("u32", "sunspec", "ffffffff", False),
+        ("u32", "sunspec", "0000ffff", True),  # the 16-bit mark within 32 bits is a number
+        ("i32", "sunspec", "80000000", False),
+        ("u64", "sunspec", "ffffffffffffffff", False),
+        ("i64", "sunspec", "8000000000000000", False),
+        ("i32", "highest", "7fffffff", False),
+        ("i32", "highest", "80000000", True),
+        ("u32", "highest", "ffffffff", False),
+        ("u16", "none", "ffff", True),
+        ("f32", "none", "7fc00000", False),
+        ("f32", "none", "ff800000", False),
+        ("f64", "sunspec", "7ff8000000000000", False),
+    ],
+)
+def test_what_means_not_available_depends_on_type_and_width(
+    kind: Type, sentinel: Sentinel, wire: str, *, available: bool
+) -> None:
+    value, why = decoder(ModbusPoint(addr=0, type=kind, sentinel=sentinel))(bytes.fromhex(wire))
+    assert (value is not None) == available
+    assert why == ("" if available else "not_available")
+
+
+def test_a_points_own_nan_values_count_too() -> None:
+    decode = decoder(ModbusPoint(addr=0, type="i16", nan=(0x7FFE,)))
+    assert decode(b"\x7f\xfe") == (None, "not_available")
+    assert decode(b"\x80\x00") == (None, "not_available")
+    assert decode(b"\x7f\xfd") == (0x7FFD, "")
+
+
+@pytest.mark.parametrize(
+    ("raw", "scale", "offset", "value"),
+    [
+        (2301, 0.1, 0, 230.1),
+        (1151, 0.01, 0, 11.51),
+        (7, 10, 0, 70),
+        (3, 0.3, 0, 0.9),
+        (250, 0.1, -40, -15),
+        (5, -0.5, 0, -2.5),
+    ],
+)
+def test_scaling_gives_the_decimal_number_that_was_meant(
+    raw: int, scale: float, offset: float, value: float
+) -> None:
+    decoded, _ = decoder(ModbusPoint(addr=0, scale=scale, offset=offset))(raw.to_bytes(2, "big"))
+    assert decoded == pytest.approx(value, rel=1e-15)
+    assert scale == 0.3 or decoded == value
+
+
+def test_bcd_digits_are_read_as_digits_and_others_refused() -> None:
+    assert decoder(ModbusPoint(addr=0, type="bcd16"))(b"\x12\x34") == (1234, "")
+    assert decoder(ModbusPoint(addr=0, type="bcd32", byte_order="CDAB"))(b"\x56\x78\x12\x34") == (
+        12345678,
+        "",
+    )
+    assert decoder(ModbusPoint(addr=0, type="bcd16"))(b"\x1a\x34") == (None, "malformed")
+
+
+def test_a_bit_of_a_register_is_zero_or_one() -> None:
+    assert decoder(ModbusPoint(addr=0, type="bit", bit=3))(b"\x00\x08") == (1, "")
+    assert decoder(ModbusPoint(addr=0, type="bit", bit=3))(b"\xff\xf7") == (0, "")
+    assert decoder(ModbusPoint(addr=0, type="bool"))(b"\xff\xff") == (1, "")
+
+
+def test_coils_are_counted_from_the_lowest_bit_of_the_first_byte() -> None:
+    decode = decoder(ModbusPoint(addr=0, table="coil", type="bool"))
+    assert [decode(bit_at(b"\x05\x80", index))[0] for index in (0, 1, 2, 15)] == [1, 0, 1, 1]
+
+
+def test_raw_words_are_shown_register_by_register() -> None:
+    assert words(bytes.fromhex("43661999")) == "4366 1999"
+
+
+def arranged(raw: bytes, order: ByteOrder) -> bytes:
+    """Put highest-first bytes on the wire in *order*, register by register, the slow and plain way."""
+    registers = [raw[i : i + 2] for i in range(0, len(raw), 2)]
+    if order in ("CDAB", "DCBA"):
+        registers.reverse()
+    if order in ("BADC", "DCBA"):
+        registers = [one[::-1] for one in registers]
+    return b"".join(registers)

@@ -1,0 +1,70 @@
+"""Points say where they lie, and refuse what no request can reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from agent.core.point import Scope
+from agent.core.settings import decode_hook
+from drivers.modbus.device import ModbusDevice
+from drivers.modbus.point import Addressing, ModbusPoint
+
+
+@pytest.mark.parametrize(
+    ("addressing", "addr", "keys", "place"),
+    [
+        ("zero", 52, {}, ("holding", 52)),
+        ("one", 53, {"table": "input"}, ("input", 52)),
+        ("40001", 40053, {}, ("holding", 52)),
+        ("40001", 30053, {}, ("input", 52)),
+        ("40001", 30053, {"table": "input"}, ("input", 52)),
+        ("40001", 465536, {}, ("holding", 65535)),
+        ("40001", 17, {"type": "bool"}, ("coil", 16)),
+        ("40001", 10017, {"type": "bool"}, ("discrete", 16)),
+    ],
+)
+def test_addresses_count_as_the_manual_does(
+    addressing: Addressing, addr: int, keys: dict[str, Any], place: tuple[str, int]
+) -> None:
+    assert ModbusPoint(addr=addr, **keys).place(addressing) == place
+
+
+def test_a_points_own_addressing_wins_over_its_devices() -> None:
+    assert ModbusPoint(addr=5, addressing="one").place("zero") == ("holding", 4)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"addr": 65535, "type": "u32"}, "address 65535 lies outside of 0 to 65535"),
+        ({"addr": 0, "addressing": "one"}, "address 0 lies outside"),
+        ({"addr": 20005, "addressing": "40001"}, "begin with 0, 1, 3 or 4"),
+        ({"addr": 40000, "addressing": "40001"}, "no 40001-style number"),
+        ({"addr": 40001, "addressing": "40001", "table": "input"}, "but table says input"),
+        ({"addr": 10001, "addressing": "40001"}, 'a discrete is one bit: write type = "bool"'),
+        ({"addr": 1, "table": "coil"}, 'a coil is one bit: write type = "bool"'),
+        ({"addr": 1, "type": "bit"}, "a bit number go together"),
+        ({"addr": 1, "bit": 3}, "a bit number go together"),
+        ({"addr": 1, "type": "bit", "bit": 16}, "they are 0 to 15"),
+        ({"addr": 1, "scale": 0}, "scale is 0"),
+        ({"addr": 1, "nan": [0x80000000]}, "does not fit u16"),
+        ({"addr": 1, "type": "u64"}, "flow takes 4 registers, but max_block is 2"),
+    ],
+)
+def test_an_impossible_point_is_refused_with_its_reason(keys: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=sentence):
+        msgspec.convert({"max_block": 2, "points": {"flow": keys}}, ModbusDevice, dec_hook=decode_hook)
+
+
+def test_points_of_people_are_personal_and_others_are_not() -> None:
+    device = ModbusDevice(
+        name="flat",
+        asset="A-7",
+        points={"use": ModbusPoint(addr=0, scope=Scope.HOUSEHOLD), "all": ModbusPoint(addr=1)},
+    )
+    use, everything = device.described((21.6, 63.1))
+    assert (use.name, use.personal, use.every, use.asset) == ("flat.use", True, 10.0, "A-7")
+    assert (everything.personal, everything.location) == (False, (21.6, 63.1))
