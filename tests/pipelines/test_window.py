@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,9 @@ def play(point: Point, *statistics: Statistic) -> Timeline:
     return Timeline((point,), (minutes(*statistics),))
 
 
-def poll(time: Timeline, point: str, values: dict[float, float | None]) -> None:
+def poll(
+    time: Timeline, point: str, values: Mapping[float, float | None] | Mapping[int, float | None]
+) -> None:
     for at, value in values.items():
         time.until(at)
         time.feed(point, value, why="" if value is not None else "no_reply")
@@ -325,7 +328,7 @@ def test_a_delta_that_covers_earlier_windows_is_uncertain() -> None:
 
 
 def test_delta_without_a_counter_is_refused() -> None:
-    with pytest.raises(ValueError, match="delta.*counter"):
+    with pytest.raises(ValueError, match=r"delta.*counter"):
         minutes("delta").points((POWER,))
 
 

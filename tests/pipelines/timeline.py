@@ -65,7 +65,7 @@ class Timeline:
         return [record for _, record in self.records if isinstance(record, Event)]
 
     def of(self, point: str) -> list[Aggregate]:
-        """The aggregates of one point so far."""
+        """Give the aggregates of one point so far."""
         return [one for one in self.aggregates if one.point == point]
 
     def feed(
