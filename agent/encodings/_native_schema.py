@@ -39,13 +39,11 @@ def _name(name: str) -> str:
 
 
 def _closed(part: dict[str, Any]) -> dict[str, Any]:
-    """Drop titles, and require what is always written: every field but the optional ones."""
+    """Drop titles, and require what is always written: what has no default, and what is a constant."""
     part.pop("title", None)
     fields: dict[str, Any] = part["properties"]
-    always = {"v", "k"} | ({"state"} if fields.get("state", {}).get("enum") == ["offline"] else set())
-    needed = set(part.get("required", ())) | (always & fields.keys())
-    for one in fields.values():
-        one.pop("default", None)
+    needed = set(part.get("required", ()))
+    needed.update(name for name, one in fields.items() if one.pop("default", None) is not None)
     return part | {"required": [name for name in fields if name in needed], "additionalProperties": False}
 
 

@@ -11,8 +11,8 @@ from typing import Final
 
 _DAY: Final = 86400.0
 _EXACT: Final = 2.0**53
-_FIRST: Final = -62135596800000  # year 1, in milliseconds: what a text of four digits can hold
-_LAST: Final = 253402300799999
+_FIRST: Final = -62135596800.0  # year 1, and below the year 9999: what four digits can hold
+_LAST: Final = 253402300799.0
 _NO_WORD: Final = re.compile(r"[^a-z0-9_]+")
 
 
@@ -32,7 +32,7 @@ def rounded(value: float | None, step: float) -> int | float | None:
 @lru_cache(maxsize=64)
 def utc_text(seconds: float) -> str:
     """Write UTC seconds as ``2026-11-21T20:00:00Z``, with milliseconds only where there are some."""
-    whole, rest = divmod(min(max(round(seconds * 1000), _FIRST), _LAST), 1000)
+    whole, rest = divmod(round(min(max(seconds, _FIRST), _LAST) * 1000), 1000)
     text = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text:0>19}.{rest:03d}Z" if rest else f"{text:0>19}Z"
 

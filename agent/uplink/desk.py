@@ -17,7 +17,12 @@ from agent.uplink.timing import Timing
 
 
 class Feed(Protocol):
-    """One recipient's side of the outbox; see ``agent.outbox``."""
+    """One recipient's side of the outbox; see ``agent.outbox``.
+
+    ``refused`` is ours to set: the routes whose messages the broker refuses, so that losses are told as such.
+    """
+
+    refused: frozenset[str]
 
     async def wait(self) -> None:
         """Wait until there may be something to take."""

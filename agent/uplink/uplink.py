@@ -74,6 +74,7 @@ class Uplink:
         self._plan = (tuple(products), mine)
         self._policy, self._lid, self._epoch = policy, lid, epoch
         self._routes.configure(route.id for route in mine)
+        self._tell_refused()
         self._told, self._births_at = None, 0.0
         self._stopped = ""
         self._resumed.set()
@@ -206,7 +207,8 @@ class Uplink:
     # -- what goes wrong
 
     def _changed(self, route: str, reason: int) -> None:
-        """Log a route's new word, once."""
+        """Log a route's new word, once, and tell the outbox."""
+        self._tell_refused()
         match self._routes.words()[route]:
             case word if word == OK:
                 _log.info("%s: accepted again; what waited follows", route)
@@ -214,6 +216,10 @@ class Uplink:
                 _log.warning("%s: nobody has subscribed at %s; its data wait here", route, self._where)
             case _:
                 _log.error("%s: refused by %s: %s; its data wait here", route, self._where, meaning(reason))
+
+    def _tell_refused(self) -> None:
+        words = self._routes.words().items()
+        self._feed.refused = frozenset(name for name, word in words if word.startswith("refused"))
 
     def _own_answered(self, topic: str, reason: int) -> None:
         """Log once that birth or status is refused, and try again with the probes."""
