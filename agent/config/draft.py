@@ -16,12 +16,13 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 from agent import registry
-from agent.config.hints import nearest
+from agent.config.hints import name_hint, nearest
 from agent.config.merge import Merged
 from agent.config.report import Fault, sentences
 from agent.config.size import Size, decode, parse_limit
 from agent.config.sources import Source
 from agent.config.spans import Path
+from agent.config.words import NAME_PATTERN, kind_of, name_flaw
 from agent.core.duration import Duration
 
 T = TypeVar("T", bound=Struct)
@@ -70,8 +71,6 @@ class Draft:
 
     def named(self, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give the tables of *section* with their names; what is no table is a fault."""
-        from agent.config.explain import kind_of, name_flaw
-
         tables = self.tables.get(section, {})
         if not isinstance(tables, dict):
             message = f"expected a table, got {kind_of(tables)}"
@@ -79,7 +78,7 @@ class Draft:
             return
         for name, table in tables.items():
             if flaw := name_flaw(name):
-                self.fault((section, name), f'"{name}" is no name: {flaw}', at_key=True)
+                self.fault((section, name), flaw, name_hint(name, NAME_PATTERN), at_key=True)
             elif isinstance(table, dict):
                 yield name, table
             else:
@@ -144,8 +143,6 @@ class Draft:
 
     def word(self, table: Mapping[str, Any], key: str, path: Path) -> str | None:
         """Give the text at *key*, which must be there; None, and a fault, when it is not."""
-        from agent.config.explain import kind_of
-
         value = table.get(key)
         if isinstance(value, str):
             return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, inspect
@@ -17,7 +17,7 @@ from msgspec import Struct, inspect
 from agent.config.hints import measure_hint, name_hint, nearest, quotes_hint
 from agent.config.size import decode, parse_limit
 from agent.config.spans import Path
-from agent.core import settings
+from agent.config.words import PATTERNS, kind_of
 
 _WORDS: Final = {
     inspect.StrType: "text",
@@ -34,25 +34,6 @@ _WORDS: Final = {
     inspect.LiteralType: "text",
     inspect.CustomType: "text",
 }
-NAME_PATTERN: Final = str(get_args(settings.Name)[1].pattern)
-_PATTERNS: Final = {
-    get_args(one)[1].pattern: words
-    for one, words in (
-        (settings.Name, "lower-case letters, digits and hyphens, at most 64"),
-        (settings.PointName, "lower-case letters, digits and underscores, at most 63"),
-    )
-}
-
-
-# bool comes first: in Python it is a kind of int
-_KINDS: Final = (
-    (bool, "true or false"),
-    (str, "text"),
-    (int, "a whole number"),
-    (float, "a number"),
-    (dict, "a table"),
-    (list, "a list"),
-)
 
 
 class Flaw(Struct, frozen=True):
@@ -70,19 +51,6 @@ def flaws(table: Mapping[str, Any], wanted: type[Struct], head: type[Struct] | N
     keys = {**fields, **_fields(head)} if head else fields
     found = list(_keys(table, keys, ()))
     return found or _own_rule({key: one for key, one in table.items() if key in fields}, wanted, ())
-
-
-def name_flaw(name: str) -> str:
-    """Say why *name* cannot name a table; empty when it can."""
-    return "" if re.search(NAME_PATTERN, name) else f"expected {_PATTERNS[NAME_PATTERN]}"
-
-
-def kind_of(value: object) -> str:
-    """Say in TOML's words what *value* is."""
-    for kinds, words in _KINDS:
-        if isinstance(value, kinds):
-            return words
-    return "a date or time"
 
 
 def _fields(wanted: type[Struct]) -> dict[str, inspect.Field]:
@@ -215,7 +183,7 @@ def _scalar(value: Any, kind: inspect.Type, path: Path) -> Iterator[Flaw]:  # no
         case inspect.StrType() if isinstance(value, str):
             yield from _length(len(value), kind, path, "character")
             if kind.pattern is not None and not re.search(kind.pattern, value):
-                words = _PATTERNS.get(kind.pattern, f"text of the form {kind.pattern}")
+                words = PATTERNS.get(kind.pattern, f"text of the form {kind.pattern}")
                 yield Flaw(path, f"expected {words}", name_hint(value, kind.pattern))
         case inspect.BoolType() if isinstance(value, bool):
             pass

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Final
-
-from msgspec import inspect
+from typing import TYPE_CHECKING, Final
 
 from agent.config.size import UNITS as SIZES
 from agent.config.size import Size
+
+if TYPE_CHECKING:
+    from msgspec import inspect
 
 _FEW: Final = 16
 _MEASURE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
@@ -24,6 +23,8 @@ _LONG_UNITS: Final = {
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Give the known word most like *word*, or all of them when they are few."""
+    from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
     words = sorted(known)
     folded = {_folded(one): one for one in words}
     if near := get_close_matches(_folded(word), folded, n=1):
@@ -33,6 +34,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def name_hint(text: str, pattern: str) -> str:
     """Give the name most like *text* that *pattern* allows."""
+    import unicodedata
+
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     for joint in ("-", "_"):
         made = re.sub(r"[^a-z0-9]+", joint, plain).strip(joint)
@@ -56,6 +59,8 @@ def measure_hint(value: object, wanted: type) -> str:
 
 def quotes_hint(value: object, kind: inspect.Type) -> str:
     """Say where quotes are missing, or too many."""
+    from msgspec import inspect
+
     bare = kind.type if isinstance(kind, inspect.Metadata) else kind
     if isinstance(bare, inspect.StrType) and isinstance(value, (int, float)) and not isinstance(value, bool):
         return f'write "{value}"'

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from agent.config.draft import Draft, Where
-from agent.config.hints import nearest
+from agent.config.hints import name_hint, nearest
 from agent.config.profiles import Profile, profile
 from agent.config.report import Fault
 from agent.config.sources import Source
 from agent.config.spans import Path
 from agent.config.tables import DeviceHead, LinkHead
+from agent.config.words import POINT_PATTERN, name_flaw
 from agent.core.plan import Link
 from agent.core.point import Point
-from agent.core.settings import PointName
 
 _SECRET_KEY: Final = re.compile(r"(?:^|_)(?:password|passphrase|secret|token)$")
 _USER_IN_URL: Final = re.compile(r"://[^/@\s]*:[^/@\s]*@")
-_POINT_NAME: Final = re.compile(str(get_args(PointName)[1].pattern))
 CREDENTIAL_HINT: Final = 'write "credential:NAME" and keep the secret in that credential'
 
 
@@ -180,8 +179,10 @@ class _Device:
                 hint = f"write {name} = {{ ... }}"
                 self._draft.fault((*self._path, "points", name), "expected a table", hint)
                 continue
-            if not _POINT_NAME.fullmatch(name):
-                self._refuse_name(name)
+            if flaw := name_flaw(name, POINT_PATTERN):
+                source, path = self._where_point(name)(())
+                hint = name_hint(name, POINT_PATTERN)
+                self._draft.faults.append(Fault(source, path, flaw, hint, at_key=True))
                 continue
             inherited = self._defaults(self._type.point_type) if name in of_profile else {}
             inherited |= of_profile.get(name, {})
@@ -205,11 +206,6 @@ class _Device:
                     at_key=True,
                 )
             )
-
-    def _refuse_name(self, name: str) -> None:
-        source, path = self._where_point(name)(())
-        message = f'"{name}" is no name: expected lower-case letters, digits and underscores'
-        self._draft.faults.append(Fault(source, path, message, at_key=True))
 
     def _where_point(self, name: str) -> Where:
         """Find out which layer a key of point *name* came from: the device, the profile, its defaults."""

@@ -16,6 +16,7 @@ from agent.config.products import compile_products
 from agent.config.report import report
 from agent.config.sharing import compile_sharing
 from agent.config.widths import CALENDAR
+from agent.config.words import kind_of
 from agent.core.errors import ConfigError
 from agent.core.message import Place
 from agent.core.plan import ClockPlan, OutboxPlan, Plan, Purpose
@@ -96,8 +97,6 @@ def _single(draft: Draft, name: str, wanted: Any) -> Any:  # noqa: ANN401 - one 
             draft.fault((), "missing table [site]", "it says which city and site this is")
         return None
     if not isinstance(table, dict):
-        from agent.config.explain import kind_of
-
         draft.fault((name,), f"expected a table, got {kind_of(table)}", f"write [{name}]", at_key=True)
         return None
     return draft.settings(table, wanted, draft.where((name,)))
