@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from agent.core.driver import DeviceSettings, LinkSettings, PointSettings
-from agent.core.settings import Settings
+from agent.core.settings import Settings, decode_hook
 from agent.registry import Family, kinds, plugin
 
 ROOT = Path(__file__).parent.parent
 HOMES = {"driver": "drivers", "step": "pipelines", "encoding": "agent/encodings"}
-TESTS = {"driver": "tests/drivers", "step": "tests/pipelines", "encoding": "tests/encodings"}
+TESTS = {"driver": "tests/drivers", "step": "tests/pipelines", "encoding": "tests/agent/encodings"}
 FAMILIES: tuple[Family, ...] = ("driver", "step", "encoding")
 PLUGINS = [(family, kind) for family in FAMILIES for kind in kinds(family)]
 
@@ -39,10 +39,13 @@ def test_a_plugin_has_a_test_of_its_own(family: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])
-def test_a_plugin_has_a_page(family: str, kind: str) -> None:
-    page = ROOT / "docs" / "technician" / f"{family}s" / f"{kind.replace('-', '_')}.md"
-    other = page.with_name(f"{kind}.md")
-    assert page.exists() or other.exists(), page
+def test_a_plugin_has_a_page_that_explains_each_of_its_keys(family: Family, kind: str) -> None:
+    page = ROOT / "docs" / "technician" / f"{family}s" / f"{kind}.md"
+    assert page.exists(), page
+    settings = plugin(family, kind)
+    text = page.read_text(encoding="utf-8")
+    compiled = {"name", "devices", "label", "location"} if family == "driver" else set()
+    assert not [key for key in settings.__struct_fields__ if key not in compiled and f"`{key}`" not in text]
 
 
 @pytest.mark.parametrize("kind", kinds("driver"))
@@ -61,6 +64,15 @@ def test_a_step_is_frozen_settings_that_start(kind: str) -> None:
     assert issubclass(step, Settings)
     assert callable(getattr(step, "start", None))
     assert not undescribed(step)
+
+
+@pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])
+def test_settings_can_be_read_from_a_file(family: Family, kind: str) -> None:
+    found = plugin(family, kind)
+    devices = [found.device_type, found.device_type.point_type] if family == "driver" else []
+    for settings in (found, *devices):
+        with pytest.raises(msgspec.ValidationError, match="unknown_to_all"):
+            msgspec.convert({"unknown_to_all": 1}, settings, dec_hook=decode_hook)
 
 
 @pytest.mark.parametrize("kind", kinds("encoding"))

@@ -19,7 +19,25 @@ PRODUCTION = sorted(
     path for folder in ("agent", "drivers", "pipelines") for path in (ROOT / folder).rglob("*.py")
 )
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BASE = '[site]\ncity = "vaasa"\nid = "library"\ngateway = "gw1"\ntimezone = "Europe/Helsinki"\n'
+BASE = """
+[site]
+city = "vaasa"
+id = "library"
+gateway = "gw1"
+timezone = "Europe/Helsinki"
+"""
+DEVICES = """
+[link.plant-room]
+driver = "modbus-tcp"
+host = "10.20.0.15"
+[device.ahu-1]
+link = "plant-room"
+unit = 2
+[device.ahu-1.points]
+supply_temperature = { addr = 1, type = "i16", scale = 0.1, unit = "Cel" }
+return_temperature = { addr = 2, type = "i16", scale = 0.1, unit = "Cel" }
+filter_pressure = { addr = 3, type = "u16", unit = "Pa" }
+"""
 # put together here, so that this file does not find itself
 MACHINE = re.compile("|".join(("/wo" + "rk/", "/ro" + "ot/", "/ho" + r"me/\w+/", "/opt/py" + "pi")))
 
@@ -54,7 +72,7 @@ def test_no_file_names_a_place_of_one_machine() -> None:
 def test_the_toml_of_a_page_goes_through_the_loader(page: Path, tmp_path: Path) -> None:
     for number, site in enumerate(sites(page.read_text(encoding="utf-8"))):
         file = tmp_path / f"{page.stem}-{number}.toml"
-        file.write_text(site if "[site]" in site else BASE + site, encoding="utf-8")
+        file.write_text(completed(site), encoding="utf-8")
         load(file)
 
 
@@ -63,6 +81,15 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def completed(text: str) -> str:
+    """Add what a page may leave out: the site, and for pages about products its devices."""
+    given = tomllib.loads(text)
+    parts = [text, *([] if "site" in given else [BASE])]
+    if "product" in given and "device" not in given:
+        parts.append(DEVICES)
+    return "\n".join(parts)
 
 
 def sites(text: str) -> list[str]:

@@ -1,7 +1,8 @@
 """The city's side of the demo: subscribes, validates each message against the schema, prints it as a line.
 
 It shares nothing with the gateway but the published JSON Schema. One JSON object a line on standard output:
-``{"topic", "body", "faults"}``; the first line is ``{"ready": true}``.
+``{"topic", "body", "faults"}``; the first line is ``{"ready": true}``. Data messages are also kept in a file,
+as `mosquitto_sub -v` would print them, so that `citygate ledger match` can compare.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import argparse
 import asyncio
 import json
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +39,7 @@ def validator() -> Validate:
     return validate
 
 
-async def listen(port: int, validate: Validate) -> None:
+async def listen(port: int, validate: Validate, kept: TextIO) -> None:
     """Print each message until cancelled."""
     import aiomqtt
 
@@ -48,6 +50,8 @@ async def listen(port: int, validate: Validate) -> None:
         print(json.dumps({"ready": True}), flush=True)
         async for message in client.messages:
             body, faults = validate(message.payload)
+            if "/d/" in str(message.topic):
+                print(message.topic, message.payload.decode(errors="replace"), file=kept, flush=True)
             print(json.dumps({"topic": str(message.topic), "body": body, "faults": faults}), flush=True)
 
 
@@ -55,8 +59,10 @@ def main() -> None:
     """Listen until terminated."""
     parser = argparse.ArgumentParser(description="Subscribe as the demo's city.")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--keep", type=Path, required=True, help="file for what arrives as data")
     args = parser.parse_args()
-    asyncio.run(listen(args.port, validator()))
+    with args.keep.open("a", encoding="utf-8") as kept:
+        asyncio.run(listen(args.port, validator(), kept))
 
 
 if __name__ == "__main__":

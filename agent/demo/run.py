@@ -26,6 +26,7 @@ from agent.demo.broker import free_port
 from agent.demo.children import Child, child
 from agent.demo.site import Site, lay
 from agent.demo.verdict import PRODUCT, Served, judge, missing
+from agent.outbox.ledger import match, verify
 from agent.status import ask
 
 _STARTING: Final = 15.0
@@ -84,19 +85,22 @@ async def _demo(room: Path, ending: Ending) -> int:
         broken = [str(error) for error in group.exceptions]
     except* TimeoutError:
         broken = [f"the demo's programs did not start within {_STARTING:.0f} s"]
-    judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(room))
+    judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(Site(room)))
     faults = broken + missing(books, judged)
     print(tell.summary(books, judged, faults))
+    if said := _ledger(Site(room)):
+        print(said)
     return 1 if broken or (faults and not ending.interrupted) else 0
 
 
 @contextlib.asynccontextmanager
 async def _programs(room: Path) -> AsyncIterator[Programs]:
     """Start meter, broker, city and gateway; they end in the opposite order."""
-    port, truth = free_port(), str(room / "truth.jsonl")
+    port = free_port()
+    here = Site(room)
     async with contextlib.AsyncExitStack() as stack:
         start = stack.enter_async_context
-        meter = await start(child("meter", "agent.demo.meter", "--truth", truth, folder=room))
+        meter = await start(child("meter", "agent.demo.meter", "--truth", str(here.truth), folder=room))
         settings = str(room / "broker.toml")
         broker = await start(
             child("broker", "agent.demo.broker", "--port", str(port), "--settings", settings, folder=room)
@@ -104,7 +108,8 @@ async def _programs(room: Path) -> AsyncIterator[Programs]:
         async with asyncio.timeout(_STARTING):
             site = lay(room, meter=int((await meter.line()).split()[1]), broker=port)
             await _answers(port)
-        city = await start(child("city", "agent.demo.city", "--port", str(port), folder=room))
+        keep = ("--keep", str(here.received))
+        city = await start(child("city", "agent.demo.city", "--port", str(port), *keep, folder=room))
         async with asyncio.timeout(_STARTING):
             await city.line()
         words = ("agent", "run", str(site.config), "--state", str(site.state), "--socket", str(site.socket))
@@ -143,7 +148,7 @@ async def _receive(programs: Programs, books: Books, live: asyncio.Event) -> Non
         books.enter(message["topic"], message["body"], message["faults"])
         if not live.is_set():
             continue
-        judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(programs.site.folder))
+        judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(programs.site))
         if judged and not printed:
             print(tell.window_heads())
         for one in judged[printed:]:
@@ -171,9 +176,16 @@ async def _live(site: Site, done: asyncio.Event) -> None:
     done.set()
 
 
-def _served(room: Path) -> list[Served]:
-    log = room / "truth.jsonl"
-    if not log.exists():
+def _ledger(site: Site) -> str:
+    """Compare the ledger with what the city kept, as `citygate ledger` does; empty when there is nothing."""
+    outbox = site.state / "outbox.db"
+    if not outbox.exists() or not site.received.exists():
+        return ""
+    return tell.ledger(verify(outbox), match(outbox, [site.received]))
+
+
+def _served(site: Site) -> list[Served]:
+    if not site.truth.exists():
         return []
-    lines = log.read_text(encoding="utf-8").splitlines()
+    lines = site.truth.read_text(encoding="utf-8").splitlines()
     return [(one["t"], one["import_energy"]) for one in map(json.loads, lines)]

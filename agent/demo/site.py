@@ -41,6 +41,11 @@ class Site(Struct, frozen=True):
         """The meter's log of what it served."""
         return self.folder / "truth.jsonl"
 
+    @property
+    def received(self) -> Path:
+        """The city's file of what arrived as data."""
+        return self.folder / "received.txt"
+
     def environment(self) -> dict[str, str]:
         """Give the variables by which every `citygate` command finds this site."""
         return {

@@ -8,6 +8,7 @@ from typing import Any, Final
 from agent.demo.books import Books
 from agent.demo.site import Site
 from agent.demo.verdict import Judged, clock, longest_run
+from agent.outbox.ledger import Match, Verdict
 
 _HEADS: Final = "  {:<9} {:>5} {:>12} {:>12} {:>15} {:>10}  {}"
 
@@ -41,7 +42,13 @@ def live(seen: Sequence[tuple[float, dict[str, Any]]]) -> str:
 def further(site: Site) -> str:
     """Say how to look at the running site from another terminal."""
     lines = [f"  export {name}={value}" for name, value in site.environment().items()]
-    commands = ("citygate status", "citygate read", "citygate check", "citygate ledger show")
+    commands = (
+        "citygate status",
+        "citygate read main-meter",
+        "citygate check",
+        "citygate ledger show",
+        f"citygate ledger match {site.received}",
+    )
     return "\n".join(
         ["To look further, in another terminal:", *lines, *(f"  .venv/bin/{one}" for one in commands), ""]
     )
@@ -82,6 +89,16 @@ def summary(books: Books, judged: Sequence[Judged], faults: Sequence[str]) -> st
     else:
         lines.append("All that the demo was to show was seen.")
     return "\n".join(lines)
+
+
+def ledger(verdict: Verdict, found: Match) -> str:
+    """Say whether the ledger holds, and whether what the city kept is what left."""
+    chain = "its chain of hashes holds" if verdict.holds else "its chain is BROKEN"
+    kept = "all" if found.holds else f"all but {found.strangers}"
+    return (
+        f"The ledger has {verdict.rows} messages and {chain}; "
+        f"of the {found.messages} that the city kept, {kept} are in it byte for byte."
+    )
 
 
 def _figure(value: float | None) -> str:

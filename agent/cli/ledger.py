@@ -1,0 +1,175 @@
+"""Show what left, byte for byte; verify that it is unaltered; match it with what the city kept.
+
+Reads the outbox beside a running gateway and changes nothing. --since and --until are dates, UTC times or
+spans ago: 2026-11-21, 2026-11-21T20:00:00Z, 2h.
+
+For example:
+  citygate ledger show --last 5
+  citygate ledger show --product energy --since 2h --bodies
+  citygate ledger verify
+  citygate ledger export --since 2026-11-01 > november.jsonl
+  citygate ledger match received.jsonl     files of the city: bodies, or mosquitto_sub -v lines
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.cli import options
+from agent.cli.screen import size, table
+from agent.core.duration import Duration
+from agent.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from agent.outbox.ledger import LedgerRow
+
+_FILE = "outbox.db"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what `citygate ledger` takes."""
+    ways = parser.add_subparsers(dest="way", metavar="show|verify|export|match", required=True)
+    for name, text in (
+        ("show", "list messages, oldest first"),
+        ("verify", "recompute the chain of hashes; 1 if it is broken"),
+        ("export", "write messages as JSON lines"),
+        ("match", "compare files of the city with what left; 1 if something is unknown"),
+    ):
+        way = ways.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        options.state(way)
+        if name in {"show", "export"}:
+            _add_filters(way)
+        if name == "show":
+            way.add_argument("--last", type=int, metavar="N", default=20, help="the newest N (default: 20)")
+            way.add_argument("--bodies", action="store_true", help="print each message's body too")
+        if name == "match":
+            way.add_argument("files", metavar="FILE", nargs="+", type=Path, help="what the city kept")
+        if name != "export":
+            options.json(way)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do one of the four."""
+    path = args.state if args.state.is_file() else args.state / _FILE
+    ways = {"show": _show, "verify": _verify, "export": _export, "match": _match}
+    return ways[args.way](path, args)
+
+
+def moment(text: str, now: float) -> float:
+    """Read a date, a UTC time or a span ago, as UTC seconds; raise ConfigError."""
+    try:
+        return now - Duration.parse(text)
+    except ValueError:
+        pass
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f'"{text}" is no time; write 2026-11-21, 2026-11-21T20:00:00Z or 2h') from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def _add_filters(way: argparse.ArgumentParser) -> None:
+    way.add_argument("--product", metavar="NAME", help="only this product")
+    way.add_argument("--recipient", metavar="NAME", help="only what went to this recipient")
+    way.add_argument("--since", metavar="TIME", help="made at this time or later")
+    way.add_argument("--until", metavar="TIME", help="made before this time")
+
+
+def _filters(args: argparse.Namespace) -> dict[str, Any]:
+    now = time.time()
+    times = {name: moment(text, now) for name in ("since", "until") if (text := getattr(args, name))}
+    return {"product": args.product, "recipient": args.recipient, **times}
+
+
+def _show(path: Path, args: argparse.Namespace) -> int:
+    from agent.outbox.ledger import rows
+
+    found = list(rows(path, limit=args.last, **_filters(args)))
+    if args.json:
+        import json
+
+        print(json.dumps([_as_json(one) for one in found], indent=2))
+        return 0
+    heads = ("made (UTC)", "recipient", "product", "message", "kind", "bytes", "state")
+    lines = table(heads, [_line(one) for one in found]).splitlines()
+    print(lines[0])
+    for number, line in enumerate(lines[1:]):
+        print(line)
+        if args.bodies and found and (body := found[number].body) is not None:
+            print(f"    {body.decode(errors='replace')}")
+    return 0
+
+
+def _line(row: LedgerRow) -> list[str]:
+    return [
+        f"{datetime.fromtimestamp(row.made, UTC):%Y-%m-%d %H:%M:%S}",
+        row.recipient,
+        row.product,
+        f"{row.epoch}/{row.seq}",
+        row.kind,
+        "-" if row.body is None else str(len(row.body)),
+        row.state,
+    ]
+
+
+def _as_json(row: LedgerRow) -> dict[str, Any]:
+    from msgspec import to_builtins
+
+    plain: dict[str, Any] = to_builtins(row)
+    return plain | {"body": None if row.body is None else row.body.decode(errors="replace")}
+
+
+def _verify(path: Path, args: argparse.Namespace) -> int:
+    from agent.outbox.ledger import verify
+
+    found = verify(path)
+    if args.json:
+        import json
+
+        from msgspec import to_builtins
+
+        print(json.dumps({**to_builtins(found), "holds": found.holds}, indent=2))
+    else:
+        print(f"{path} ({size(path.stat().st_size)}), lid {found.lid}, epoch {found.epoch}")
+        print(f"  {found.rows} messages, rows {found.first} to {found.last}; {found.erased} bodies erased")
+        print(f"  head {found.head}")
+        print("\n".join(f"  {one}" for one in found.faults) or "  The chain holds: nothing was altered.")
+    return 0 if found.holds else 1
+
+
+def _export(path: Path, args: argparse.Namespace) -> int:
+    from agent.outbox.ledger import export
+
+    count = export(path, sys.stdout, **_filters(args))
+    print(f"{count} messages", file=sys.stderr)
+    return 0
+
+
+def _match(path: Path, args: argparse.Namespace) -> int:
+    from agent.outbox.ledger import match
+
+    found = match(path, args.files)
+    if args.json:
+        import json
+
+        from msgspec import to_builtins
+
+        print(json.dumps({**to_builtins(found), "holds": found.holds}, indent=2))
+        return 0 if found.holds else 1
+    print(
+        f"{found.messages} messages: {found.rows} are in the ledger, {found.proven} are proven by past days"
+    )
+    for day in found.days:
+        print(
+            f"  {day.route} {day.day}: {day.have} of {day.n}, {'agrees' if day.holds else 'does not agree'}"
+        )
+    for one in found.unknown:
+        print(f"  {one}")
+    print("All of them left here." if found.holds else f"{found.strangers} did not leave here.")
+    return 0 if found.holds else 1
