@@ -1,0 +1,125 @@
+"""`citygate ledger` shows what left, finds what was altered, and matches what the city kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from agent.cli.ledger import moment
+from agent.cli.main import main
+from agent.core.clock import SystemClock
+from agent.core.errors import ConfigError
+from agent.core.record import Aggregate
+from agent.gate import Gate
+from agent.outbox.outbox import Outbox
+from agent.registry import plugin
+from tests.cli.conftest import lay
+
+Screen = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Lay an outbox with a start message and three windows."""
+    from agent.config.load import load
+
+    plan = load(lay(tmp_path / "site"))
+    folder = tmp_path / "state"
+
+    async def fill() -> None:
+        from zoneinfo import ZoneInfo
+
+        clock = SystemClock()
+        folder.mkdir()
+        outbox = await Outbox.open(folder, cap=16 << 20, keep=86400.0, clock=clock, boxed=False)
+        outbox.configure(plan, {"city": plugin("encoding", "native")(plan.place)})
+        gate = Gate(plan.products, plan.routes, ZoneInfo(plan.timezone))
+        for number in range(3):
+            figure = Aggregate(
+                "main-meter.active_power", 1_795_291_200.0 + 900 * number, 900.0, 90, (12.5, 20.0, None)
+            )
+            for cleared in gate.clear("energy", [figure], clock.now()):
+                outbox.put(cleared)
+            await outbox.flush()
+        await outbox.close()
+
+    asyncio.run(fill())
+    return folder
+
+
+def ledger(state: Path, *words: str) -> int:
+    return main(["ledger", *words, "--state", str(state)])
+
+
+def test_messages_are_listed_with_their_state(state: Path, capsys: Screen) -> None:
+    assert ledger(state, "show") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[4] for line in lines[1:]] == ["1/1", "1/2", "1/3", "1/4"]
+    assert [line.split()[5] for line in lines[1:]] == ["start", "batch", "batch", "batch"]
+    assert all(line.endswith("waiting") for line in lines[1:])
+
+
+def test_bodies_are_shown_as_they_left(state: Path, capsys: Screen) -> None:
+    assert ledger(state, "show", "--last", "1", "--bodies") == 0
+    body = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (body["k"], body["s"]) == ("batch", 4)
+
+
+def test_filters_choose_by_product_recipient_and_time(state: Path, capsys: Screen) -> None:
+    for words, count in (
+        (("--product", "energy", "--recipient", "city"), 4),
+        (("--product", "heat"), 0),
+        (("--since", "1h"), 4),
+        (("--until", "1h"), 0),
+    ):
+        assert ledger(state, "show", "--json", *words) == 0
+        assert len(json.loads(capsys.readouterr().out)) == count, words
+
+
+def test_an_unaltered_ledger_verifies(state: Path, capsys: Screen) -> None:
+    assert ledger(state, "verify") == 0
+    assert "nothing was altered" in capsys.readouterr().out
+
+
+def test_an_altered_body_is_found_and_named(state: Path, capsys: Screen) -> None:
+    with sqlite3.connect(state / "outbox.db") as db:
+        db.execute("UPDATE row SET body = CAST(replace(body, '12.5', '11.5') AS BLOB) WHERE seq = 3")
+    db.close()
+    assert ledger(state, "verify") == 1
+    assert "1/3" in capsys.readouterr().out
+
+
+def test_what_was_exported_matches_and_a_stranger_does_not(
+    state: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    assert ledger(state, "export") == 0
+    exported = capsys.readouterr().out
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(exported, encoding="utf-8")
+    assert ledger(state, "match", str(kept)) == 0
+    assert "4 messages: 4 are in the ledger" in capsys.readouterr().out
+    kept.write_text(exported.replace("12.5", "11.5", 1), encoding="utf-8")
+    assert ledger(state, "match", str(kept)) == 1
+    assert "1 did not leave here" in capsys.readouterr().out
+
+
+def test_a_ledger_that_is_not_there_is_a_sentence(tmp_path: Path, capsys: Screen) -> None:
+    assert ledger(tmp_path, "verify") == 1
+    assert "there is no outbox" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [("1970-01-02", 86400.0), ("1970-01-01T01:00:00Z", 3600.0), ("2h", 1e6 - 7200)],
+)
+def test_a_time_is_a_date_a_moment_or_a_span_ago(text: str, utc: float) -> None:
+    assert moment(text, 1e6) == utc
+
+
+def test_a_time_that_is_none_is_explained() -> None:
+    with pytest.raises(ConfigError, match="2026-11-21"):
+        moment("yesterday", 0.0)
