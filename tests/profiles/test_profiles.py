@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from agent.core.settings import decode_hook
+from agent.config.load import load
 from agent.core.units import UNITS
 from agent.resources import resource
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.plan import Block
 from drivers.modbus.reader import Outcome, Reader
 from drivers.modbus.request import Answer
+from drivers.modbus_tcp import ModbusTcp
 from tests.virtual import VirtualClock
 
 HERE = Path(__file__).parent
 SHIPPED = Path(str(resource("config/profiles")))
 PROFILES = sorted(path.relative_to(SHIPPED).as_posix() for path in SHIPPED.glob("*/*.toml"))
-DEVICE_KEYS = set(ModbusDevice.__struct_fields__)
-POINT_KEYS = set(ModbusDevice.point_type.__struct_fields__)
+SITE = """
+[site]
+city = "vaasa"
+id = "library"
+gateway = "gw1"
+timezone = "Europe/Helsinki"
+[link.room]
+driver = "modbus-tcp"
+host = "10.0.0.1"
+[device.it]
+link = "room"
+profile = "{profile}"
+"""
 
 
 def loaded(name: str) -> dict[str, Any]:
     return tomllib.loads((SHIPPED / name).read_text("utf-8"))
 
 
+@cache
 def compiled(name: str) -> ModbusDevice:
-    """Merge the defaults as the configuration compiler does."""
-    profile = loaded(name)
-    defaults = profile.get("defaults", {})
-    assert defaults.keys() <= DEVICE_KEYS | POINT_KEYS
-    inherited = {key: value for key, value in defaults.items() if key in POINT_KEYS}
-    table = {key: value for key, value in defaults.items() if key in DEVICE_KEYS}
-    points = {point: {**inherited, **keys} for point, keys in profile["point"].items()}
-    return msgspec.convert({**table, "name": "it", "points": points}, ModbusDevice, dec_hook=decode_hook)
+    """Give a device of this profile, as the configuration compiler makes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder) / "site.toml"
+        site.write_text(SITE.format(profile=name.removesuffix(".toml")), "utf-8")
+        (link,) = load(site).links
+    assert isinstance(link.driver, ModbusTcp)
+    (device,) = link.driver.devices
+    assert isinstance(device, ModbusDevice)
+    return device
 
 
 def reader(device: ModbusDevice) -> Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -233,6 +234,15 @@ async def test_a_cancelled_question_leaves_no_connection_behind(virtual: Virtual
                 await link.ask(FOUR)
         await virtual.sleep(0.1)
         assert wire.open == 0
+
+
+async def test_the_kernel_watches_for_the_other_end(virtual: VirtualClock) -> None:
+    async with linked(None, virtual) as (link, _):
+        await link.ask(FOUR)
+        assert link._connection is not None
+        sock = link._connection.transport.get_extra_info("socket")
+        assert 0 < sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 5000
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 
 def test_a_request_that_writes_cannot_be_put_on_the_wire() -> None:
