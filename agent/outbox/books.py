@@ -19,7 +19,7 @@ from agent.core.message import Encoding, Head, Loss, Message, Previous
 from agent.core.record import Aggregate
 from agent.gate import Cleared
 from agent.outbox.lane import Change, Lane, LaneState
-from agent.outbox.losses import merge
+from agent.outbox.losses import merge, numberless
 from agent.outbox.row import Draft, Header
 from agent.outbox.schema import PAGE
 from agent.outbox.work import Done, Drop, Opening, Work
@@ -66,6 +66,7 @@ class Books:
         self.pending_size = 0
         self._saved = {n[6:]: v for n, v in opening.state.items() if n.startswith("saved/")}
         self._unsaved: set[str] = set()
+        self._salvaged = opening.state.get("salvaged") == "1"
         self._meta: dict[str, str] = {"lid": self.lid, "epoch": str(self.epoch), "clean": "0"}
         boot, first = msgspec.json.decode(opening.state.get("boot", '["",0]'), type=tuple[str, int])
         self.boot_from = first if boot == clock.boot_id else opening.tail + 1
@@ -324,7 +325,12 @@ class Books:
     def open_lanes(self, terms: Mapping[str, Terms], encodings: Mapping[str, Encoding]) -> None:
         """Apply a plan: lanes with terms are open; the others are closed and what they hold is erased."""
         for name in terms:
+            if self._salvaged and name not in self.lanes:
+                # not even its name was left: whatever it held is gone
+                self.lane(name).owed += numberless(1, self.epoch - 1)
             self.lane(name)
+        if self._salvaged:
+            self._salvaged, self._meta["salvaged"] = False, "0"
         for lane in self.lanes.values():
             lane.encoding = encodings.get(lane.recipient)
             was, lane.granted = lane.granted or lane.was_open, lane.name in terms

@@ -19,10 +19,15 @@ def read_epoch(path: Path) -> int:
 
 def write_epoch(path: Path, epoch: int) -> None:
     """Put *epoch* where even a power cut leaves the old or the new number, never half of one."""
+    write_safely(path, f"{epoch}\n")
+
+
+def write_safely(path: Path, text: str) -> None:
+    """Replace the file at *path* by *text*, all of it or nothing."""
     fresh = path.with_name(path.name + ".new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(handle, b"%d\n" % epoch)
+        os.write(handle, text.encode())
         os.fsync(handle)
     finally:
         os.close(handle)

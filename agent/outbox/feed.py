@@ -18,6 +18,8 @@ from agent.outbox.work import Found, Span
 
 LIVE_ROWS: Final = 64
 LIVE_BYTES: Final = 512 << 10
+LEAST_LIFE: Final = 1.0
+"""MQTT counts a message's life in whole seconds: with less than one left it is not given any more."""
 
 
 class FeedDesk(Protocol):
@@ -134,7 +136,7 @@ class Feed:
                 kept.append((lane, row, before))
             else:
                 self._live_size -= len(row.body)
-                if row.expires > now:
+                if row.expires >= now + LEAST_LIFE:
                     lane.flight[row.id] = before
                     rows.append(row)
         self._live.extend(kept)
@@ -161,7 +163,7 @@ class Feed:
                 lane.settle(found.before + 1, found.id)
                 continue
             expires = self._desk.expiry(lane, found)
-            if expires <= self._desk.clock.now().utc:
+            if expires < self._desk.clock.now().utc + LEAST_LIFE:
                 self._desk.expired()
                 continue
             lane.flight[found.id] = found.before

@@ -102,7 +102,8 @@ class Keeper:
             if self.clock.boot() >= self._house_due:
                 await self.keep_house()
             if self._damage:
-                raise self._damage
+                # none of our own errors: those are retried for ever, and only a new process can salvage
+                raise RuntimeError(str(self._damage)) from self._damage
             await self.clock.sleep(min(_LONGEST_RETRY, 2.0**self._failures))
 
     async def _rest(self) -> None:

@@ -31,6 +31,14 @@ def merge(losses: Iterable[Loss], most: int = MOST) -> list[Loss]:
     return sorted(joined, key=lambda one: (one.epoch, one.first))
 
 
+def numberless(first: int, last: int) -> list[Loss]:
+    """Own up to whole epochs of which nothing is known any more; of very many only the latest."""
+    return [
+        Loss(why="crash", epoch=epoch, first=1, last=None, count=None)
+        for epoch in range(max(1, first, last - MOST), last + 1)
+    ]
+
+
 def _alike(a: Loss, b: Loss) -> bool:
     return a.why == b.why and a.epoch == b.epoch and (a.last is None) == (b.last is None)
 

@@ -23,6 +23,7 @@ from agent.outbox.books import Books, Terms
 from agent.outbox.feed import Feed
 from agent.outbox.keeper import Keeper
 from agent.outbox.port import Inline, Port, Threaded
+from agent.outbox.salvage import open_or_salvage
 from agent.outbox.store import Store
 
 FILE = "outbox.db"
@@ -62,7 +63,7 @@ class Outbox:
         """
         port: Port = Threaded() if boxed else Inline()
         store = Store(folder / FILE, cap)
-        opening = await port.submit(partial(store.open, new_lid))
+        opening = await port.submit(partial(open_or_salvage, store, new_lid))
         books = Books(opening, clock)
         await port.submit(partial(store.note_epoch, books.epoch))
         keeper = Keeper(books, store, port, keep)
@@ -123,7 +124,7 @@ class Outbox:
     async def run(self) -> None:
         """Bring messages to disk in groups, make room, apply retention; until cancelled.
 
-        Raise OutboxError when the file turns out to be damaged: the next ``open`` salvages it.
+        Raise RuntimeError when the file turns out to be damaged: the next process salvages it.
         """
         await self._keeper.work()
 

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 DAYS_KEPT: Final = 400
 _WAL_PAGES: Final = 1000
+_CHECKED_WHOLE: Final = 64 << 20
 _NEARLY_FULL: Final = 4 << 20
 _LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
 
@@ -76,7 +77,7 @@ class Store:
             # without a free block not even the shared memory file can be made
             if not self._reserve.give(self._reserve.held):
                 raise
-            self._drop_connection()
+            self.disconnect()
             return self._guarded(lambda: self._open(new_lid))
 
     def lock(self) -> None:
@@ -89,6 +90,7 @@ class Store:
 
     def _open(self, new_lid: Callable[[], str]) -> Opening:
         db = self._db = connect(self.path)
+        self._check()
         db.execute(f"PRAGMA wal_autocheckpoint={self._log}")
         self._tight = not self._reserve.fill()
         rows = db.execute("SELECT id, name, value FROM state").fetchall()
@@ -111,6 +113,19 @@ class Store:
             state=state,
             done=self._done(self._tail + 1),
         )
+
+    def _check(self) -> None:
+        """After an unclean stop look at the whole file, unless it is so large that it would take minutes.
+
+        What is overlooked is found when it is read, and salvaged at the next start.
+        """
+        db = self._connection
+        clean = db.execute("SELECT value FROM state WHERE name='clean'").fetchone()
+        if clean == ("1",) or self._pragma("page_count") * PAGE > _CHECKED_WHOLE:
+            return
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise DamagedError(f"{self.path} is damaged: {found}")
 
     def note_epoch(self, epoch: int) -> None:
         """Keep *epoch* outside the database too; a full disk may refuse, then the database alone has it."""
@@ -257,7 +272,7 @@ class Store:
 
     def reopen(self) -> None:
         """Open the same file again after errors of the disk; raise OutboxError if it is not well yet."""
-        self._drop_connection()
+        self.disconnect()
 
         def again() -> None:
             self._db = connect(self.path)
@@ -275,12 +290,13 @@ class Store:
 
     def abandon(self) -> None:
         """Let go of the file as it is."""
-        self._drop_connection()
+        self.disconnect()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _drop_connection(self) -> None:
+    def disconnect(self) -> None:
+        """Close the connection and stay the one who may open it again."""
         if self._db is not None:
             try:
                 self._db.close()

@@ -1,0 +1,322 @@
+"""Saves what can be saved from a damaged outbox: moves it aside, copies sound rows, declares the rest.
+
+Rows keep their numbers and bytes, so that what is sent again is recognised; what had arrived is not sent
+again. The new file has a chain and a ``lid`` of its own. It refuses to copy a row whose body does not fit
+its digest.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from agent.core.errors import OutboxError
+from agent.core.message import Loss, Message
+from agent.outbox import chain
+from agent.outbox.epochfile import sync_folder, write_safely
+from agent.outbox.lane import LaneState
+from agent.outbox.losses import merge, numberless
+from agent.outbox.ranges import Ranges
+from agent.outbox.row import Draft, read_props
+from agent.outbox.schema import PAGE
+from agent.outbox.store import DamagedError, Store
+from agent.outbox.work import Opening, Work
+
+log = logging.getLogger(__name__)
+
+_STRETCH: Final = 256
+_BEYOND: Final = 1 << 16
+_ASIDE: Final = "aside"
+_LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
+_COLUMNS: Final = "id, route, epoch, seq, kind, made, boot, expires, policy, topic, props, lost, digest, body"
+
+
+class Remains(Struct, kw_only=True):
+    """What could still be read beside the rows; ``top`` is an id beyond which there are none."""
+
+    routes: dict[int, str] = {}
+    lanes: dict[str, LaneState] = {}
+    saved: dict[str, str] = {}
+    epoch: int = 0
+    anchor: int = 0
+    top: int = 0
+
+
+def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
+    """Open the outbox; if it is damaged, or was found to be, save what can be saved first."""
+    store.lock()
+    mark = store.damage_mark
+    try:
+        if not mark.exists():
+            return store.open(new_lid)
+    except DamagedError as error:
+        log.error("%s", error)  # noqa: TRY400 - a traceback tells people nothing
+        store.disconnect()
+        write_safely(mark, "found")
+    old = _move_aside(store.path, mark)
+    if old is not None:
+        _salvage(store, old, new_lid)
+        store.disconnect()
+    mark.unlink(missing_ok=True)
+    sync_folder(store.path.parent)
+    return store.open(new_lid)
+
+
+def _move_aside(path: Path, mark: Path) -> Path | None:
+    """Give the damaged file a name of its own; a salvage that was interrupted is begun anew."""
+    old = path.with_name(path.name + ".damaged")
+    if mark.read_text() == _ASIDE:
+        for end in ("", "-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+    else:
+        for end in ("-wal", "-shm", ""):
+            source, target = path.with_name(path.name + end), old.with_name(old.name + end)
+            target.unlink(missing_ok=True)
+            if source.exists():
+                source.replace(target)
+        sync_folder(path.parent)
+        write_safely(mark, _ASIDE)
+    if not old.exists():
+        return None
+    _fill_up(old)
+    return old
+
+
+def _fill_up(path: Path) -> None:
+    """Put zeros where the end was cut off: SQLite reads nothing of a file that is shorter than it says."""
+    with path.open("r+b") as file:
+        head = file.read(100)
+        pages = int.from_bytes(head[28:32], "big") if len(head) == 100 else 0
+        if path.stat().st_size < pages * PAGE:
+            file.truncate(pages * PAGE)
+
+
+def _salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
+    """Fill a fresh file from *old*."""
+    opening = store.open(new_lid)
+    remains, copy = Remains(), Copy(store, Remains())
+    try:
+        with closing(sqlite3.connect(old, isolation_level=None)) as db:
+            remains = read_remains(db)
+            copy = Copy(store, remains)
+            copy.run(sound_rows(db, remains.anchor + 1, remains.top))
+    except sqlite3.Error as error:
+        log.error("no more could be saved from %s: %s", old, error)  # noqa: TRY400 - a traceback tells people nothing
+    log.error("the outbox was damaged: %d rows were saved; the old file is %s", copy.saved, old)
+    epoch = max(remains.epoch, opening.epoch)
+    lanes = copy.finish(epoch)
+    state = {f"lane/{name}": msgspec.json.encode(lane).decode() for name, lane in lanes.items()}
+    state |= {f"saved/{product}": text for product, text in remains.saved.items()}
+    state |= {"lid": opening.lid, "epoch": str(epoch), "clean": "0", "salvaged": "1"}
+    store.commit(Work(state=state))
+
+
+def read_remains(db: sqlite3.Connection) -> Remains:
+    """Read the small tables, each as far as it can be read."""
+    remains = Remains(routes=dict(_try(db, "SELECT number, name FROM route")))
+    for name, text in _try(db, "SELECT name, value FROM state"):
+        try:
+            if name == "epoch":
+                remains.epoch = int(text)
+            elif name == "anchor":
+                remains.anchor, _ = msgspec.json.decode(text, type=tuple[int, str])
+            elif name.startswith("lane/"):
+                remains.lanes[name[5:]] = msgspec.json.decode(text, type=LaneState)
+            elif name.startswith("saved/"):
+                remains.saved[name[6:]] = text
+        except (ValueError, msgspec.MsgspecError) as error:
+            log.error("the outbox's %s is unreadable: %s", name, error)  # noqa: TRY400 - a traceback tells people nothing
+    tops = [*_try(db, "SELECT max(id) FROM row")]
+    for number in remains.routes:
+        query = "SELECT max(id) FROM row INDEXED BY row_by_route WHERE route=?"
+        tops += _try(db, query, number)
+    known = [top for (top,) in tops if top is not None]
+    acked = [last for lane in remains.lanes.values() for _, last in lane.acked]
+    whole = len(tops) == 1 + len(remains.routes)
+    # where the end cannot be read, look a good way beyond what is known
+    remains.top = max([*known, *acked, remains.anchor]) + (0 if whole else _BEYOND)
+    return remains
+
+
+def _try(db: sqlite3.Connection, query: str, *values: object) -> list[Any]:
+    found: list[Any] = []
+    try:
+        found.extend(db.execute(query, values))
+    except sqlite3.Error as error:
+        log.debug("%s: %s", query, error)
+    return found
+
+
+def sound_rows(db: sqlite3.Connection, first: int, last: int) -> Iterator[Any]:
+    """Give every row from id *first* to *last* that can be read and whose body fits its digest."""
+    for start in range(first, last + 1, _STRETCH):
+        yield from _stretch(db, start, min(start + _STRETCH - 1, last))
+
+
+def _stretch(db: sqlite3.Connection, first: int, last: int) -> Iterator[Any]:
+    """Halve what cannot be read until the unreadable rows stand alone."""
+    try:
+        query = f"SELECT {_COLUMNS} FROM row WHERE id BETWEEN ? AND ? ORDER BY id"  # noqa: S608
+        rows = db.execute(query, (first, last)).fetchall()
+    except sqlite3.Error:
+        if first < last:
+            middle = (first + last) // 2
+            yield from _stretch(db, first, middle)
+            yield from _stretch(db, middle + 1, last)
+        return
+    yield from (row for row in rows if row[-1] is None or chain.digest(row[-1]) == row[-2])
+
+
+class _Place(Struct, kw_only=True):
+    """How far the copy of one lane has come: its last row in the old file, and ``row``, its id in the new.
+
+    ``hole``: something is missing since.
+    """
+
+    epoch: int = 0
+    seq: int = 0
+    row: int = 0
+    hole: bool = False
+
+
+class Copy:
+    """Copies rows into a fresh outbox and keeps account of those that are missing."""
+
+    def __init__(self, store: Store, remains: Remains) -> None:
+        self.saved = 0
+        self._store = store
+        self._routes = dict(remains.routes)
+        self._old = {name: remains.lanes.get(name) for name in remains.routes.values()}
+        self._acked = {name: Ranges(lane.acked if lane else ()) for name, lane in self._old.items()}
+        self._new = {
+            name: LaneState(open=True, owed=[]) if lane is None else _carried(lane)
+            for name, lane in self._old.items()
+        }
+        self._settled = {name: Ranges() for name in self._new}
+        self._places = {name: _Place() for name in self._new}
+        self._last = remains.anchor
+        self._full = False
+
+    def run(self, rows: Iterator[Any]) -> None:
+        """Copy *rows*, in the order of their ids."""
+        chunk: list[Any] = []
+        for row in rows:
+            if row[1] in self._routes:
+                chunk.append(row)
+            if len(chunk) >= _STRETCH:
+                self._copy(chunk)
+                chunk = []
+        self._copy(chunk)
+
+    def _copy(self, chunk: list[Any]) -> None:
+        whole = [row for row in chunk if row[-1] is not None]
+        if not self._full and whole:
+            try:
+                self._store.commit(
+                    Work(rows=tuple(_draft(row) for row in whole), routes=self._fresh_routes())
+                )
+            except OutboxError as error:
+                log.error("the salvage ends before row %d: %s", chunk[0][0], error)  # noqa: TRY400 - a traceback tells people nothing
+                self._full = True
+        if self._full:
+            return
+        for row in chunk:
+            self._account(row)
+
+    def _fresh_routes(self) -> dict[int, str]:
+        return {} if self.saved else self._routes
+
+    def _account(self, row: Any) -> None:  # noqa: ANN401 - as SQLite gives it
+        number, route, epoch, seq = row[:4]
+        if number > self._last + 1:
+            for name, place in self._places.items():
+                place.hole = place.hole or bool(self._acked[name].holes(self._last, number - 1))
+        self._last = number
+        name = self._routes[route]
+        place, lane = self._places[name], self._new[name]
+        if place.hole:
+            lane.owed += _missing(place, epoch, seq - 1)
+        place.epoch, place.seq, place.hole = epoch, seq, False
+        if row[-1] is None:
+            return
+        self.saved += 1
+        if number in self._acked[name]:
+            # ids between two rows of a lane belong to others: no holes
+            self._settled[name].add(place.row + 1, self.saved)
+        else:
+            lane.n += 1
+            lane.size += len(row[-1])
+        place.row = self.saved
+
+    def finish(self, epoch: int) -> dict[str, LaneState]:
+        """Give the lanes as they are in the new file, with everything missing until *epoch* owed."""
+        for name, lane in self._new.items():
+            place, old = self._places[name], self._old[name]
+            if old is None:
+                # the numbers are those last seen; what came after in that epoch is declared at opening
+                lane.epoch, lane.seq, lane.open = place.epoch, place.seq, place.epoch > 0
+                lane.owed += numberless(place.epoch + 1, epoch)
+            elif old.n and (place.epoch, place.seq) != (old.epoch, old.seq):
+                lane.owed += _missing(place, old.epoch, old.seq)
+            lane.acked = list(self._settled[name])
+            lane.owed = merge(lane.owed)
+        return self._new
+
+
+def _carried(lane: LaneState) -> LaneState:
+    """Keep of a lane what does not depend on its rows."""
+    return LaneState(
+        epoch=lane.epoch,
+        seq=lane.seq,
+        open=lane.open,
+        reach=lane.reach,
+        unsynced=lane.unsynced,
+        told=lane.told,
+        owed=list(lane.owed),
+    )
+
+
+def _missing(place: _Place, epoch: int, last: int) -> list[Loss]:
+    """Name the numbers between the last row seen and *last* of *epoch*."""
+    if place.epoch == epoch:
+        return [_loss(epoch, place.seq + 1, last)] if last > place.seq else []
+    found = [_loss(epoch, 1, last)] if last >= 1 else []
+    if place.epoch:
+        found.append(Loss(why="crash", epoch=place.epoch, first=place.seq + 1, last=None, count=None))
+    return found + numberless(place.epoch + 1, epoch - 1)
+
+
+def _loss(epoch: int, first: int, last: int) -> Loss:
+    return Loss(why="crash", epoch=epoch, first=first, last=last, count=last - first + 1)
+
+
+def _draft(row: Any) -> Draft:  # noqa: ANN401 - as SQLite gives it
+    _, route, epoch, seq, kind, made, boot, expires, policy, topic, props, lost, _, body = row
+    content_type, utf8, qos, retain, user = read_props(props)
+    return Draft(
+        route=route,
+        epoch=epoch,
+        seq=seq,
+        message=Message(
+            topic=topic,
+            body=body,
+            kind=kind,
+            qos=qos,
+            retain=retain,
+            content_type=content_type,
+            utf8=utf8,
+            user=user,
+        ),
+        policy=policy,
+        made=made,
+        boot=boot,
+        expires=expires,
+        lost=_LOSSES.decode(lost) if lost else (),
+    )

@@ -1,0 +1,160 @@
+"""A damaged file: the gateway starts, what can be saved is saved, and the rest is declared."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import OutboxError
+from agent.outbox.verdict import verify
+from tests.agent.outbox.scenes import World, covered, losses, route
+
+ROUTES = ("city.energy", "city.people")
+DB = "outbox.db"
+PAGE = 4096
+
+
+async def filled(folder: Path) -> tuple[World, set[tuple[str, int, int]]]:
+    """Two epochs on two routes, some of it delivered, then a kill; give all that was committed."""
+    world = World(folder)
+    world.routes = tuple(route(name) for name in ROUTES)
+    for _ in range(2):
+        await world.start()
+        for n in range(150):
+            world.clock.turn(60.0)
+            world.window(ROUTES[n % 2], size=700)
+        await world.flush()
+        await world.deliver(most=70)
+        await world.outbox.flush()
+        world.crash()
+    with closing(sqlite3.connect(folder / DB)) as db:
+        rows = db.execute("SELECT name, epoch, seq FROM row JOIN route ON route=number").fetchall()
+    return world, set(rows)
+
+
+async def assert_all_covered(world: World, rows: set[tuple[str, int, int]]) -> None:
+    await world.start()
+    await world.flush()
+    await world.deliver()
+    await world.flush()
+    await world.deliver()
+    assert [one for one in sorted(rows) if not covered(world.got, *one)] == []
+    assert verify(world.folder / DB).faults == ()
+    assert world.outbox.queue("city").n == 0
+    await world.outbox.close()
+
+
+def cut_off(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 3 * PAGE - 100)
+
+
+def zero_last_page(path: Path) -> None:
+    _overwrite(path, path.stat().st_size // PAGE - 1, bytes(PAGE))
+
+
+def zero_first_page(path: Path) -> None:
+    _overwrite(path, 0, bytes(PAGE))
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"this is no database, however long one looks at it\n" * 400)
+
+
+def garble(seed: int) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        chance = random.Random(seed)
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            for _ in range(4):
+                file.seek(chance.randrange(100, size - 512))
+                file.write(chance.randbytes(512))
+
+    damage.__name__ = f"garble_{seed}"
+    return damage
+
+
+def _overwrite(path: Path, page: int, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(page * PAGE)
+        file.write(content)
+
+
+DAMAGES = [cut_off, zero_last_page, zero_first_page, no_database, *(garble(seed) for seed in range(10))]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+async def test_whatever_breaks_the_file_the_rest_is_saved_or_declared(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    world, rows = await filled(tmp_path)
+    damage(tmp_path / DB)
+    await assert_all_covered(world, rows)
+
+
+async def test_a_cut_off_end_costs_only_the_end(tmp_path: Path) -> None:
+    world, _ = await filled(tmp_path)
+    cut_off(tmp_path / DB)
+    await world.start()
+    assert world.outbox.lid == "00000002"
+    assert world.outbox.epoch == 3
+    rows = verify(tmp_path / DB).rows
+    assert rows > 250
+    await world.flush()
+    await world.deliver()
+    assert {loss.why for loss in losses(world.got)} == {"crash"}
+    await world.outbox.close()
+    assert (tmp_path / "outbox.db.damaged").exists()
+
+
+async def test_numbers_go_on_when_the_whole_file_is_gone(tmp_path: Path) -> None:
+    world, _ = await filled(tmp_path)
+    (tmp_path / DB).unlink()
+    await world.start()
+    assert world.outbox.epoch == 3
+    await world.outbox.close()
+
+
+async def test_a_salvage_that_was_interrupted_begins_anew(tmp_path: Path) -> None:
+    world, rows = await filled(tmp_path)
+    cut_off(tmp_path / DB)
+    (tmp_path / DB).replace(tmp_path / "outbox.db.damaged")
+    (tmp_path / DB).write_bytes(b"half a salvage")
+    (tmp_path / "outbox.damaged").write_text("aside")
+    await assert_all_covered(world, rows)
+    assert not (tmp_path / "outbox.damaged").exists()
+
+
+async def test_damage_that_is_found_at_work_ends_the_process_and_is_healed_by_the_next(
+    tmp_path: Path,
+) -> None:
+    world, rows = await filled(tmp_path)
+    await world.start()
+    await world.outbox.close()
+    with closing(sqlite3.connect(tmp_path / DB)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name='row_by_route'").fetchone()
+    _overwrite(tmp_path / DB, page - 1, bytes(PAGE))
+    await world.start()
+    await world.deliver()
+    with pytest.raises(RuntimeError, match="restart to salvage it"):
+        await world.outbox.run()
+    assert world.outbox.trouble
+    world.crash()
+    await assert_all_covered(world, rows)
+
+
+async def test_two_gateways_cannot_share_an_outbox(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.start()
+    with pytest.raises(OutboxError, match="another gateway uses"):
+        await World(tmp_path).start()
+    await world.outbox.close()
