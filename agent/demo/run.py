@@ -86,11 +86,12 @@ async def _demo(room: Path, ending: Ending) -> int:
     except* TimeoutError:
         broken = [f"the demo's programs did not start within {_STARTING:.0f} s"]
     judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(Site(room)))
-    faults = broken + missing(books, judged)
-    print(tell.summary(books, judged, faults))
+    faults = missing(books, judged)
+    early = ending.interrupted and not broken  # then what is missing is nobody's fault
+    print(tell.summary(books, judged, broken + ([] if early else faults), early=early and bool(faults)))
     if said := _ledger(Site(room)):
         print(said)
-    return 1 if broken or (faults and not ending.interrupted) else 0
+    return 1 if broken or (faults and not early) else 0
 
 
 @contextlib.asynccontextmanager

@@ -75,18 +75,18 @@ def window(one: Judged) -> str:
     )
 
 
-def summary(books: Books, judged: Sequence[Judged], faults: Sequence[str]) -> str:
-    """Say what was seen, and what was missing."""
+def summary(books: Books, judged: Sequence[Judged], faults: Sequence[str], *, early: bool) -> str:
+    """Say what was seen, and what was missing; *early*: a person ended it before all was seen."""
     agreeing = sum(1 for one in judged if not one.faults)
     lines = [
         "",
-        f"The city received {books.messages} messages: {len(books.births)} birth, {len(judged)} windows "
+        f"The city received {books.messages} messages: {len(books.births)} birth, {len(judged)} windows",
         f"({agreeing} agree with the meter, {longest_run(judged)} of them in a row), "
         f"{books.repeats} repeated, {books.holes} missing, {len(books.faults)} against the schema.",
     ]
     if faults:
         lines += ["Missing:", *(f"  {one}" for one in faults)]
-    else:
+    elif not early:
         lines.append("All that the demo was to show was seen.")
     return "\n".join(lines)
 
@@ -96,7 +96,7 @@ def ledger(verdict: Verdict, found: Match) -> str:
     chain = "its chain of hashes holds" if verdict.holds else "its chain is BROKEN"
     kept = "all" if found.holds else f"all but {found.strangers}"
     return (
-        f"The ledger has {verdict.rows} messages and {chain}; "
+        f"The ledger has {verdict.rows} messages and {chain};\n"
         f"of the {found.messages} that the city kept, {kept} are in it byte for byte."
     )
 
