@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any, TypeVar, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import fields
 
 from agent import registry
@@ -102,7 +102,12 @@ class Draft:
 
         Keys of *head* may stand in the table as well; they are checked, but not part of what is made.
         """
-        made = _made(table, wanted, head)
+        try:
+            made = _made(table, wanted, head)
+        except TypeError as error:  # a plugin of somebody else, whose settings msgspec cannot understand
+            message = f"the settings of {wanted.__name__} are faulty themselves: {error}"
+            self.faults.append(Fault(*where(()), message, at_key=True))
+            return None
         if made is None:
             self._explain(table, wanted, where, head)
         return made
@@ -172,7 +177,7 @@ class Draft:
 
 def _made(table: Mapping[str, Any], wanted: type[T], head: type[Struct] | None) -> T | None:
     """Make a *wanted* of *table* without the keys of *head*; None when either does not fit."""
-    beside = _keys(head) if head else frozenset()
+    beside = keys_of(head) if head else frozenset()
     own = {key: value for key, value in table.items() if key not in beside}
     try:
         if head:
@@ -180,50 +185,43 @@ def _made(table: Mapping[str, Any], wanted: type[T], head: type[Struct] | None) 
         made = msgspec.convert(own, wanted, dec_hook=decode)
     except msgspec.ValidationError:
         return None
-    is_sound = own.keys().isdisjoint(_compiled(wanted)) and _is_finite(own) and _is_within(made)
+    is_sound = own.keys().isdisjoint(_rules(wanted).compiled) and _is_finite(own) and _is_within(made)
     return made if is_sound else None
 
 
-@cache
-def _keys(wanted: type[Struct]) -> frozenset[str]:
-    return frozenset(one.encode_name for one in fields(wanted))
+def keys_of(wanted: type[Struct]) -> frozenset[str]:
+    """Give the keys of a table as they are written in TOML."""
+    return frozenset(wanted.__struct_encode_fields__)
 
 
-def _metas(annotation: object) -> list[Meta]:
-    return [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Meta)]
+class _Rules(Struct, frozen=True):
+    """What msgspec cannot check: keys that only the compiler sets, and bounds of durations and sizes."""
+
+    compiled: frozenset[str]
+    bounds: tuple[tuple[str, float, float], ...]
 
 
-@cache
-def _compiled(wanted: type[Struct]) -> frozenset[str]:
-    """Give the keys that only the compiler may set."""
-    return frozenset(
-        one.encode_name
-        for one in fields(wanted)
-        if any((meta.extra or {}).get("compiled") for meta in _metas(one.type))
-    )
-
-
-@cache
-def _limits(wanted: type[Struct]) -> tuple[tuple[str, float, float], ...]:
-    """Give the bounds of durations and sizes, which msgspec cannot check."""
-    found = []
+@cache  # reading annotations costs more than everything else that is done with a table
+def _rules(wanted: type[Struct]) -> _Rules:
+    compiled, bounds = set(), []
     for one in fields(wanted):
-        for meta in _metas(one.type):
-            least, most = (meta.extra or {}).get("least"), (meta.extra or {}).get("most")
-            if least is None and most is None:
-                continue
-            kinds = {*get_args(one.type), *get_args(get_args(one.type)[0])}
-            kind = Size if Size in kinds else Duration
-            low = -math.inf if least is None else parse_limit(kind, least)
-            high = math.inf if most is None else parse_limit(kind, most)
-            found.append((one.name, low, high))
-    return tuple(found)
+        for meta in getattr(one.type, "__metadata__", ()):
+            extra = meta.extra or {}
+            if extra.get("compiled"):
+                compiled.add(one.encode_name)
+            if "least" in extra or "most" in extra:
+                kinds = (*get_args(one.type), *get_args(get_args(one.type)[0]))
+                kind = Size if Size in kinds else Duration
+                low = parse_limit(kind, extra["least"]) if "least" in extra else -math.inf
+                high = parse_limit(kind, extra["most"]) if "most" in extra else math.inf
+                bounds.append((one.name, low, high))
+    return _Rules(frozenset(compiled), tuple(bounds))
 
 
 def _is_within(made: object) -> bool:
     """Say whether every bounded field of *made*, and of the settings inside it, keeps its bounds."""
     if isinstance(made, Struct):
-        for name, low, high in _limits(type(made)):
+        for name, low, high in _rules(type(made)).bounds:
             value = getattr(made, name)
             if value is not None and not low <= value <= high:
                 return False

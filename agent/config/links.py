@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
-from agent.config.draft import Draft, Where
+from agent.config.draft import Draft, Where, keys_of
 from agent.config.hints import name_hint, nearest
 from agent.config.profiles import Profile, profile
 from agent.config.report import Fault
@@ -159,7 +159,7 @@ class _Device:
 
     def _defaults(self, wanted: type[Any], but: tuple[str, ...] = ()) -> dict[str, Any]:
         """Give the profile's defaults that are keys of *wanted*."""
-        keys = {one.encode_name for one in fields(wanted)} - {*but}
+        keys = keys_of(wanted) - {*but}
         given = self._profile.defaults if self._profile else {}
         return {key: value for key, value in given.items() if key in keys}
 
@@ -195,7 +195,7 @@ class _Device:
         """Note defaults that belong neither to the device nor to its points."""
         if self._profile is None:
             return
-        known = {one.encode_name for kind in (self._type, self._type.point_type) for one in fields(kind)}
+        known = keys_of(self._type) | keys_of(self._type.point_type)
         for key in self._profile.defaults.keys() - (known - {"name", "points"}):
             self._draft.faults.append(
                 Fault(

@@ -73,7 +73,7 @@ def _default(field: inspect.Field) -> str:
     if field.required:
         return "needed"
     value = default(field)
-    return "" if value in (None, "", []) else f"`{_cell(json.dumps(value))}`"
+    return "" if value is None else f"`{_cell(json.dumps(value))}`"
 
 
 def _cell(text: str) -> str:

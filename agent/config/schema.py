@@ -1,6 +1,6 @@
 """Exports the configuration as JSON Schema (draft 2020-12), for editors that complete and check TOML.
 
-It knows every table, and every driver and step that is installed; one whose library is missing is left out.
+It knows every table, and every driver and step that is installed; one that cannot be loaded here is left out.
 The schema is wider than the compiler: references and rules between keys are the compiler's alone.
 """
 
@@ -76,16 +76,16 @@ def schema() -> Json:
 
 
 def plugins(family: registry.Family) -> Iterator[tuple[str, type[Struct]]]:
-    """Give the installed plugins of *family* that can be imported here, with their TOML names."""
+    """Give the installed plugins of *family* that can be loaded here, with their TOML names."""
     for kind in registry.kinds(family):
         if family == "step" and kind == "window":
             continue  # its keys are the product's
         try:
             found = registry.plugin(family, kind)
-        except (ImportError, ConfigError):
+            inspect.type_info(found)
+        except (ImportError, ConfigError, TypeError):
             continue
-        if issubclass(found, Struct):
-            yield kind, found
+        yield kind, found
 
 
 def table_schema(wanted: type[Struct], head: type[Struct] | None = None, **fixed: str) -> Json:
@@ -127,7 +127,7 @@ def description(field: inspect.Field) -> str:
 def default(field: inspect.Field) -> Any:  # noqa: ANN401 - any JSON value
     """Give a key's default as people would write it; None when there is none worth telling."""
     value = field.default
-    if value is NODEFAULT or value is None or isinstance(value, Struct):
+    if value in (NODEFAULT, None, "", ()) or isinstance(value, Struct):
         return None
     if isinstance(value, tuple):
         return list(value)
