@@ -19,10 +19,10 @@ def peers() -> Iterator[tuple[Site, int]]:
     """Run the demo's meter and broker; give the site laid for them and the broker's port."""
     with tempfile.TemporaryDirectory(prefix="citygate-bench-") as name, contextlib.ExitStack() as stack:
         room = Path(name)
-        meter = _start(stack, "agent.demo.meter", "--truth", str(room / "truth.jsonl"))
+        meter = start(stack, "agent.demo.meter", "--truth", str(room / "truth.jsonl"))
         assert meter.stdout is not None
         port = free_port()
-        _start(stack, "agent.demo.broker", "--port", str(port), "--settings", str(room / "broker.toml"))
+        start(stack, "agent.demo.broker", "--port", str(port), "--settings", str(room / "broker.toml"))
         yield lay(room, meter=int(meter.stdout.readline().split()[1]), broker=port), port
 
 
@@ -31,7 +31,7 @@ def gateway(site: Site) -> Iterator[subprocess.Popen[str]]:
     """Run `citygate run` on *site*."""
     with contextlib.ExitStack() as stack:
         words = ("run", str(site.config), "--state", str(site.state), "--socket", str(site.socket))
-        yield _start(stack, "agent", *words)
+        yield start(stack, "agent", *words)
 
 
 def wait_for(path: Path, seconds: float = 20) -> None:
@@ -43,7 +43,7 @@ def wait_for(path: Path, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def _start(stack: contextlib.ExitStack, *words: str) -> subprocess.Popen[str]:
+def start(stack: contextlib.ExitStack, *words: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", *words],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
