@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -161,4 +160,4 @@ def _records(number: int) -> list[Aggregate]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
