@@ -20,6 +20,8 @@ from agent.core.settings import Settings
 from agent.core.step import Item, Scene
 from pipelines._selection import fits, select
 
+_NotNegative = Annotated[float, Meta(ge=0)]
+
 
 class Deadband(Settings):
     """Holds back samples that hardly differ from the one before."""
@@ -28,10 +30,10 @@ class Deadband(Settings):
         str, Meta(description="Points it is for: a name, or a pattern with *; active_power, ahu-1.*.")
     ] = "*"
     absolute: Annotated[
-        float | None, Meta(description="A change by at least this much passes, in the point's unit.", ge=0)
+        _NotNegative | None, Meta(description="A change by at least this much passes, in the point's unit.")
     ] = None
     percent: Annotated[
-        float | None, Meta(description="A change by at least this many percent of the value passes.", ge=0)
+        _NotNegative | None, Meta(description="A change by at least this many percent of the value passes.")
     ] = None
     silence: Annotated[
         Duration, Meta(description="After this long the next sample passes, changed or not; 0s: never.")
