@@ -93,8 +93,10 @@ def _parse(text: str) -> ast.expr:
         return ast.parse(text.lstrip(), mode="eval").body
     except SyntaxError as error:
         lead = len(text) - len(text.lstrip())
+        # an error at the end of the text is told without a place
+        column = error.offset + lead if error.offset else len(text) + 1
         raise ValueError(
-            f'expression "{text}", column {(error.offset or 1) + lead}: {error.msg}; a point whose name is'
+            f'expression "{text}", column {column}: {error.msg}; a point whose name is'
             " not a plain word stands in quotes, such as 'ahu-1.supply'"
         ) from None
     except (ValueError, RecursionError, MemoryError):
