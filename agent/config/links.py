@@ -54,7 +54,7 @@ def compile_links(draft: Draft) -> Links:
         driver_type = types[name]
         link = driver_type and _link(draft, name, table, driver_type, devices[name])
         if link is None:
-            broken.add(name)
+            broken |= {name, *(one.name for one in devices[name])}
             continue
         links.append(link[0])
         points.update(link[1])

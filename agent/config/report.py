@@ -18,6 +18,7 @@ _SECRETS: Final = (
     re.compile(
         r"""(?:password|passphrase|secret|token)["']?\s*=\s*(?!["']credential:)([^\s,}][^,}]*)""", re.I
     ),
+    re.compile(r"(-----BEGIN.*)"),
     re.compile(r"://([^/@\s\"']*:[^/@\s\"']*)@"),
 )
 
@@ -75,13 +76,15 @@ def _frame(fault: Fault) -> str:
     if spot is None:
         hint = f"; {fault.hint}" if fault.hint else ""
         return f"{fault.source.name}: {fault.message}{hint}"
-    line = _masked(_line(fault.source.text.split("\n"), spot))
+    line = _line(fault.source.text.split("\n"), spot)
+    secrets = _secrets(line)
+    line, message, hint = (_masked(text, secrets) for text in (line, fault.message, fault.hint))
     gutter = " " * len(str(spot.line))
     # a tab above stays a tab below, or the mark would stand elsewhere
     indent = "".join("\t" if one == "\t" else " " for one in line[: spot.column - 1])
-    mark = f"{indent}{'^' * spot.length} {fault.hint}".rstrip()
+    mark = f"{indent}{'^' * spot.length} {hint}".rstrip()
     return (
-        f"{fault.source.name}:{spot.line}:{spot.column}: {fault.message}\n"
+        f"{fault.source.name}:{spot.line}:{spot.column}: {message}\n"
         f"{gutter} |\n{spot.line} | {line}\n{gutter} | {mark}"
     )
 
@@ -90,13 +93,16 @@ def _line(lines: Sequence[str], spot: Span) -> str:
     return lines[spot.line - 1] if spot.line <= len(lines) else ""
 
 
-def _masked(line: str) -> str:
-    for form in _SECRETS:
-        line = form.sub(_starred, line)
-    return line
+def _secrets(line: str) -> list[str]:
+    """Give what stands in *line* where secrets do, the longest first."""
+    found = [match.group(1) for form in _SECRETS for match in form.finditer(line)]
+    return sorted((one.strip() for one in found), key=len, reverse=True)
 
 
-def _starred(found: re.Match[str]) -> str:
-    whole, start = found.group(), found.start(1) - found.start()
-    end = start + len(found.group(1))
-    return whole[:start] + "*" * (end - start) + whole[end:]
+def _masked(text: str, secrets: Sequence[str]) -> str:
+    """Put asterisks over *secrets*, also where a message or a hint quotes them without their quotes."""
+    for one in secrets:
+        text = text.replace(one, "*" * len(one))
+        bare = one.strip("\"'")
+        text = text.replace(bare, "*" * len(bare)) if bare else text
+    return text

@@ -52,6 +52,10 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     draft.plugin("encoding", written.encoding, (*path, "encoding"))
     if written.password and not written.password.startswith(PREFIX):
         draft.fault((*path, "password"), "a secret stands in this file", CREDENTIAL_HINT)
+    for key in ("ca", "certificate", "key"):
+        if "\n" in getattr(written, key):
+            message = "expected the name of a file, got what stands in one"
+            draft.fault((*path, key), message, CREDENTIAL_HINT)
     try:
         broker = parse_broker(written.broker)
     except ValueError as error:
@@ -201,6 +205,7 @@ class _Grants:
         if not written.basis and any(map(is_personal, compiled.points)):
             message = f'product "{product}" is made of personal points: the grant needs a legal basis'
             self._draft.fault(path, message, 'write basis = "public-task", or another one')
+        self._check_differences(written.recipient, compiled, path)
         self.routes.append(
             Route(
                 recipient=written.recipient,
@@ -212,6 +217,23 @@ class _Grants:
                 until=written.until,
             )
         )
+
+    def _check_differences(self, recipient: str, product: Product, path: Path) -> None:
+        """Note what a recipient could find out by subtracting one product from another.
+
+        An hour less three of its quarters is the fourth, which was suppressed for a reason.
+        """
+        own = {one.name for one in product.points}
+        for route in self.routes:
+            other = self._products[route.product]
+            is_protected = "suppress" in (product.privacy.mode, other.privacy.mode)
+            common = sorted(own & {one.name for one in other.points})
+            if route.recipient == recipient and is_protected and common:
+                message = (
+                    f'"{recipient}" has "{common[0]}" in product "{other.id}" already: '
+                    "the difference would tell what is suppressed"
+                )
+                self._draft.fault(path, message, "grant one of the two")
 
     def warn_of_the_ungranted(self) -> None:
         """Tell of products that nobody gets, and of recipients that get nothing."""
