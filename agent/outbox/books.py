@@ -226,8 +226,9 @@ class Books:
             if self._declarable(lane):
                 self.declare(lane)
         rows, self.pending, self.pending_size = tuple(self.pending), deque(), 0
-        for draft in rows:
+        for number, draft in enumerate(rows, self.tail + 1):
             change = changes.setdefault(draft.route, Change())
+            change.tail = number
             change.n += 1
             change.size += len(draft.message.body)
         for number in changes:

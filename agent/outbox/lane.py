@@ -22,7 +22,8 @@ MOST_RANGES = 32
 class LaneState(Struct, kw_only=True):
     """What a lane keeps on disk, written with the rows that change it.
 
-    ``reach`` is the UTC end of the last window committed, ``n`` and ``size`` count what is not settled,
+    ``tail`` is the id of its last row, ``reach`` the UTC end of the last window committed; ``n`` and ``size``
+    count what is not settled,
     ``unsynced`` is the boot id under which rows were made without a trusted clock, until their time is
     learnt; ``told``: the recipient knows it.
     """
@@ -32,6 +33,7 @@ class LaneState(Struct, kw_only=True):
     clean: bool = True
     open: bool = False
     acked: list[tuple[int, int]] = []
+    tail: int = 0
     n: int = 0
     size: int = 0
     reach: float | None = None
@@ -45,6 +47,7 @@ class Change(Struct, kw_only=True):
 
     n: int = 0
     size: int = 0
+    tail: int = 0
     settled: list[tuple[int, int]] = []
 
 
@@ -90,6 +93,7 @@ class Lane:
             clean=self.clean,
             open=self.granted,
             acked=list(acked),
+            tail=max(change.tail, self.tail),
             n=self.n + change.n,
             size=self.size + change.size,
             reach=self.reach,

@@ -32,7 +32,7 @@ from agent.outbox.work import Opening, Work
 log = logging.getLogger(__name__)
 
 _STRETCH: Final = 256
-_BEYOND: Final = 1 << 16
+_BEYOND: Final = 1 << 14
 _ASIDE: Final = "aside"
 _LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
 _COLUMNS: Final = "id, route, epoch, seq, kind, made, boot, expires, policy, topic, props, lost, digest, body"
@@ -138,10 +138,10 @@ def read_remains(db: sqlite3.Connection) -> Remains:
         query = "SELECT max(id) FROM row INDEXED BY row_by_route WHERE route=?"
         tops += _try(db, query, number)
     known = [top for (top,) in tops if top is not None]
-    acked = [last for lane in remains.lanes.values() for _, last in lane.acked]
-    whole = len(tops) == 1 + len(remains.routes)
+    tails = [lane.tail for lane in remains.lanes.values()]
+    whole = len(tops) == 1 + len(remains.routes) or len(tails) == len(remains.routes)
     # where the end cannot be read, look a good way beyond what is known
-    remains.top = max([*known, *acked, remains.anchor]) + (0 if whole else _BEYOND)
+    remains.top = max([*known, *tails, remains.anchor]) + (0 if whole else _BEYOND)
     return remains
 
 
@@ -265,6 +265,7 @@ class Copy:
                 lane.owed += numberless(place.epoch + 1, epoch)
             elif old.n and (place.epoch, place.seq) != (old.epoch, old.seq):
                 lane.owed += _missing(place, old.epoch, old.seq)
+            lane.tail = place.row
             lane.acked = list(self._settled[name])
             lane.owed = merge(lane.owed)
         return self._new
