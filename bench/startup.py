@@ -12,7 +12,7 @@ from datetime import datetime
 
 import aiomqtt
 
-from bench._site import gateway, peers, wait_for
+from bench._site import gateway, peers, wait_for, warm
 
 
 async def first_messages(port: int) -> tuple[float, float, float]:
@@ -34,7 +34,7 @@ def main() -> None:
     """Print the spans in seconds."""
     with peers() as (site, port):
         wait_for(site.folder / "broker.toml")
-        time.sleep(1)
+        warm(site)
         begin = time.time()
         with gateway(site):
             wait_for(site.socket)
