@@ -53,9 +53,8 @@ class ModbusTcp(LinkSettings, kw_only=True):
         from drivers.modbus.figures import Figures
         from drivers.modbus.poll import Poller
 
-        figures = Figures(desk.figures)
-        async with self._link(clock, figures) as link:
-            await Poller(self._readers(link, clock), emit, clock, desk, figures).run()
+        async with self._link(clock, Figures(desk.figures)) as link:
+            await Poller(link, self._readers(link, clock), emit, clock=clock, desk=desk).run()
 
     async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
         """Read *points* (empty: all) once, on a connection of its own; raise DriverError."""

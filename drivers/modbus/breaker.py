@@ -1,7 +1,7 @@
 """Decides when a device that does not answer is asked again, so that it does not cost the others their turn.
 
-Pure: it is told the time. After two silent polls in a row a device is asked only every 30 seconds, first
-briefly; every second of these probes waits the full timeout, for devices that are merely slow.
+Pure: it is told the time. After two silent polls in a row a device is asked after 5, 10, 20 and then every
+30 seconds, briefly; every fourth of these probes waits the full timeout, for devices that are merely slow.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 _FAILURES: Final = 2
-_PROBE_EVERY: Final = 30.0
+_FIRST: Final = 5.0
+_LONGEST: Final = 30.0
 _BRIEF: Final = 0.3
+_PATIENT: Final = 4
 
 
 class Breaker:
@@ -29,8 +31,8 @@ class Breaker:
     @property
     def timeout(self) -> float:
         """How long to wait for it now."""
-        probes = self._failures - _FAILURES
-        return min(_BRIEF, self._timeout) if probes >= 0 and probes % 2 == 0 else self._timeout
+        brief = self.open and (self._failures - _FAILURES + 1) % _PATIENT
+        return min(_BRIEF, self._timeout) if brief else self._timeout
 
     def allows(self, now: float) -> bool:
         """Say whether to ask it at *now*."""
@@ -43,4 +45,5 @@ class Breaker:
     def failed(self, now: float) -> None:
         """Note that it stayed silent."""
         self._failures += 1
-        self._next = now + _PROBE_EVERY
+        doublings = min(self._failures - _FAILURES, 8)
+        self._next = now + min(_LONGEST, _FIRST * 2.0**doublings)

@@ -2,17 +2,19 @@
 
 The thin seam over pymodbus 3.16: its transaction and transport layers, our framer. It never has two
 sockets to an endpoint, never repeats a request by itself, and never waits without an end. A connection
-that ends between two questions is opened again by the next one (many devices close when idle); one that
-ends under a question, or cannot be opened, raises DriverError. Source for the socket options: tcp(7),
-RFC 5482.
+that the other end closes between two questions is opened again by the next one (many devices close when
+idle); one that ends under a question, dies of silence, or cannot be opened, raises DriverError. Source for
+the socket options: tcp(7), RFC 5482.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -46,6 +48,7 @@ _DEAD_AFTER_MS: Final = 4000  # unacknowledged for so long: the connection is go
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
 _HEARD: Final = 10.0  # a connection on which nobody has answered for so long is opened anew
 _EVER: Final = 1 << 60
+_UNREACHABLE: Final = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN))
 
 # what it logs at each timeout is in our samples, figures and errors already
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -58,8 +61,8 @@ class LinkLostError(DriverError):
 class _Connection(TransactionManager):
     """pymodbus' transaction layer for the life of one socket: it never reconnects and never counts us out."""
 
-    def __init__(self, where: str, params: CommParams) -> None:
-        self._where = where
+    def __init__(self, where: str, params: CommParams, on_end: Callable[[str, bool], None]) -> None:
+        self._where, self._on_end = where, on_end
         self.strict = StrictSocket(self._garbage)
         super().__init__(params, self.strict, 0, False, None, None, None)
         self.max_until_disconnect = self.count_until_disconnect = _EVER
@@ -69,8 +72,11 @@ class _Connection(TransactionManager):
     def callback_disconnected(self, exc: Exception | None) -> None:
         """Fail the question in flight at once, instead of letting it wait for its timeout."""
         super().callback_disconnected(exc)
-        reason = f": {exc.strerror or exc}" if isinstance(exc, OSError) else ""
-        self._fail(f"{self._where} closed the connection{reason}")
+        if isinstance(exc, OSError) and exc.errno in _UNREACHABLE:
+            self._fail(f"{self._where} is out of reach: {_reason(exc)}", dead=True)
+        else:
+            reason = f": {_reason(exc)}" if isinstance(exc, OSError) else ""
+            self._fail(f"{self._where} closed the connection{reason}")
 
     def _garbage(self, data: bytes) -> None:
         self._fail(
@@ -79,10 +85,11 @@ class _Connection(TransactionManager):
         )
         self.close()
 
-    def _fail(self, sentence: str) -> None:
+    def _fail(self, sentence: str, *, dead: bool = False) -> None:
         self.ended = sentence
         if self.asking and not self.response_future.done():
             self.response_future.set_exception(LinkLostError(sentence))
+        self._on_end(sentence, dead)
 
 
 class Endpoint(Struct, frozen=True):
@@ -104,6 +111,8 @@ class TcpLink:
         self._lock = asyncio.Lock()
         self._connection: _Connection | None = None
         self._heard = 0.0
+        self._dead = asyncio.Event()
+        self._ending = ""
         self.figures = figures
 
     async def __aenter__(self) -> TcpLink:
@@ -123,6 +132,11 @@ class TcpLink:
             self._connection.close()
             self._connection = None
         self.figures.connected(up=False)
+
+    async def watch(self) -> None:
+        """Raise DriverError as soon as the kernel finds the other end out of reach, asked or not."""
+        await self._dead.wait()
+        raise LinkLostError(self._ending)
 
     async def ask(self, request: Request, timeout: float | None = None) -> Answer | Fault:  # noqa: ASYNC109
         """Read; give the bytes or why there are none; raise DriverError when the connection is lost."""
@@ -177,7 +191,7 @@ class TcpLink:
         self.close()
         host, port = self._to.host, self._to.port
         params = CommParams(self._where, CommType.TCP, reconnect_delay=0.0, host=host, port=port)
-        connection = _Connection(self._where, params)
+        connection = _Connection(self._where, params, self._ended)
         try:
             async with asyncio.timeout(_CONNECT):
                 transport, _ = await asyncio.get_running_loop().create_connection(
@@ -186,7 +200,7 @@ class TcpLink:
         except TimeoutError:
             raise LinkLostError(f"{self._where} did not take a connection within {_CONNECT:.0f} s") from None
         except OSError as error:
-            raise LinkLostError(f"no connection to {self._where}: {error.strerror or error}") from error
+            raise LinkLostError(f"no connection to {self._where}: {_reason(error)}") from error
         self._connection = connection
         _watch(transport.get_extra_info("socket"), _KEEPALIVE)
         self.figures.connected(up=True)
@@ -195,6 +209,17 @@ class TcpLink:
         if not connection.is_active():
             raise LinkLostError(f"{connection.ended} before anything was asked")
         return connection
+
+    def _ended(self, sentence: str, dead: bool) -> None:
+        self._ending = sentence
+        self.figures.connected(up=False)
+        if dead:
+            self._dead.set()
+
+
+def _reason(error: OSError) -> str:
+    """Say what the system says; asyncio's own text repeats the address."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def _watch(sock: socket.socket, keepalive: Sequence[tuple[int, int]]) -> None:

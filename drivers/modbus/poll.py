@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from agent.core.clock import Clock
 from agent.core.driver import Ask, Desk, Reading
@@ -21,19 +22,34 @@ from drivers.modbus.reader import Outcome, Reader
 NO_CONNECTION = "no_connection"
 
 
+class Watched(Protocol):
+    """What a poller needs of a link, beside what its readers need."""
+
+    @property
+    def figures(self) -> Figures:
+        """What the link counts."""
+        ...
+
+    async def watch(self) -> None:
+        """Raise DriverError when the other end is found to be out of reach."""
+        ...
+
+
 class Poller:
     """Polls the devices of one link."""
 
     def __init__(
-        self, readers: Sequence[Reader], emit: Emit, clock: Clock, desk: Desk, figures: Figures
+        self, link: Watched, readers: Sequence[Reader], emit: Emit, *, clock: Clock, desk: Desk
     ) -> None:
+        self._link, self._figures = link, link.figures
         self._readers = {reader.device.name: reader for reader in readers}
-        self._emit, self._clock, self._desk, self._figures = emit, clock, desk, figures
+        self._emit, self._clock, self._desk = emit, clock, desk
 
     async def run(self) -> None:
         """Poll until cancelled; raise DriverError when the connection is lost."""
         try:
             async with asyncio.TaskGroup() as beats:
+                beats.create_task(self._link.watch())
                 beats.create_task(self._serve_wishes())
                 for reader in self._readers.values():
                     beats.create_task(self._beat(reader))

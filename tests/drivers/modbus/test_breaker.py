@@ -8,28 +8,29 @@ from drivers.modbus.breaker import Breaker
 def test_a_device_is_left_alone_after_two_silent_polls() -> None:
     breaker = Breaker(1.0)
     breaker.failed(10.0)
-    assert breaker.allows(11.0)
+    assert breaker.allows(10.1)
+    assert not breaker.open
     breaker.failed(11.0)
     assert not breaker.allows(12.0)
     assert breaker.open
 
 
-def test_a_silent_device_is_asked_every_thirty_seconds() -> None:
-    breaker = Breaker(1.0)
-    breaker.failed(10.0)
-    breaker.failed(11.0)
-    assert not breaker.allows(40.9)
-    assert breaker.allows(41.0)
-    breaker.failed(41.3)
-    assert not breaker.allows(71.2)
+def test_a_silent_device_is_asked_ever_more_rarely_but_every_thirty_seconds() -> None:
+    breaker, now, waits = Breaker(1.0), 10.0, []
+    breaker.failed(now)
+    for _ in range(12):
+        breaker.failed(now)
+        waits.append(next(wait for wait in range(100) if breaker.allows(now + wait)))
+        now += waits[-1]
+    assert waits == [5, 10, 20, *[30] * 9]
 
 
-def test_probes_are_brief_and_every_second_one_is_patient() -> None:
+def test_probes_are_brief_and_every_fourth_one_is_patient() -> None:
     breaker, waits = Breaker(1.0), []
-    for _ in range(5):
-        breaker.failed(0.0)
+    for _ in range(10):
         waits.append(breaker.timeout)
-    assert waits == [1.0, 0.3, 1.0, 0.3, 1.0]
+        breaker.failed(0.0)
+    assert waits == [1.0, 1.0, 0.3, 0.3, 0.3, 1.0, 0.3, 0.3, 0.3, 1.0]
 
 
 def test_one_answer_closes_it() -> None:
@@ -39,3 +40,4 @@ def test_one_answer_closes_it() -> None:
     breaker.worked()
     assert breaker.allows(11.1)
     assert not breaker.open
+    assert breaker.timeout == 1.0

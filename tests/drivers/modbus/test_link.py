@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
@@ -243,6 +244,21 @@ async def test_the_kernel_watches_for_the_other_end(virtual: VirtualClock) -> No
         sock = link._connection.transport.get_extra_info("socket")
         assert 0 < sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 5000
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+
+async def test_a_verdict_of_the_kernel_between_two_questions_ends_the_link(virtual: VirtualClock) -> None:
+    figures: dict[str, float | str] = {}
+    async with linked(None, virtual, figures) as (link, _):
+        await link.ask(FOUR)
+        watching = asyncio.create_task(link.watch())
+        await virtual.sleep(60)
+        assert not watching.done()
+        assert link._connection is not None
+        # what asyncio calls when TCP_USER_TIMEOUT or keepalive has run out
+        link._connection.connection_lost(OSError(errno.ETIMEDOUT, "by the kernel"))
+        with pytest.raises(DriverError, match="is out of reach: Connection timed out"):
+            await watching
+        assert figures["connected"] == "no"
 
 
 def test_a_request_that_writes_cannot_be_put_on_the_wire() -> None:
