@@ -23,6 +23,7 @@ from agent.config.size import Size, decode, parse_limit
 from agent.config.sources import Source
 from agent.config.spans import Path
 from agent.config.words import NAME_PATTERN, kind_of, name_flaw
+from agent.core.driver import DeviceSettings, LinkSettings
 from agent.core.duration import Duration
 
 T = TypeVar("T", bound=Struct)
@@ -185,8 +186,13 @@ def _made(table: Mapping[str, Any], wanted: type[T], head: type[Struct] | None) 
         made = msgspec.convert(own, wanted, dec_hook=decode)
     except msgspec.ValidationError:
         return None
-    is_sound = own.keys().isdisjoint(_rules(wanted).compiled) and _is_finite(own) and _is_within(made)
-    return made if is_sound else None
+    return made if _is_free(own, wanted) and _is_finite(own) and _is_within(made) else None
+
+
+def _is_free(table: Mapping[str, Any], wanted: type[Struct]) -> bool:
+    """Say whether *table* leaves alone what the compiler sets, which it does in links and devices only."""
+    is_filled = issubclass(wanted, (LinkSettings, DeviceSettings))
+    return not is_filled or table.keys().isdisjoint(_rules(wanted).compiled)
 
 
 def keys_of(wanted: type[Struct]) -> frozenset[str]:
@@ -221,11 +227,13 @@ def _rules(wanted: type[Struct]) -> _Rules:
 def _is_within(made: object) -> bool:
     """Say whether every bounded field of *made*, and of the settings inside it, keeps its bounds."""
     if isinstance(made, Struct):
-        for name, low, high in _rules(type(made)).bounds:
-            value = getattr(made, name)
-            if value is not None and not low <= value <= high:
-                return False
-        return all(_is_within(getattr(made, name)) for name in made.__struct_fields__)
+        values = [getattr(made, name) for name in made.__struct_fields__]
+        if any(isinstance(one, (Duration, Size)) for one in values):
+            for name, low, high in _rules(type(made)).bounds:
+                value = getattr(made, name)
+                if value is not None and not low <= value <= high:
+                    return False
+        return all(map(_is_within, values))
     if isinstance(made, dict):
         return all(map(_is_within, made.values()))
     return all(map(_is_within, made)) if isinstance(made, (list, tuple)) else True

@@ -192,7 +192,7 @@ JUNK = st.one_of(
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_stands_in_a_file_gives_a_plan_or_a_report(data: st.DataObject, tmp_path: Path) -> None:
     shutil.copytree(CASES / "valid-two-files-and-drop-in/profiles", tmp_path / "profiles", dirs_exist_ok=True)
     tables: dict[str, Any] = {}

@@ -92,7 +92,7 @@ def same(one: object, other: object) -> bool:
 
 
 @given(documents())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_path_that_tomllib_reads_has_a_place_and_no_other_has(text: str) -> None:
     try:
         read = paths(tomllib.loads(text))
@@ -102,7 +102,7 @@ def test_every_path_that_tomllib_reads_has_a_place_and_no_other_has(text: str) -
 
 
 @given(documents())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_text_at_a_place_reads_as_the_value_of_its_path(text: str) -> None:
     text = text.replace("\r\n", "\n")
     try:
