@@ -15,8 +15,11 @@ import aiomqtt
 from bench._site import gateway, peers, wait_for, warm
 
 
-async def first_messages(port: int) -> tuple[float, float, float]:
-    """Give when the first message and the first batch arrived, and when that batch's window ended."""
+async def first_messages(port: int, begin: float) -> tuple[float, float, float]:
+    """Give when the first message and the first batch arrived, and when that batch's window ended.
+
+    A window that ended before *begin* was handed over by the gateway before.
+    """
     version = aiomqtt.ProtocolVersion.V5
     first = 0.0
     async with aiomqtt.Client("127.0.0.1", port, protocol=version) as client:
@@ -26,7 +29,9 @@ async def first_messages(port: int) -> tuple[float, float, float]:
             first = first or now
             body = json.loads(message.payload)
             if body["k"] == "batch":
-                return first, now, datetime.fromisoformat(body["t"]).timestamp() + body["w"]
+                end = datetime.fromisoformat(body["t"]).timestamp() + body["w"]
+                if end > begin:
+                    return first, now, end
     raise AssertionError("the broker went away")
 
 
@@ -39,7 +44,7 @@ def main() -> None:
         with gateway(site):
             wait_for(site.socket)
             socket = time.time()
-            first, batch, end = asyncio.run(asyncio.wait_for(first_messages(port), 60))
+            first, batch, end = asyncio.run(asyncio.wait_for(first_messages(port, begin), 60))
     for what, value in (
         ("start to control socket", socket - begin),
         ("start to first message at the city", first - begin),
