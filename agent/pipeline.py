@@ -42,6 +42,14 @@ class Pipeline:
         """Samples that came after their window was published, since the start."""
         return sum(getattr(stage, "late", 0) for _, stage in self._stages)
 
+    def blocked(self, utc: float) -> list[tuple[float, float]]:
+        """List the stretches ahead of *utc* (seconds) that were published before the clock was set back.
+
+        Samples taken in them are dropped as late; there are none while the clock only goes forward.
+        """
+        asked = (getattr(stage, "blocked", None) for _, stage in self._stages)
+        return [stretch for ask in asked if ask is not None for stretch in ask(utc)]
+
     def feed(self, samples: Iterable[Sample]) -> list[Record]:
         """Put *samples* through the steps, those of other products' points aside; give what is ready."""
         wants = self.wants

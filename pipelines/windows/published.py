@@ -31,6 +31,10 @@ class Published:
                 return
         self._stretches = [*self._stretches, (start, end)][-_MOST:]
 
+    def after(self, utc: float) -> list[tuple[float, float]]:
+        """List what lies ahead of *utc*: where no sample will be taken, because the clock was set back."""
+        return sorted((max(first, utc), last) for first, last in self._stretches if last > utc)
+
     def stretches(self) -> list[tuple[float, float]]:
         """List the stretches, for another day."""
         return list(self._stretches)

@@ -92,6 +92,10 @@ class Windows:
                 break
             yield from self._close(frame, now)
 
+    def blocked(self, utc: float) -> list[tuple[float, float]]:
+        """List the stretches ahead of *utc* whose windows were published already, in UTC seconds."""
+        return self._published.after(utc)
+
     def save(self, *, stopping: bool) -> Any:  # noqa: ANN401 - plain JSON values
         """Give counter readings and published windows; when stopping, the open windows too."""
         offset = self._now.offset

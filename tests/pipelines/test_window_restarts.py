@@ -191,6 +191,16 @@ def test_a_clock_set_back_drops_what_was_published_and_goes_on_after_it() -> Non
     assert sum(deltas) == 410.0  # the last reading before 20:05 on the new clock
 
 
+def test_what_a_clock_set_back_will_cost_can_be_told_at_once() -> None:
+    time = timeline(POWER)
+    poll(time, 190)
+    assert time.pipeline.blocked(time.now().utc) == []
+    time.set_clock(-120.0)
+    assert time.pipeline.blocked(time.now().utc) == [(EIGHT + 70, EIGHT + 180)]
+    time.set_clock(-2 * 24 * HOUR)
+    assert time.pipeline.blocked(time.now().utc) == [(EIGHT, EIGHT + 180)]
+
+
 def test_after_a_clock_two_days_ahead_is_put_right_data_flow_at_once() -> None:
     time = timeline(POWER)
     time.set_clock(0.0)
