@@ -18,7 +18,7 @@ from agent.core.sample import Quality, Sample
 from drivers.modbus.breaker import Breaker
 from drivers.modbus.codec import Decoder, bit_at, decoder, words
 from drivers.modbus.device import ModbusDevice
-from drivers.modbus.plan import TCP, Block, Cost, Span, blocks, split
+from drivers.modbus.plan import TCP, Block, Cost, Limits, Span, blocks, split
 from drivers.modbus.point import BIT_TABLES
 from drivers.modbus.request import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Answer, Fault, Request
 
@@ -59,6 +59,7 @@ class Reader:
         self._decoders: dict[str, Decoder] = {name: decoder(one) for name, one in device.points.items()}
         self._spans = [device.span(name, point) for name, point in device.points.items()]
         self._learnt, self._forget_at = False, 0.0
+        self._limits = device.limits
         self._refused: list[Block] = []
         self._unsupported: set[Span] = set()
         self._whole_until: dict[Block, float] = {}
@@ -118,7 +119,7 @@ class Reader:
             return not self._is_silent(reply)
         parts: list[Outcome] = []
         speaks = await self._cut(block, parts.append)
-        self._learn(block, parts)
+        self._learn(block, parts, too_long=isinstance(reply, Fault) and reply.code == ILLEGAL_VALUE)
         for outcome in parts:
             take(outcome)
         return speaks
@@ -144,8 +145,11 @@ class Reader:
             and reply.at >= self._whole_until.get(block, 0.0)
         )
 
-    def _learn(self, block: Block, parts: Sequence[Outcome]) -> None:
-        """Remember what was refused, unless the device refused everything: then it is not the addresses."""
+    def _learn(self, block: Block, parts: Sequence[Outcome], *, too_long: bool) -> None:
+        """Remember what was refused, unless the device refused everything: then it is not the addresses.
+
+        A refused *value* is the number of registers (V1.1b3, §6.3): what it did give becomes the limit.
+        """
         if not any(isinstance(part.reply, Answer) for part in parts):
             self._refused = [one for one in self._refused if not block.covers(one)]
             self._whole_until[block] = self._clock.boot() + _PATIENCE
@@ -153,6 +157,9 @@ class Reader:
         if not self._learnt:
             self._learnt, self._forget_at = True, self._clock.boot() + _FORGET
         self._refused.append(block)
+        if too_long and block.table not in BIT_TABLES:
+            given = [part.block.size for part in parts if isinstance(part.reply, Answer)]
+            self._limits = Limits(max(*given, *(span.size for span in self._spans)), self._limits.bits)
         for part in parts:
             if len(part.block.spans) == 1 and isinstance(part.reply, Fault) and part.reply.code in _REFUSALS:
                 self._unsupported.add(part.block.spans[0])
@@ -162,13 +169,14 @@ class Reader:
     def _forget(self) -> None:
         """Begin anew: firmware changes, and a busy device refuses what it usually gives."""
         self._learnt = False
+        self._limits = self.device.limits
         self._refused.clear()
         self._unsupported.clear()
         self._whole_until.clear()
         self._plan = self._planned(self._spans)
 
     def _planned(self, spans: Collection[Span]) -> tuple[Block, ...]:
-        return blocks(spans, cost=self._cost, limits=self.device.limits, refused=self._refused)
+        return blocks(spans, cost=self._cost, limits=self._limits, refused=self._refused)
 
     async def _ask(self, block: Block) -> Answer | Fault:
         """Ask once; a device that calls itself busy is asked a second time."""

@@ -231,6 +231,70 @@ async def test_a_device_that_refuses_everything_is_not_taken_apart(
         assert {tuple(one) for one in meter.requests()} == {(1, 3, 0, 64)}
 
 
+SDM120 = (0x00, 0x06, 0x0C, 0x12, 0x18, 0x1E, 0x46, 0x48, 0x4A, 0x4C, 0x4E, 0x156, 0x158)
+
+
+async def test_holes_that_a_device_refuses_are_learnt(virtual: VirtualClock) -> None:
+    known = {addr + i for addr in SDM120 for i in (0, 1)}
+    costs: list[int] = []
+
+    def behaviour(asked: Asked) -> Sequence[bytes | float]:
+        costs[-1] += 1
+        whole = known >= set(range(asked.addr, asked.addr + asked.count))
+        return [asked.reply() if whole else asked.refusal(2)]
+
+    points = {f"p{addr}": ModbusPoint(addr=addr, type="u32") for addr in SDM120}
+    async with serving(behaviour) as wire:
+        costs.append(0)
+        async with Running(link(wire.port, device(points, every=10.0)), virtual) as running:
+            for _ in range(6):
+                await virtual.sleep(9.9)
+                costs.append(0)
+    expected = {f"meter.p{addr}": float(addr << 16 | addr + 1) for addr in SDM120}
+    assert {(one.point, one.value) for one in running.seen.samples} == set(expected.items())
+    assert costs[0] <= 2 * len(SDM120)
+    assert costs[5] == 8, "the fewest that never read a hole"
+
+
+async def test_an_unknown_limit_of_a_device_is_learnt(virtual: VirtualClock) -> None:
+    asked_now: list[int] = []
+
+    def behaviour(asked: Asked) -> Sequence[bytes | float]:
+        asked_now.append(asked.count)
+        return [asked.reply() if asked.count <= 20 else asked.refusal(3)]
+
+    async with (
+        serving(behaviour) as wire,
+        Running(link(wire.port, device(registers(*range(100)), every=10.0)), virtual) as running,
+    ):
+        await virtual.sleep(5)
+        asked_now.clear()
+        await virtual.sleep(10)
+        assert max(asked_now) <= 20
+        assert len(asked_now) <= 9
+    assert all(one.value == int(one.point.removeprefix("meter.r")) for one in running.seen.samples)
+
+
+async def test_what_was_learnt_is_forgotten_after_an_hour(virtual: VirtualClock) -> None:
+    broken = True
+
+    def behaviour(asked: Asked) -> Sequence[bytes | float]:
+        bad = broken and asked.addr <= 5 < asked.addr + asked.count
+        return [asked.refusal(2) if bad else asked.reply()]
+
+    async with (
+        serving(behaviour) as wire,
+        Running(link(wire.port, device(registers(*range(10)), every=60.0)), virtual) as running,
+    ):
+        await virtual.sleep(100)
+        broken = False
+        await virtual.sleep(3400)
+        assert {one.value for one in running.seen.of("meter.r5")} == {None}
+        await virtual.sleep(300)
+        assert running.seen.of("meter.r5")[-1].value == 5
+        assert (wire.asked[-1].addr, wire.asked[-1].count) == (0, 10)
+
+
 async def test_one_dead_unit_of_ten_does_not_starve_the_others(virtual: VirtualClock) -> None:
     devices = [device(registers(*range(10)), f"unit-{unit}", unit=unit, every=1.0) for unit in range(1, 11)]
     async with serving(lambda asked: [] if asked.unit == 3 else [0.005, asked.reply()]) as wire:
