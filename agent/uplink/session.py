@@ -185,12 +185,12 @@ class Session:
         elif packet.expiry is None:
             self._feed.release([row])  # its retention is over: the outbox declares it
         else:
+            self._setup.tally.late += packet.user != row.user
             self._publish(packet, Flight(now.boot, row, row), backlog=backlog)
 
     def _packet(self, row: Row, now: Instant) -> Packet:
         late = self._is_late(row)
         left = int(min(row.expires - now.utc, _MOST_EXPIRY))
-        self._setup.tally.late += late
         return Packet(
             topic=row.topic,
             body=row.body,
@@ -205,7 +205,7 @@ class Session:
     def _is_late(self, row: Row) -> bool:
         """Say whether *row* waited: for this run, for this connection, or for its route."""
         since = self._live_since.get(row.route, self._since)
-        return row.epoch != self._setup.epoch() or row.boot < since
+        return row.epoch != self._setup.epoch() or row.boot <= since
 
     def _publish(self, packet: Packet, flight: Flight, *, backlog: bool) -> None:
         answer = self._link.publish(packet)

@@ -1,0 +1,1 @@
+"""The uplink against brokers, real and fake."""
