@@ -1,15 +1,13 @@
 """The daemon: reads a plan, runs it until it is told to stop, reads it again when it is told to.
 
 Exit status 0 after SIGTERM or SIGINT, 2 when the configuration cannot be used; a service beyond help raises
-GatewayError. A second daemon on the same state folder is refused.
+GatewayError, and so does a second daemon on the same outbox.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
 import random
 import signal
 import sys
@@ -49,10 +47,9 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
         sys.stderr.write(f"{fault}\n")
         return 2
     world = World(clock=SystemClock(), rng=random.Random(), notifier=Notifier(), make_uplink=Uplink)
-    with only_one(state):
-        daemon = Daemon(folder, state=state, socket=socket, world=world)
-        with signals(daemon.orders):
-            await daemon.run(plan)
+    daemon = Daemon(folder, state=state, socket=socket, world=world)
+    with signals(daemon.orders):
+        await daemon.run(plan)
     return 0
 
 
@@ -71,6 +68,7 @@ class Daemon:
 
     def __init__(self, folder: Path, *, state: Path, socket: Path, world: World) -> None:
         self.gateway: Gateway | None = None
+        self.answers: Answers | None = None
         self.orders: asyncio.Queue[str] = asyncio.Queue()
         self.clock = world.clock
         self.notifier = world.notifier
@@ -110,7 +108,7 @@ class Daemon:
         await outbox.close()
 
     async def _live(self, gateway: Gateway, supervisor: Supervisor, plan: Plan) -> None:
-        answers = Answers(gateway)
+        answers = self.answers = Answers(gateway)
         supervisor.start("outbox", gateway.outbox.run, _SOON)
         changes = await gateway.apply(plan)
         supervisor.start("ticker", lambda: self._tick(gateway, answers), _SOON)
@@ -152,31 +150,6 @@ class Daemon:
                 self.notifier.watchdog()
             faulty = "the new configuration has faults; " if answers.fault else ""
             self.notifier.status(faulty + gateway.sentence())
-
-
-@contextmanager
-def only_one(state: Path) -> Iterator[None]:
-    """Hold the state folder; raise GatewayError when another gateway holds it."""
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise GatewayError(f"the state folder {state} cannot be used: {error}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
-        os.close(lock)
-        raise GatewayError(
-            f"another gateway runs with the state folder {state} (process {holder or 'unknown'}); "
-            "stop it first, or give this one a folder of its own with --state"
-        ) from None
-    try:
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager

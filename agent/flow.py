@@ -17,7 +17,7 @@ from msgspec import Struct
 from agent.core.clock import Instant
 from agent.core.plan import Plan
 from agent.core.product import Product, Route
-from agent.core.record import Record
+from agent.core.record import Aggregate, Record
 from agent.core.sample import Sample
 from agent.gate import Cleared, Gate
 from agent.pipeline import Pipeline
@@ -37,18 +37,23 @@ class Store(Protocol):
         """Keep what a product must remember, with the next commit."""
         ...
 
+    def lose(self, route: str, why: str, begin: float, end: float) -> None:
+        """Declare that nothing will come for a stretch of UTC seconds."""
+        ...
+
     def saved(self, product: str) -> object | None:
         """Give what was kept last."""
         ...
 
 
 class Work(Struct):
-    """One product at work: its pipeline and what it has published (boot-time seconds, 0: nothing yet)."""
+    """One product at work; what it published last (boot time), and windows up to which UTC second."""
 
     product: Product
     pipeline: Pipeline
     records: int = 0
     last: float = 0.0
+    until: float = 0.0
 
 
 class Flow:
@@ -57,10 +62,10 @@ class Flow:
     def __init__(self, store: Store) -> None:
         self.works: dict[str, Work] = {}
         self.open = False
-        self.put_at = 0.0
         self._store = store
         self._wanted: Mapping[str, list[Work]] = {}
         self._held: list[Sample] = []
+        self._held_since = 0.0
         self._waiting: list[Product] = []
         self._gate: Gate | None = None
         self._zone = ZoneInfo("UTC")
@@ -85,6 +90,7 @@ class Flow:
         """Start the pipelines of *products*, or note them until the clock is right."""
         self._now = now
         if not self.open:
+            self._held_since = self._held_since or now.boot
             self._waiting.extend(products)
             return
         for product in products:
@@ -106,7 +112,8 @@ class Flow:
         """Let windows be published from now on: start what waits and feed it what was held."""
         self.open = True
         waiting, self._waiting = self._waiting, []
-        self.begin(waiting, now)
+        # as if the pipelines had begun with the first sample, by the clock that is right now
+        self.begin(waiting, Instant(self._held_since, self._held_since + now.offset, now.synced))
         held, self._held = self._held, []
         self.feed(held, now)
 
@@ -132,11 +139,20 @@ class Flow:
             if records := work.pipeline.tick(now):
                 self._publish(work, records, now)
 
+    def set_back(self, now: Instant) -> None:
+        """Declare what it costs that the clock went back to *now*: a published window has no second place."""
+        for work in self.works.values():
+            if now.utc < work.until:
+                for route in self.routes:
+                    if route.product == work.product.id:
+                        self._store.lose(route.id, "clock", now.utc, work.until)
+
     def _publish(self, work: Work, records: list[Record], now: Instant) -> None:
         assert self._gate is not None
         for cleared in self._gate.clear(work.product.id, records, now):
             self._store.put(cleared)
-            self.put_at = now.boot
+        ends = (one.start + one.width for one in records if isinstance(one, Aggregate))
+        work.until = max(ends, default=work.until)
         work.records += len(records)
         work.last = now.boot
         if (state := work.pipeline.save(stopping=False)) is not None:

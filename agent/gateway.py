@@ -252,9 +252,7 @@ class Gateway:
         way = "forward" if step > 0 else "back"
         _log.warning("the time of day was set %s by %s", way, spoken(abs(step)))
         if step < 0 and self.flow.open:
-            # windows of these hours have left already; what is measured in them now has no place to go
-            for route in self.flow.routes:
-                self.outbox.lose(route.id, "clock", now.utc, now.utc - step)
+            self.flow.set_back(now)
 
 
 def software() -> str:

@@ -130,7 +130,7 @@ class Supervisor:
     def bounce(self, name: str, why: str) -> None:
         """End the present run of a service that hangs, as if it had failed because of *why*."""
         life = self.lives.get(name)
-        if life and life.state == "running" and life.scope:
+        if life and life.state == "running" and life.scope and not life.bounced:
             life.bounced = why
             life.scope.reschedule(asyncio.get_running_loop().time())
 
@@ -166,7 +166,7 @@ class Supervisor:
             async with asyncio.timeout(None) as life.scope:
                 await service()
         except Exception as failure:
-            return DriverError(life.bounced) if life.bounced else failure
+            return DriverError(life.bounced) if life.bounced else _single(failure)
         finally:
             calm.cancel()
             life.scope = None
@@ -201,6 +201,13 @@ def _tell_crash(life: Life, failure: Exception, delay: float) -> None:
 def _sentence(failure: Exception) -> str:
     text = str(failure)
     return text if isinstance(failure, GatewayError) and text else repr(failure)
+
+
+def _single(failure: Exception) -> Exception:
+    """Give the first of a group of our own errors, since a driver may use a task group; all else as it is."""
+    if isinstance(failure, ExceptionGroup) and failure.split(GatewayError)[1] is None:
+        return _single(failure.exceptions[0])
+    return failure
 
 
 def _gravest(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -143,6 +143,21 @@ async def test_an_error_that_a_person_must_cure_is_an_error(
     assert caplog.records[0].levelname == "ERROR"
 
 
+async def test_an_error_out_of_a_task_group_is_the_same_error(
+    virtual: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = ExceptionGroup("unhandled errors in a TaskGroup", _failures(2))
+    supervisor = await _run_for(virtual, Service(virtual, [group]), seconds=10)
+    assert caplog.messages == ["link hall failed: nobody answers at 10.0.0.5; next try in 1 s"]
+    assert supervisor.lives["link hall"].crashes == 0
+
+
+async def test_a_bug_among_such_errors_is_a_bug(virtual: VirtualClock) -> None:
+    group = ExceptionGroup("unhandled errors in a TaskGroup", [*_failures(1), ValueError("odd")])
+    supervisor = await _run_for(virtual, Service(virtual, [group]), seconds=10)
+    assert supervisor.lives["link hall"].crashes == 1
+
+
 async def test_a_bug_is_told_with_its_traceback(
     virtual: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:

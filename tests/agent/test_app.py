@@ -1,0 +1,416 @@
+"""The whole gateway in one process on virtual time: meters in, messages out, and everything between real."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agent.answers import Answers
+from agent.app import Daemon
+from agent.core.errors import ConfigError, GatewayError
+from agent.core.plan import Plan
+from tests.agent.small_site import NETWORK, Site, link, plan, product, route
+from tests.virtual import VirtualClock
+
+
+@pytest.fixture
+def site(tmp_path: Path, virtual: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Give a small site that is not running yet."""
+    return Site(tmp_path, virtual, monkeypatch)
+
+
+async def test_what_is_measured_reaches_the_city_in_windows(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(310)
+    starts = [start for start, _ in site.city.figures("hall-meter.power")]
+    assert starts[:5] == [f"2026-03-02T08:0{minute}:00Z" for minute in range(5)]
+    assert all(found["mean"] == 50.0 for _, found in site.city.figures("hall-meter.power"))
+    assert [found["delta"] for _, found in site.city.figures("hall-meter.energy")][1:5] == [6.0] * 4
+
+
+async def test_the_first_message_opens_the_route_and_none_is_missing(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(310)
+    assert [row.kind for row in site.city.rows][:2] == ["start", "batch"]
+    assert [row.seq for row in site.city.rows] == list(range(1, len(site.city.rows) + 1))
+
+
+async def test_nothing_leaves_without_a_grant(site: Site) -> None:
+    site.plan = replace(plan(), routes=())
+    async with site.running():
+        await site.clock.sleep(310)
+    assert site.city.rows == []
+
+
+async def test_a_clean_stop_hands_the_open_window_over(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(145)
+    async with site.running():
+        await site.clock.sleep(160)
+    assert site.city.bodies("gap") == []
+    assert site.city.bodies("start")[1]["prev"]["clean"] is True
+    counted = [found["delta"] for _, found in site.city.figures("hall-meter.energy")]
+    starts = [start for start, _ in site.city.figures("hall-meter.energy")]
+    assert starts == [f"2026-03-02T08:0{minute}:00Z" for minute in range(len(starts))]
+    assert sum(value or 0 for value in counted) >= NETWORK["10.0.0.5"].energy - 7
+
+
+async def test_a_stop_takes_links_first_and_says_goodbye(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(61.5)
+    assert site.city.goodbyes == 1
+    assert site.told[-2] == {"STOPPING": "1", "STATUS": "handing over"}
+    assert sum("READY" in words for words in site.told) == 1
+
+
+async def test_what_is_still_live_at_the_stop_is_sent_before_the_end(site: Site) -> None:
+    async with site.running():
+        site.city.busy = True
+        await site.clock.sleep(905)
+        site.city.busy = False
+    assert len(site.city.bodies("batch")) == 15
+
+
+async def test_a_broker_that_takes_nothing_does_not_delay_the_stop_for_long(site: Site) -> None:
+    async with site.running():
+        site.city.busy = True
+        await site.clock.sleep(905)
+        before = site.clock.boot()
+    assert 5 <= site.clock.boot() - before < 6
+
+
+async def test_a_broker_that_is_away_gets_everything_later(site: Site) -> None:
+    site.city.away = True
+    async with site.running():
+        await site.clock.sleep(1805)
+        assert site.city.rows == []
+        assert site.gateway.outbox.queue("city").n == 31
+        site.city.away = False
+        await site.clock.sleep(120)
+        assert len(site.city.bodies("batch")) >= 31
+        assert site.gateway.outbox.queue("city").n == 0
+
+
+# --- reload ----------------------------------------------------------------------------------------------
+
+
+async def test_a_reload_of_the_same_plan_touches_nothing(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with site.running():
+        await site.clock.sleep(100)
+        work = site.gateway.flow.works["energy"]
+        await site.reload(plan())
+        assert site.gateway.flow.works["energy"] is work
+        await site.clock.sleep(200)
+    assert NETWORK["10.0.0.5"].runs == 1
+    assert site.city.runs == 1
+    assert site.outlets[0].configured == 1
+    assert "reloaded: nothing changed" in caplog.messages
+    assert [words for words in site.told if "RELOADING" in words]
+    assert sum("READY" in words for words in site.told) == 2
+
+
+async def test_only_the_link_that_changed_is_restarted(site: Site) -> None:
+    old = replace(plan(), links=(link("hall"), link("roof", "10.0.0.7")))
+    site.plan = old
+    async with site.running():
+        await site.clock.sleep(100)
+        work = site.gateway.flow.works["energy"]
+        await site.reload(replace(old, links=(link("hall"), link("roof", "10.0.0.8"))))
+        await site.clock.sleep(100)
+        assert site.gateway.flow.works["energy"] is work
+    assert (NETWORK["10.0.0.5"].runs, NETWORK["10.0.0.7"].runs, NETWORK["10.0.0.8"].runs) == (1, 1, 1)
+    polls = NETWORK["10.0.0.7"].polls
+    assert polls == 11
+
+
+async def test_a_faulty_plan_changes_nothing_and_is_told(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with site.running():
+        answers = _answers(site)
+        await site.clock.sleep(100)
+        await site.reload(ConfigError('site.toml:3:1: unknown key "hots"'))
+        assert answers.status()["fault"] == 'site.toml:3:1: unknown key "hots"'
+        assert answers.status()["sentence"].startswith("polling 1/1 devices")
+        await site.clock.sleep(100)
+        assert site.told[-1]["STATUS"].startswith("the new configuration has faults; ")
+        await site.reload(plan())
+        assert answers.status()["fault"] == ""
+    assert NETWORK["10.0.0.5"].runs == 1
+    assert 'unknown key "hots"' in caplog.text
+
+
+async def test_a_changed_product_goes_on_with_what_it_remembers(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(121.5)
+        hall = link("hall")
+        longer = product("energy", hall, window="2m", seconds=120)
+        await site.reload(replace(plan(), products=(longer,), policy="fedcba987654"))
+        await site.clock.sleep(250)
+    widths = [body["w"] for body in site.city.bodies("batch")]
+    assert widths == sorted(widths)
+    assert {60, 120} == set(widths)
+    assert NETWORK["10.0.0.5"].runs == 1
+    deltas = [found["delta"] for _, found in site.city.figures("hall-meter.energy")]
+    assert deltas[-1] == 12.0
+
+
+async def test_a_withdrawn_grant_stops_its_route_only(site: Site) -> None:
+    hall = link("hall")
+    both = replace(
+        plan(),
+        products=(product("energy", hall), product("extra", hall)),
+        routes=(route("energy"), route("extra")),
+    )
+    site.plan = both
+    async with site.running():
+        await site.clock.sleep(125)
+        await site.reload(replace(both, routes=(route("energy"),), policy="fedcba987654"))
+        await site.clock.sleep(180)
+    batches = [row.route for row in site.city.rows if row.kind == "batch"]
+    assert batches.count("city.extra") == 2
+    assert batches.count("city.energy") == 5
+    assert site.outlets[0].configured == 2
+    assert site.city.runs == 1
+
+
+async def test_a_recipient_that_is_gone_is_left_in_order(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(125)
+        await site.reload(replace(plan(), recipients=(), routes=(), policy="fedcba987654"))
+        assert site.city.goodbyes == 1
+        assert site.gateway.uplinks == {}
+        await site.clock.sleep(200)
+    assert len(site.city.bodies("batch")) == 2
+
+
+# --- the clock -------------------------------------------------------------------------------------------
+
+
+async def test_windows_wait_for_the_clock_and_then_have_the_right_hour(site: Site) -> None:
+    site.plan, site.clock.synced = plan(wait=120), False
+    site.clock.step(-365 * 86400)
+    async with site.running():
+        await site.clock.sleep(95)
+        assert _answers(site).status()["clock"]["waiting"] is True
+        assert NETWORK["10.0.0.5"].polls == 10
+        site.clock.step(365 * 86400)
+        site.clock.synced = True
+        await site.clock.sleep(100)
+    figures = site.city.figures("hall-meter.energy")
+    assert [start for start, _ in figures][:2] == ["2026-03-02T08:00:00Z", "2026-03-02T08:01:00Z"]
+    assert figures[1][1]["n"] == 6
+    assert not any("tq" in body for body in site.city.bodies("batch"))
+
+
+async def test_without_a_clock_windows_leave_marked_and_their_time_is_told_later(site: Site) -> None:
+    site.plan, site.clock.synced = plan(wait=120), False
+    async with site.running():
+        await site.clock.sleep(300)
+        assert all(body["tq"] for body in site.city.bodies("batch"))
+        assert site.city.bodies("batch")
+        site.clock.synced = True
+        await site.clock.sleep(10)
+    told = site.city.bodies("time")
+    assert len(told) == 1
+    assert told[0]["offset"] == pytest.approx(site.clock.offset)
+
+
+async def test_hours_that_come_twice_are_declared(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    async with site.running():
+        await site.clock.sleep(605)
+        site.clock.step(-300)
+        await site.clock.sleep(600)
+    gaps = site.city.bodies("gap")
+    assert [loss["why"] for gap in gaps for loss in gap["lost"]] == ["clock"]
+    starts = [start for start, _ in site.city.figures("hall-meter.power")]
+    assert len(starts) == len(set(starts))
+    assert "the time of day was set back by 5 min" in caplog.messages
+
+
+async def test_a_small_step_back_within_a_window_costs_nothing(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(650)
+        site.clock.step(-20)
+        await site.clock.sleep(300)
+    assert site.city.bodies("gap") == []
+
+
+# --- trouble ---------------------------------------------------------------------------------------------
+
+
+async def test_a_meter_that_is_off_is_found_again(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "agent")
+    async with site.running():
+        await site.clock.sleep(100)
+        caplog.clear()
+        NETWORK["10.0.0.5"].state = "off"
+        await site.clock.sleep(400)
+        status = _answers(site).status()
+        NETWORK["10.0.0.5"].state = "well"
+        await site.clock.sleep(100)
+        assert _answers(site).status()["sentence"].startswith("polling 1/1 devices")
+    assert status["sentence"].startswith("polling 0/1 devices")
+    assert status["state"] == "degraded"
+    assert status["links"][0]["why"] == "nobody answers at 10.0.0.5"
+    told = [text for text in caplog.messages if text.startswith(("link", "hall-meter"))]
+    assert len(told) == 2
+    assert told[0].startswith("link hall failed: nobody answers at 10.0.0.5; next try in")
+    assert told[1].startswith("link hall works again after")
+
+
+async def test_windows_without_data_say_so(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(60)
+        NETWORK["10.0.0.5"].state = "silent"
+        await site.clock.sleep(185)
+    body = site.city.bodies("batch")[2]
+    assert body["x"]["hall-meter.power"]["q"] == "no_data"
+
+
+async def test_a_link_that_hangs_is_started_again(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    async with site.running():
+        await site.clock.sleep(100)
+        NETWORK["10.0.0.5"].state = "hung"
+        await site.clock.sleep(60)
+        NETWORK["10.0.0.5"].state = "well"
+        await site.clock.sleep(60)
+        assert NETWORK["10.0.0.5"].runs == 2
+    assert "link hall failed: nothing came of it for" in caplog.text
+
+
+async def test_the_watchdog_is_fed_while_all_advances(site: Site) -> None:
+    site.environment["WATCHDOG_USEC"] = "60000000"
+    async with site.running():
+        await site.clock.sleep(600)
+    assert 39 <= sum("WATCHDOG" in words for words in site.told) <= 42
+
+
+async def test_the_watchdog_starves_when_a_link_cannot_even_be_cancelled(site: Site) -> None:
+    site.environment["WATCHDOG_USEC"] = "60000000"
+    async with site.running():
+        await site.clock.sleep(100)
+        NETWORK["10.0.0.5"].state, NETWORK["10.0.0.5"].clings = "hung", True
+        await site.clock.sleep(200)
+        fed = len([words for words in site.told if "WATCHDOG" in words])
+        assert _answers(site).status()["hanging"] == ["link hall"]
+        await site.clock.sleep(600)
+        assert len([words for words in site.told if "WATCHDOG" in words]) == fed
+        NETWORK["10.0.0.5"].clings = False
+
+
+async def test_a_broken_service_ends_the_process_and_the_next_one_declares_the_crash(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken_run() -> None:
+        async with site.running():
+            await site.clock.sleep(130)
+            monkeypatch.setattr(site.gateway, "tick", _broken)
+            await site.ended()
+
+    with pytest.raises(GatewayError, match="ticker crashed 5 times"):
+        await broken_run()
+    site.gateway.outbox._store.abandon()  # as the end of the process does
+    async with site.running():
+        await site.clock.sleep(120)
+    losses = [loss for gap in site.city.bodies("gap") for loss in gap["lost"]]
+    assert [loss["why"] for loss in losses] == ["crash"]
+
+
+def _broken(now: object) -> None:
+    raise ZeroDivisionError(now)
+
+
+async def test_a_second_gateway_on_the_same_outbox_is_refused(site: Site) -> None:
+    async def second() -> None:
+        assert site.daemon is not None
+        assert isinstance(site.plan, Plan)
+        await Daemon(site.folder, state=site.folder, socket=site.folder / "2", world=site.world).run(
+            site.plan
+        )
+
+    async with site.running():
+        await site.clock.sleep(10)
+        with pytest.raises(GatewayError, match=r"another gateway uses .*outbox\.db; stop it first"):
+            await second()
+
+
+# --- questions -------------------------------------------------------------------------------------------
+
+
+def _answers(site: Site) -> Answers:
+    assert site.daemon is not None
+    assert site.daemon.answers is not None
+    return site.daemon.answers
+
+
+async def test_the_status_tells_everything_at_a_glance(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(130)
+        status = await _answers(site)({"ask": "status"})
+    assert status["sentence"] == "polling 1/1 devices; uplink city ok; queue 0"
+    assert status["place"] == "vaasa/library/gw1"
+    assert status["state"] == "online"
+    device = status["links"][0]["devices"][0]
+    assert (device["name"], device["state"], device["points"]) == ("hall-meter", "ok", 2)
+    assert status["recipients"][0]["connected"] is True
+    assert status["recipients"][0]["routes"] == {"city.energy": "ok"}
+    assert status["products"][0]["records"] == 4
+    assert status["lag_ms"] < 1
+    assert 1 < status["rss_mb"] < 500
+
+
+async def test_values_are_read_through_the_running_link(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        answer = await _answers(site)({"ask": "read", "points": ["hall-meter.power"]})
+        everything = await _answers(site)({"ask": "read", "points": []})
+    assert answer["readings"] == [
+        {
+            "point": "hall-meter.power",
+            "value": 50.0,
+            "unit": "kW",
+            "quality": "good",
+            "why": "",
+            "age": 0.0,
+            "raw": "4248 0000",
+        }
+    ]
+    assert [one["point"] for one in everything["readings"]] == ["hall-meter.power", "hall-meter.energy"]
+    assert NETWORK["10.0.0.5"].runs == 1
+
+
+@pytest.mark.parametrize("state", ["deaf", "off"])
+async def test_what_cannot_be_read_now_is_told_with_its_age(site: Site, state: str) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        NETWORK["10.0.0.5"].state = state
+        await site.clock.sleep(6)
+        answer = await _answers(site)({"ask": "read", "points": ["hall-meter"]})
+    ages = [one["age"] for one in answer["readings"]]
+    assert all(age >= 10.0 or state == "deaf" for age in ages)
+    assert [one["raw"] for one in answer["readings"]] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"ask": "read", "points": ["hall-meter.powr"]}, 'did you mean "hall-meter.power"'),
+        ({"ask": "read", "points": "hall"}, '"points" is a list of names'),
+        ({"ask": "stop"}, "nobody knows this question"),
+        ({}, "nobody knows this question"),
+    ],
+)
+async def test_a_question_that_cannot_be_answered_says_why(
+    site: Site, wish: dict[str, Any], sentence: str
+) -> None:
+    async with site.running():
+        with pytest.raises(GatewayError, match=sentence):
+            await _answers(site)(wish)
