@@ -391,7 +391,8 @@ def as_case(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [
         {
             "topic": one.topic, "qos": one.qos, "retain": one.retain, "content_type": one.content_type,
-            "payload_format": int(one.utf8), "user": [list(pair) for pair in one.user], "body": one.body.decode(),
+            "payload_format": int(one.utf8), "user": [list(pair) for pair in one.user],
+            "body": one.body.decode(),
         }
         for one in messages
     ]  # fmt: skip

@@ -1,0 +1,165 @@
+"""The client under the port: what it leans on, what it asks for, how it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+
+import pytest
+
+from agent.core.errors import UplinkError
+from agent.uplink import tls
+from agent.uplink.client import HOOKS, INSTANCE_HOOKS, AckedClient, connect
+from agent.uplink.port import Call, Packet
+from agent.uplink.quiet import quiet_paho
+from tests.agent.uplink.kit import Rig
+from tests.peers.fake_broker import fake_broker
+from tests.peers.mosquitto import free_port
+from tests.virtual import VirtualClock
+
+
+def a_call(port: int) -> Call:
+    return Call(host="127.0.0.1", port=port, client_id="gw1", patience=1.0)
+
+
+async def test_every_private_name_that_we_lean_on_exists() -> None:
+    """When this fails, a new aiomqtt or paho has to be read before it is allowed in."""
+    for owner, names in HOOKS.items():
+        for name in names:
+            assert callable(getattr(owner, name)), f"{owner.__module__}.{owner.__name__}.{name} is gone"
+    with socket.socket() as unused:
+        client = AckedClient(a_call(1), unused)
+        assert [name for name in INSTANCE_HOOKS if not hasattr(client, name)] == []
+
+
+async def test_it_asks_for_a_clean_start_and_leaves_no_session() -> None:
+    async with fake_broker() as broker:
+        link = await connect(a_call(broker.port))
+        await link.leave()
+        (packet,) = broker.connects
+    assert packet[:6] == b"\x00\x04MQTT"
+    assert packet[6] == 5
+    assert packet[7] & 0b10, "not a clean start"
+    assert packet[10:16] == b"\x05\x11\x00\x00\x00\x00", "a session would outlive the connection"
+
+
+async def test_the_socket_gives_up_on_bytes_that_nobody_acknowledges() -> None:
+    async with fake_broker() as broker:
+        link = await connect(a_call(broker.port))
+        assert isinstance(link, AckedClient)
+        assert link._opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15_000
+        assert link._opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        link.abort()
+
+
+async def test_an_abort_is_immediate_and_fails_what_waits() -> None:
+    async with fake_broker(lambda _: None) as broker:
+        link = await connect(a_call(broker.port))
+        answer = link.publish(Packet(topic="a", body=b"x"))
+        await broker.until(lambda: len(broker.published) == 1)
+        link.abort()
+        assert link.closed.done()
+        with pytest.raises(ConnectionError):
+            await answer
+        with pytest.raises(ConnectionError):
+            await link.publish(Packet(topic="a", body=b"x"))
+        assert broker.goodbyes == 0
+
+
+async def test_an_answer_that_had_arrived_before_the_end_still_counts() -> None:
+    async with fake_broker() as broker:
+        link = await connect(a_call(broker.port))
+        answer = link.publish(Packet(topic="a", body=b"x"))
+        await broker.until(lambda: len(broker.accepted) == 1)
+        link.abort()
+        assert answer.result() == 0
+
+
+async def test_nobody_listening_is_said_in_words() -> None:
+    with pytest.raises(UplinkError, match="nothing listens on"):
+        await connect(a_call(free_port()))
+
+
+async def test_an_unknown_name_is_said_in_words() -> None:
+    with pytest.raises(UplinkError, match="no address is known"):
+        await connect(Call(host="broker.invalid", port=1883, client_id="gw1", patience=10.0))
+
+
+async def test_a_port_that_says_nothing_is_given_up(virtual: VirtualClock) -> None:
+    gone = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    before = virtual.boot()
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        with pytest.raises(UplinkError, match="is it an MQTT broker"):
+            await connect(a_call(server.sockets[0].getsockname()[1]))
+        await gone.wait()
+    assert virtual.boot() - before < 3
+
+
+async def test_a_cancelled_connect_leaves_no_connection_behind(virtual: VirtualClock) -> None:
+    gone = asyncio.Event()
+    here = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        here.set()
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        call = Call(host="127.0.0.1", port=server.sockets[0].getsockname()[1], client_id="gw1", patience=60.0)
+        task = asyncio.ensure_future(connect(call))
+        await here.wait()
+        before = virtual.boot()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await gone.wait()
+    assert virtual.boot() - before < 1
+
+
+async def test_the_first_connection_to_a_far_broker_waits_by_chance(virtual: VirtualClock) -> None:
+    rig = Rig(1, clock=virtual, but={"host": "broker.invalid"})
+    rig.desk.chance = lambda: 0.5
+    before = virtual.boot()
+    with pytest.raises(UplinkError):
+        await rig.uplink.run()
+    assert 5.0 <= virtual.boot() - before < 6.0
+
+
+async def test_a_missing_credential_is_told_and_tried_again_later() -> None:
+    rig = Rig(1, but={"username": "gw1", "password": "credential:nowhere-to-be-found"})
+    with pytest.raises(UplinkError, match="nowhere-to-be-found"):
+        await rig.uplink.run()
+
+
+def test_there_is_no_way_to_verify_less() -> None:
+    made = tls.context(None)
+    assert made.verify_mode is ssl.CERT_REQUIRED
+    assert made.check_hostname
+    assert made.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_a_missing_authority_file_is_said_in_words() -> None:
+    with pytest.raises(UplinkError, match=r"tls\.ca /nowhere/ca\.pem cannot be used"):
+        tls.context("/nowhere/ca.pem")
+
+
+async def test_exactly_the_late_writer_is_kept_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    quiet_paho(loop)
+    loop.call_soon(loop.add_writer, -1, print)
+    loop.call_soon(int, "no number")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    loud = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(loud) == 1
+    assert "int" in loud[0].getMessage()
