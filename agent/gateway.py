@@ -31,6 +31,7 @@ from agent.watchdog import Watchdog
 _log = logging.getLogger(__name__)
 _DRAIN: Final = 5.0  # seconds that brokers get at the end to take what is still live
 _GLANCE: Final = 0.05
+_COMMIT: Final = 120.0  # seconds for a commit: a worn card may stall for tens of them
 _HANGING: Final = 15.0  # seconds that a bounced link gets before the watchdog is kept hungry
 
 
@@ -127,6 +128,8 @@ class Gateway:
         for name, uplink in self.uplinks.items():
             if uplink.connected:
                 self.supervisor.healthy(f"uplink {name}")
+        since = self.outbox.hanging_since
+        self.watchdog.beat("outbox", now.boot if since is None else since, _COMMIT)
 
     async def hand_over(self) -> None:
         """End in order: links, products, outbox, uplinks; what is live gets a few seconds to leave."""

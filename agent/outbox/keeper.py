@@ -47,6 +47,7 @@ class Keeper:
         self._port = port
         self._turn = asyncio.Lock()
         self._under_way: asyncio.Future[Done] | None = None
+        self._sent_at = 0.0
         self._stuck: Transaction | None = None
         self._damage: OutboxError | None = None
         self._wake = asyncio.Event()
@@ -78,6 +79,15 @@ class Keeper:
         if row.expires is None and at < self.books.boot_from and now.synced:
             return float("inf")  # its time is learnt first
         return lane.expiry(row, utc=now.utc, boot=now.boot, same_boot=at >= self.books.boot_from)
+
+    def hanging_since(self) -> float | None:
+        """Give the boot-time second since which the disk owes an answer, or nobody asks it; None: all moves.
+
+        A disk that fails is no hang: what waits is tried again, and ``trouble`` says so.
+        """
+        if self._under_way is not None:
+            return self._sent_at
+        return self.books.pending[0].boot if self.books.pending and not self.trouble else None
 
     def expired(self) -> None:
         """Look after retention at the next opportunity."""
@@ -149,7 +159,7 @@ class Keeper:
         if future.done():
             self._landed(transaction, future)
         else:
-            self._under_way = future
+            self._under_way, self._sent_at = future, self.clock.boot()
             future.add_done_callback(partial(self._landed, transaction))
             await asyncio.wait([future])
         return future.exception() is None

@@ -75,6 +75,11 @@ class Outbox:
         """What is wrong with the disk, as a sentence; empty when nothing is."""
         return self._keeper.trouble
 
+    @property
+    def hanging_since(self) -> float | None:
+        """Boot-time second since which a commit is awaited; None while nothing waits. For the watchdog."""
+        return self._keeper.hanging_since()
+
     def configure(self, plan: Plan, encodings: Mapping[str, Encoding]) -> None:
         """Apply *plan* at start and at each reload; *encodings* are by recipient.
 

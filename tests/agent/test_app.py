@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from msgspec.structs import replace
 
 from agent.answers import Answers
 from agent.app import Daemon
-from agent.core.errors import ConfigError, GatewayError
+from agent.core.errors import ConfigError, GatewayError, OutboxError
 from agent.core.plan import Plan
+from agent.outbox.port import Inline
 from tests.agent.small_site import NETWORK, Site, link, plan, product, route
 from tests.virtual import VirtualClock
 
@@ -304,6 +306,25 @@ async def test_the_watchdog_starves_when_a_link_cannot_even_be_cancelled(site: S
         await site.clock.sleep(600)
         assert len([words for words in site.told if "WATCHDOG" in words]) == fed
         NETWORK["10.0.0.5"].clings = False
+
+
+async def test_the_watchdog_starves_when_the_disk_does_not_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.environment["WATCHDOG_USEC"] = "60000000"
+    async with site.running():
+        await site.clock.sleep(100)
+        answer = asyncio.Future[object]()
+        with monkeypatch.context() as stalled:
+            stalled.setattr(Inline, "submit", lambda *_: answer)
+            await site.clock.sleep(200)
+            fed = len([words for words in site.told if "WATCHDOG" in words])
+            await site.clock.sleep(300)
+            assert _answers(site).status()["hanging"] == ["outbox"]
+            assert len([words for words in site.told if "WATCHDOG" in words]) == fed
+        answer.set_exception(OutboxError("the card is gone"))
+        await site.clock.sleep(60)
+        assert _answers(site).status()["hanging"] == []
 
 
 async def test_a_broken_service_ends_the_process_and_the_next_one_declares_the_crash(
