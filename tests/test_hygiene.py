@@ -13,6 +13,7 @@ import pytest
 from agent.cli.main import COMMANDS, parser_of
 from agent.config.load import load
 from agent.core.errors import ConfigError
+from tests.peers import need
 
 ROOT = Path(__file__).parent.parent
 PRODUCTION = sorted(
@@ -39,7 +40,14 @@ return_temperature = { addr = 2, type = "i16", scale = 0.1, unit = "Cel" }
 filter_pressure = { addr = 3, type = "u16", unit = "Pa" }
 """
 # put together here, so that this file does not find itself
-MACHINE = re.compile("|".join(("/wo" + "rk/", "/ro" + "ot/", "/ho" + r"me/\w+/", "/opt/py" + "pi")))
+_PLACES = ("/wo" + "rk/", "/ro" + "ot/", "/ho" + r"me/\w+/", "/opt/py" + "pi")
+_REGISTRIES = (
+    "py" + r"pi\.org",
+    "pythonhost" + r"ed\.org",
+    "registry" + r"\.npmjs",
+    "deb" + r"\.debian\.org",
+)
+MACHINE = re.compile("|".join(_PLACES + _REGISTRIES))
 
 
 def tracked() -> list[Path]:
@@ -58,7 +66,7 @@ def test_a_production_file_stays_below_400_lines_and_says_what_it_does(path: Pat
     assert text.startswith('"""'), "a module begins with its docstring"
 
 
-def test_no_file_names_a_place_of_one_machine() -> None:
+def test_no_file_names_a_place_of_one_machine_or_a_registry() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in tracked()
@@ -125,6 +133,15 @@ def test_commands_stand_in_the_page_of_commands() -> None:
     page = (ROOT / "docs" / "maintainer" / "commands.md").read_text(encoding="utf-8")
     places = [page.find(f"`citygate {name}") for name in COMMANDS]
     assert -1 not in places
+
+
+def test_make_help_lists_every_task() -> None:
+    make = need("make")
+    said = subprocess.run(
+        [make, "-s", "help"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    for task in ("demo", "test", "check", "fmt", "bench", "peers", "long", "wheel", "clean", "help"):
+        assert f"make {task} " in said
 
 
 def test_decisions_are_numbered_without_repeats() -> None:

@@ -30,7 +30,8 @@ from agent.outbox.ledger import match, verify
 from agent.status import ask
 
 _STARTING: Final = 15.0
-_SHOWN: Final = 4  # live readings, a second apart
+_SHOWN: Final = 4  # live readings
+_PACE: Final = 0.5  # seconds between them
 
 
 class Ending(Struct):
@@ -171,7 +172,7 @@ async def _live(site: Site, done: asyncio.Event) -> None:
                 raise GatewayError(f"no live values: {error}") from error
             await asyncio.sleep(0.1)
         else:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(_PACE)
     print(tell.live(seen))
     print(tell.further(site), flush=True)
     done.set()

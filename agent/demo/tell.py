@@ -34,7 +34,7 @@ def live(seen: Sequence[tuple[float, dict[str, Any]]]) -> str:
     for place, name in enumerate(names):
         readings = [answer["readings"][place] for _, answer in seen if place < len(answer["readings"])]
         last = readings[-1]
-        values = "".join(f"{_figure(one['value']):>11}" for one in readings)
+        values = "".join(f"{_figure(one['value']):>12}" for one in readings)
         rows.append(f"  {name:<32}{values}  {last['unit']:<7} {last['quality']:<8} {last.get('raw', '')}")
     return "\n".join(["Live values, read from the meter. They do not leave.", *rows, ""])
 
