@@ -61,9 +61,13 @@ class Pipeline:
 
     def feed_one(self, sample: Sample) -> list[Record]:
         """Put one sample of a wanted point through the steps; give what is ready."""
-        items: Iterable[Item] = (sample,)
+        items: tuple[Item, ...] = (sample,)
         for feed in self._feeds:
-            items = [out for item in items for out in feed(item)]
+            # nearly always one item comes and one or none goes: a comprehension would cost twice the time
+            if len(items) == 1:
+                items = tuple(feed(items[0]))
+            else:
+                items = tuple(out for item in items for out in feed(item))
             if not items:
                 return []
         return [item for item in items if isinstance(item, _RECORDS)]
