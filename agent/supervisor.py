@@ -138,6 +138,8 @@ class Supervisor:
         crashes: deque[float] = deque(maxlen=restart.most_crashes)
         failures = 0
         while (failure := await self._one_run(life, service, restart.settle)) is not None:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError  # a failure at the same moment hid it, as a task group's does
             ended = self._clock.boot()
             failures = 0 if ended - life.started >= restart.settle else failures
             delay = min(restart.first * 2.0**failures, restart.longest) * self._rng.uniform(*restart.spread)

@@ -261,6 +261,30 @@ async def test_a_service_that_hangs_is_started_again_when_bounced(
     assert caplog.messages == ["link hall failed: it made no progress for 90 s; next try in 1 s"]
 
 
+async def test_a_service_that_fails_while_it_is_stopped_is_stopped(virtual: VirtualClock) -> None:
+    began: list[float] = []
+
+    async def failing() -> None:
+        began.append(virtual.boot())
+        try:
+            await virtual.sleep(10**9)
+        finally:
+            raise DriverError("the connection broke while it was closed")
+
+    supervisor = Supervisor(virtual, random.Random(7))
+
+    async def main() -> None:
+        supervisor.start("link hall", failing)
+        await virtual.sleep(1)
+        before = virtual.boot()
+        await supervisor.stop("link hall")
+        assert virtual.boot() == before
+        await virtual.sleep(100)
+
+    await supervisor.run(main)
+    assert len(began) == 1
+
+
 async def test_a_service_may_come_to_its_own_end(virtual: VirtualClock) -> None:
     async def short() -> None:
         await virtual.sleep(1)
