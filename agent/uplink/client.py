@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -22,6 +22,7 @@ from agent.core.message import Message
 from agent.uplink import tls
 from agent.uplink.dial import dial
 from agent.uplink.port import Call, Link, LinkInfo, Lost, Packet
+from agent.uplink.properties import Packed
 from agent.uplink.reasons import meaning
 
 HOOKS: Final = {
@@ -55,7 +56,9 @@ class _Ear(logging.Logger):
     """Takes what paho logs: keeps the last socket error, shows the rest to developers only."""
 
     def __init__(self) -> None:
-        super().__init__(f"{__name__}.paho")
+        # paho tells each packet: only where somebody listens is it worth the formatting
+        wanted = logging.DEBUG if _log.isEnabledFor(logging.DEBUG) else logging.ERROR
+        super().__init__(f"{__name__}.paho", wanted)
         self.trouble: OSError | None = None
 
     def handle(self, record: logging.LogRecord) -> None:
@@ -127,7 +130,7 @@ class AckedClient(aiomqtt.Client):
     def publish(self, packet: Packet) -> asyncio.Future[int]:  # type: ignore[override]  # says more than its parent
         """Send; the future gives the PUBACK's reason, or ConnectionError once the link is lost."""
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        properties = _properties(packet) if self._five else None
+        properties = cast(Properties, Packed(packet)) if self._five else None
         info = self._client.publish(packet.topic, packet.body, packet.qos, packet.retain, properties)
         if info.rc != paho.MQTT_ERR_SUCCESS:
             _fail(answer, paho.error_string(info.rc))
@@ -272,15 +275,3 @@ def _will(message: Message | None, *, five: bool) -> aiomqtt.Will | None:
         made.ContentType = message.content_type
         made.PayloadFormatIndicator = int(message.utf8)
     return aiomqtt.Will(message.topic, message.body, message.qos, message.retain, made)
-
-
-def _properties(packet: Packet) -> Properties:
-    made = _empty(PacketTypes.PUBLISH)
-    made.PayloadFormatIndicator = int(packet.utf8)
-    if packet.content_type:
-        made.ContentType = packet.content_type
-    if packet.expiry is not None:
-        made.MessageExpiryInterval = packet.expiry
-    if packet.user:
-        made.UserProperty = list(packet.user)
-    return made
