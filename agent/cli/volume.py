@@ -24,7 +24,8 @@ MONTH: Final = 30 * DAY
 _BACKLOG_SHARE: Final = 0.8  # of the rate; the rest is kept for what is new
 _FULL: Final = 0.9  # the outbox drops from here on
 _PAGE: Final = 4096
-_ROW: Final = 190  # hashes, numbers and names that a row keeps beside topic, properties and body
+_ROW: Final = 150  # hashes, numbers and names that a row keeps beside topic, properties and body
+_CELL: Final = 8  # what SQLite adds to a row
 _FITS: Final[dict[Kind, frozenset[Statistic]]] = {
     Kind.GAUGE: frozenset({"mean", "min", "max", "last"}),
     Kind.COUNTER: frozenset({"last", "delta"}),
@@ -112,10 +113,18 @@ def _aggregate(product: Product, point: Point) -> Aggregate:
 
 
 def _disk_size(message: Message) -> float:
-    """Give the bytes of whole pages that a row takes: rows are not cut, so a page may stay part empty."""
+    """Give the bytes of pages that a row takes; what is too long goes on with pages of its own.
+
+    The rule is SQLite's for table leaves (Database File Format, section 1.6); its names in comments.
+    """
     row = len(message.body) + len(message.topic) + sum(len(k) + len(v) for k, v in message.user) + _ROW
-    fit = (_PAGE - 40) // row
-    return _PAGE / fit if fit else (row // _PAGE + 1) * float(_PAGE)
+    most, least, spill = _PAGE - 35, (_PAGE - 12) * 32 // 255 - 23, _PAGE - 4  # X, M, U - 4
+    local, pages = row, 0
+    if row > most:
+        local = least + (row - least) % spill  # K
+        local = local if local <= most else least
+        pages = (row - local) // spill
+    return _PAGE * (pages + 1 / max(1, (_PAGE - 8) // (local + _CELL)))
 
 
 def _drain(messages: float, held: float | None, rate: float) -> float | None:
