@@ -18,7 +18,8 @@ from agent.core.driver import Reading
 from agent.core.errors import GatewayError
 from agent.core.point import Point
 from agent.core.sample import Quality, Sample
-from agent.gateway import Gateway, software
+from agent.gateway import Gateway
+from agent.release import release
 
 _PATIENCE: Final = 15.0  # seconds that a link may take to read what was wished
 _BEATS: Final = 60
@@ -40,7 +41,7 @@ class Answers:
         """Answer one question; raise GatewayError with a sentence if that cannot be done."""
         match wish.get("ask"):
             case "ping":
-                return {"pong": software()}
+                return {"pong": release()}
             case "status":
                 return self.status()
             case "read":
@@ -54,7 +55,7 @@ class Answers:
         assert plan is not None
         place = plan.place
         return {
-            "software": software(),
+            "software": release(),
             "state": gateway.state(),
             "sentence": gateway.sentence(),
             "place": f"{place.city}/{place.site}/{place.gateway}",

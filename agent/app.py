@@ -26,9 +26,10 @@ from agent.core.clock import Clock, SystemClock
 from agent.core.errors import ConfigError, GatewayError
 from agent.core.plan import Plan
 from agent.core.ticks import ticks
-from agent.gateway import Gateway, MakeOutlet, software
+from agent.gateway import Gateway, MakeOutlet
 from agent.notify import Notifier
 from agent.outbox.outbox import Outbox
+from agent.release import release
 from agent.supervisor import Restart, Supervisor
 from agent.uplink.uplink import Uplink
 from agent.watchdog import Watchdog
@@ -115,7 +116,7 @@ class Daemon:
         supervisor.start("control socket", Control(self._socket, answers).run, _SOON)
         for warning in plan.warnings:
             _log.warning("%s", warning)
-        _log.info("citygate %s runs at %s: %s", software(), answers.status()["place"], changes.sentence())
+        _log.info("citygate %s runs at %s: %s", release(), answers.status()["place"], changes.sentence())
         self.notifier.ready(gateway.sentence())
         while await self.orders.get() == "reload":
             await self._reload(gateway, answers)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Protocol
 
 from agent.core.clock import Clock, Instant
@@ -22,6 +21,7 @@ from agent.health import Health
 from agent.journal import spoken
 from agent.outbox.outbox import Outbox
 from agent.registry import plugin
+from agent.release import release
 from agent.reload import Changes, differences
 from agent.supervisor import LINK, UPLINK, Life, Supervisor
 from agent.timewatch import TimeWatch
@@ -201,7 +201,7 @@ class Gateway:
             clock=self.clock,
             state=self.state,
             queue=lambda: self.outbox.queue(name),
-            software=software(),
+            software=release(),
             gateway=f"{place.city}-{place.site}-{place.gateway}",
             expired=self._expired,
         )
@@ -256,11 +256,3 @@ class Gateway:
         _log.warning("the time of day was set %s by %s", way, spoken(abs(step)))
         if step < 0 and self.flow.open:
             self.flow.set_back(now)
-
-
-def software() -> str:
-    """Give the version of what runs."""
-    try:
-        return version("citygate")
-    except PackageNotFoundError:
-        return "unknown"
