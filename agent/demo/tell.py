@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from agent.demo.books import Books
@@ -42,15 +44,10 @@ def live(seen: Sequence[tuple[float, dict[str, Any]]]) -> str:
 def further(site: Site) -> str:
     """Say how to look at the running site from another terminal."""
     lines = [f"  export {name}={value}" for name, value in site.environment().items()]
-    commands = (
-        "citygate status",
-        "citygate read main-meter",
-        "citygate check",
-        "citygate ledger show",
-        f"citygate ledger match {site.received}",
-    )
+    words = ("status", "read main-meter", "check", "ledger show", f"ledger match {site.received}")
+    called = sys.argv[0] if Path(sys.argv[0]).name == "citygate" else "citygate"
     return "\n".join(
-        ["To look further, in another terminal:", *lines, *(f"  .venv/bin/{one}" for one in commands), ""]
+        ["To look further, in another terminal:", *lines, *(f"  {called} {one}" for one in words), ""]
     )
 
 
