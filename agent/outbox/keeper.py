@@ -31,6 +31,8 @@ LEAST: Final = 64
 PAGE_OF_ROWS: Final = 256
 ROW_OVERHEAD: Final = 350
 HOUSE: Final = 60.0
+# longer than a minute: with one-minute windows a cursor must not go alone just before the next append
+SILENCE: Final = 75.0
 _LONGEST_RETRY: Final = 30.0
 
 
@@ -106,7 +108,7 @@ class Keeper:
         """Commit at most once a second, and keep house once a minute, until cancelled."""
         while True:
             await self._rest()
-            quiet = self.clock.boot() - self._last_commit >= HOUSE
+            quiet = self.clock.boot() - self._last_commit >= SILENCE
             if self.books.urgent or self._stuck or (quiet and self.books.dirty):
                 await self.commit()
             if self.clock.boot() >= self._house_due:

@@ -137,6 +137,13 @@ class Outbox:
         """Bring everything that waits to disk now; while the disk fails it stays in memory."""
         await self._keeper.commit()
 
+    async def tend(self) -> None:
+        """Do now what ``run`` does in time: bring what waits to disk and apply every retention."""
+        await self._keeper.commit()
+        await self._keeper.keep_house()
+        if self._books.urgent:
+            await self._keeper.commit()
+
     async def close(self) -> None:
         """Flush, note that the stop was clean, and let go of the file."""
         await self._keeper.commit(clean=True)

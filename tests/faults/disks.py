@@ -68,10 +68,17 @@ def mounted(image: Path, path: Path) -> Iterator[Disk]:
         try:
             yield Disk(image, path, Path(device).name)
         finally:
-            _run("umount", str(path))
+            _unmount(path)
     finally:
         _run("losetup", "--detach", device)
         path.rmdir()
+
+
+def _unmount(path: Path) -> None:
+    try:
+        _run("umount", str(path))
+    except subprocess.CalledProcessError:
+        _run("umount", "--lazy", str(path))  # a failing test may still hold files open
 
 
 def _run(*command: str) -> str:
