@@ -7,6 +7,7 @@ GatewayError, and so does a second daemon on the same outbox.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import random
 import signal
@@ -42,6 +43,7 @@ _PATIENCE: Final = 90.0  # seconds that start and stop may take before the servi
 async def run(folder: Path, *, state: Path, socket: Path) -> int:
     """Run the gateway whose files lie in *folder*; give the exit status."""
     journal.set_up()
+    faulthandler.enable()  # what the watchdog ends leaves its stack behind
     try:
         plan = load(folder)
     except ConfigError as fault:

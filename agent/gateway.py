@@ -148,9 +148,7 @@ class Gateway:
         """Tell in one line how the gateway does."""
         devices = self.health.devices
         well = sum(device.state == "ok" for device in devices)
-        uplinks = [
-            f"uplink {name} {'ok' if uplink.connected else 'away'}" for name, uplink in self.uplinks.items()
-        ]
+        uplinks = [f"uplink {name} {_word(uplink)}" for name, uplink in self.uplinks.items()]
         queue = sum(self.outbox.queue(name).n for name in self.uplinks)
         held = "" if self.flow.open else "waiting for the clock; "
         disk = [f"the disk fails: {self.outbox.trouble}"] if self.outbox.trouble else []
@@ -234,15 +232,14 @@ class Gateway:
         }
         self.health.tick(now, troubled)
         for name in self.desks:
-            life, seen = self.life_of_link(name), self.health.links[name]
-            if life is None or not seen.allowance:
-                continue
-            service = f"link {name}"
-            if life.state != "running":
+            life, seen, service = self.life_of_link(name), self.health.links[name], f"link {name}"
+            if life is None or life.state != "running":
                 self.watchdog.rest(service)  # a back-off is an attempt to come
                 continue
             if seen.good >= life.started:
                 self.supervisor.healthy(service)
+            if not seen.allowance:
+                continue  # it only tells changes, and may have none to tell
             self.watchdog.beat(service, max(seen.emitted, life.started), seen.allowance + _HANGING)
             quiet = now - max(seen.emitted, life.started)
             if quiet > seen.allowance:
@@ -256,3 +253,10 @@ class Gateway:
         _log.warning("the time of day was set %s by %s", way, spoken(abs(step)))
         if step < 0 and self.flow.open:
             self.flow.set_back(now)
+
+
+def _word(uplink: Outlet) -> str:
+    """Give ok, away, or what the broker says of the first route that it does not take."""
+    if not uplink.connected:
+        return "away"
+    return next((word for word in uplink.words().values() if word != "ok"), "ok")

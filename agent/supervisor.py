@@ -106,7 +106,7 @@ class Supervisor:
         self.lives[name] = life
         task = self._group.create_task(self._keep(life, service, restart), name=name)
         self._tasks[name] = task
-        task.add_done_callback(lambda done: self._tasks.pop(done.get_name(), None))
+        task.add_done_callback(self._forget)
         return life
 
     async def stop(self, *names: str) -> None:
@@ -117,6 +117,7 @@ class Supervisor:
         if tasks:
             _, stubborn = await asyncio.wait(tasks, timeout=_STOPPING)
             for task in stubborn:
+                self._tasks.pop(task.get_name(), None)  # another may be started in its place
                 _log.error("%s did not stop within %s", task.get_name(), spoken(_STOPPING))
         for name in names:
             if life := self.lives.pop(name, None):
@@ -133,6 +134,10 @@ class Supervisor:
         if life and life.state == "running" and life.scope and not life.bounced:
             life.bounced = why
             life.scope.reschedule(asyncio.get_running_loop().time())
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(task.get_name()) is task:
+            del self._tasks[task.get_name()]
 
     async def _keep(self, life: Life, service: Service, restart: Restart) -> None:
         crashes: deque[float] = deque(maxlen=restart.most_crashes)

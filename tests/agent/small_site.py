@@ -138,13 +138,14 @@ class Outlet:
         self.connected = False
         self.routes: list[str] = []
         self.configured = 0
+        self.word = "ok"
         self._city = city
         self._clock = clock
         self._feed = feed
 
     def words(self) -> Mapping[str, str]:
-        """Call every route ok."""
-        return dict.fromkeys(self.routes, "ok")
+        """Call every route the same."""
+        return dict.fromkeys(self.routes, self.word)
 
     def configure(
         self, products: Sequence[Product], routes: Sequence[Route], policy: str, lid: str, epoch: int

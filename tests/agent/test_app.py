@@ -388,6 +388,16 @@ async def test_the_status_tells_everything_at_a_glance(site: Site) -> None:
     assert 1 < status["rss_mb"] < 500
 
 
+async def test_the_sentence_tells_what_the_broker_refuses(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(30)
+        site.outlets[0].word = "refused:0x87"
+        assert site.gateway.sentence() == "polling 1/1 devices; uplink city refused:0x87; queue 0"
+        site.city.away = True
+        site.outlets[0].connected = False
+        assert site.gateway.sentence() == "polling 1/1 devices; uplink city away; queue 0"
+
+
 async def test_values_are_read_through_the_running_link(site: Site) -> None:
     async with site.running():
         await site.clock.sleep(35)

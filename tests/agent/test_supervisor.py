@@ -285,6 +285,36 @@ async def test_a_service_that_fails_while_it_is_stopped_is_stopped(virtual: Virt
     assert len(began) == 1
 
 
+async def test_a_service_that_will_not_stop_does_not_keep_another_from_its_place(
+    virtual: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    released = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not released.is_set():
+            try:
+                await released.wait()
+            except asyncio.CancelledError:
+                continue
+
+    supervisor = Supervisor(virtual, random.Random(7))
+    follower = Service(virtual, [])
+
+    async def main() -> None:
+        supervisor.start("link hall", stubborn)
+        await virtual.sleep(1)
+        await supervisor.stop("link hall")
+        supervisor.start("link hall", follower)
+        await virtual.sleep(1)
+        released.set()
+        await virtual.sleep(1)
+        await supervisor.stop("link hall")
+
+    await supervisor.run(main)
+    assert len(follower.began) == 1
+    assert "link hall did not stop within 10 s" in caplog.text
+
+
 async def test_a_service_may_come_to_its_own_end(virtual: VirtualClock) -> None:
     async def short() -> None:
         await virtual.sleep(1)
