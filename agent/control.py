@@ -53,17 +53,16 @@ class Control:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._guests.add(writer)
         try:
-            if len(self._guests) > _MOST_GUESTS:
-                await _tell(writer, {"error": "too many questions at once; ask again in a moment"})
-            else:
-                await self._converse(reader, writer)
+            await self._converse(reader, writer, crowded=len(self._guests) > _MOST_GUESTS)
         except (ConnectionError, TimeoutError):
             _log.debug("a guest of the control socket went away")
         finally:
             self._guests.discard(writer)
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, crowded: bool
+    ) -> None:
         while True:
             try:
                 async with asyncio.timeout(_PATIENCE):
@@ -72,6 +71,9 @@ class Control:
                 await _tell(writer, {"error": "the question is too long"})
                 return
             if not line.endswith(b"\n"):
+                return
+            if crowded:
+                await _tell(writer, {"error": "too many questions at once; ask again in a moment"})
                 return
             await _tell(writer, await self._reply(line))
 
