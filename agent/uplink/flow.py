@@ -9,6 +9,7 @@ from typing import Final
 
 WINDOW: Final = 20
 _BACKLOG: Final = 0.8
+_SHORTEST: Final = 0.001  # seconds; less may not move a clock at all
 _RECOVERY: Final = 0.01  # of the full rate, regained with each accepted message after a halving
 
 
@@ -36,8 +37,9 @@ class Bucket:
             self._tokens = self.left(now) - count
 
     def wait(self, now: float) -> float:
-        """Give the seconds until a whole token is there."""
-        return max(0.0, (1.0 - self.left(now)) / self.rate) if self.rate else 0.0
+        """Give the seconds until a whole token is there; what is too short to wait for is a millisecond."""
+        missing = 1.0 - self.left(now)
+        return max(_SHORTEST, missing / self.rate) if missing > 0 and self.rate else 0.0
 
 
 class Flow:

@@ -284,10 +284,12 @@ class Session:
             due.append(self._next_look)
         if self._flights:
             due.append(min(flight.sent for flight in self._flights.values()) + self._setup.timing.answer)
-        if (probe := self._routes.next_probe()) is not None:
-            due.append(probe)
-        if (self._hungry or self._own) and self.flying < self._flow.window:
-            due.append(now + self._flow.wait(now))
+        if self.flying < self._flow.window:  # else only an answer makes room
+            ready = now + self._flow.wait(now)
+            if (probe := self._routes.next_probe()) is not None:
+                due.append(max(probe, ready))
+            if self._hungry or self._own:
+                due.append(ready)
         return min(due)
 
 

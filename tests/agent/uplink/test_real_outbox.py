@@ -1,0 +1,148 @@
+"""The uplink on the real outbox, with a broker that answers as badly as it can: every number arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.core.message import Encoding
+from agent.core.plan import Plan
+from agent.core.record import Aggregate
+from agent.gate import Gate
+from agent.outbox.outbox import Outbox
+from agent.uplink.uplink import Uplink
+from tests.agent.uplink.kit import PLACE, POLICY, Rig, until
+from tests.peers.fake_broker import DISCONNECT, FakeBroker, Publish, fake_broker
+from tests.virtual import VirtualClock
+
+PRODUCTS = ("energy", "people")
+
+
+class Site:
+    """A gateway of two products for one recipient, without its devices."""
+
+    def __init__(self, rig: Rig, outbox: Outbox, clock: VirtualClock) -> None:
+        self.rig = rig
+        self.outbox = outbox
+        self.clock = clock
+        self.uplink = Uplink(rig.recipient, rig.native, outbox.feed("city"), rig.desk)
+        rig.uplink = self.uplink
+        rig.desk.queue = lambda: outbox.queue("city")
+        products = tuple(rig.products.values())
+        self.uplink.configure(products, rig.routes, POLICY, outbox.lid, outbox.epoch)
+        self.gate = Gate(products, rig.routes, UTC)
+
+    def window(self, product: str) -> None:
+        """Publish one window."""
+        now = self.clock.now()
+        figure = Aggregate("meter.power", now.utc // 60 * 60, 60.0, 6, (1.0,))
+        for cleared in self.gate.clear(product, [figure], now):
+            self.outbox.put(cleared)
+
+
+@asynccontextmanager
+async def site(folder: Path, port: int, clock: VirtualClock) -> AsyncIterator[Site]:
+    """Open an outbox and run it with its uplink; a clean stop at the end."""
+    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": 50.0})
+    encodings: dict[str, Encoding] = {"city": rig.native}
+    outbox = await Outbox.open(folder, cap=8 << 20, keep=86400.0, clock=clock, boxed=False)
+    outbox.configure(
+        Plan(
+            place=PLACE, timezone="UTC", links=(), products=tuple(rig.products.values()), recipients=(),
+            grants=(), routes=tuple(rig.routes), policy=POLICY,
+        ),
+        encodings,
+    )  # fmt: skip
+    made = Site(rig, outbox, clock)
+    task = asyncio.ensure_future(outbox.run())
+    try:
+        async with rig.running():
+            yield made
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await outbox.close()
+
+
+def numbers(broker: FakeBroker, product: str) -> list[tuple[int, int]]:
+    """Give (epoch, seq) of what was accepted, in order of arrival."""
+    bodies = [json.loads(one.body) for one in broker.accepted if one.topic.endswith(f"/d/{product}")]
+    return [(one["e"], one["s"]) for one in bodies]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_the_broker_answers_no_number_is_missing_in_the_end(
+    virtual: VirtualClock, tmp_path: Path, seed: int
+) -> None:
+    dice = random.Random(seed)
+    angry = True
+    answers = [0, 0, 0, 0, 0, 0, 0x10, 0x87, 0x97, 0x83, None, DISCONNECT | 0x8B]
+
+    def answer(message: Publish) -> int | None:
+        return dice.choice(answers) if angry and "/d/" in message.topic else 0
+
+    async with fake_broker(answer) as broker, site(tmp_path, broker.port, virtual) as running:
+        for minute in range(120):
+            running.window("energy")
+            if minute % 3 == 0:
+                running.window("people")
+            if dice.random() < 0.1:
+                broker.drop()
+            await virtual.sleep(60.0)
+        angry = False
+        await until(lambda: running.outbox.queue("city").n == 0, 7200.0, step=1.0)
+        assert running.uplink.words() == {"city.energy": "ok", "city.people": "ok"}
+    assert set(numbers(broker, "energy")) == {(1, seq) for seq in range(1, 122)}  # 120 windows and a start
+    assert set(numbers(broker, "people")) == {(1, seq) for seq in range(1, 42)}
+
+
+async def test_what_expires_on_a_parked_route_is_declared_as_refused(
+    virtual: VirtualClock, tmp_path: Path
+) -> None:
+    refusing = True
+
+    def answer(message: Publish) -> int | None:
+        return 0x87 if refusing and message.topic.endswith("/d/people") else 0
+
+    async with fake_broker(answer) as broker, site(tmp_path, broker.port, virtual) as running:
+        for _ in range(90):  # routes of the rig are kept for one hour
+            running.window("people")
+            running.window("energy")
+            await virtual.sleep(60.0)
+        assert running.uplink.words() == {"city.energy": "ok", "city.people": "refused:0x87"}
+        refusing = False
+        await until(lambda: running.outbox.queue("city").n == 0, 7200.0, step=1.0)
+    assert set(numbers(broker, "energy")) == {(1, seq) for seq in range(1, 92)}
+    known = set(numbers(broker, "people"))
+    lost = [one for body in gaps(broker, "people") for one in body["lost"]]
+    assert lost[0]["why"] == "refused"
+    assert lost[0]["n"] >= 25
+    declared = {(one["e"], seq) for one in lost for seq in range(one["from"], one["to"] + 1)}
+    last = max(seq for _, seq in known)
+    assert known | declared == {(1, seq) for seq in range(1, last + 1)}
+    assert not known & declared
+
+
+def gaps(broker: FakeBroker, product: str) -> list[dict[str, Any]]:
+    bodies = [json.loads(one.body) for one in broker.accepted if one.topic.endswith(f"/d/{product}")]
+    return [body for body in bodies if body["k"] == "gap"]
+
+
+async def test_a_restart_sends_nothing_that_was_acknowledged(virtual: VirtualClock, tmp_path: Path) -> None:
+    async with fake_broker() as broker:
+        for epoch in range(1, 4):
+            async with site(tmp_path, broker.port, virtual) as running:
+                running.window("energy")
+                await until(lambda: (epoch, 2) in numbers(broker, "energy"), step=1.0)  # noqa: B023
+        assert numbers(broker, "energy") == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)]
+        starts = [json.loads(one.body) for one in broker.accepted if b'"k":"start"' in one.body]
+        assert all(one["prev"]["clean"] for one in starts if one["e"] == 3)
