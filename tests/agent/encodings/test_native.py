@@ -413,3 +413,13 @@ def test_the_corpus_is_written_byte_for_byte(name: str) -> None:
 def test_every_released_message_passes_todays_schema(path: Path) -> None:
     for one in json.loads(path.read_text("utf-8")):
         CHECK.validate(json.loads(one["body"]))
+
+
+def test_every_example_of_the_description_passes_the_schema() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "city" / "native.md").read_text("utf-8")
+    examples = [line for line in page.splitlines() if line.startswith('{"v":1')]
+    assert {json.loads(line)["k"] for line in examples} == {
+        "batch", "event", "gap", "start", "time", "status", "birth",
+    }  # fmt: skip
+    for line in examples:
+        CHECK.validate(json.loads(line))
