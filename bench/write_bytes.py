@@ -140,7 +140,7 @@ async def measure(minutes: int, *, alone: int, fast: int) -> dict[str, float]:
         outbox = await site.open(folder)
         for _ in range(KEPT_ROWS + 80):
             await site.window(outbox)
-        bulk = await _run(site, outbox, (folder, device), windows=fast, pause=0.0)
+        bulk = await _run(site, outbox, (folder, device), windows=fast, pause=0.0, synced=True)
         dense = await _run(site, outbox, (folder, device), windows=alone, pause=0.0)
         slow = await _run(site, outbox, (folder, device), windows=alone, pause=PAUSE)
         await outbox.close()
@@ -148,13 +148,15 @@ async def measure(minutes: int, *, alone: int, fast: int) -> dict[str, float]:
     return {"body": site.body, "fast": bulk, "added": added, "window": bulk + added}
 
 
-async def _run(site: Site, outbox: Outbox, where: tuple[Path, str], *, windows: int, pause: float) -> float:
+async def _run(
+    site: Site, outbox: Outbox, where: tuple[Path, str], *, windows: int, pause: float, synced: bool = False
+) -> float:
     folder, device = where
     settle(folder)
     before = written(device)
     for _ in range(windows):
         await site.window(outbox, pause)
-    if not pause:
+    if synced:
         settle(folder)
     return (written(device) - before) / windows
 

@@ -18,7 +18,7 @@ from agent.core.clock import Clock, Instant
 from agent.core.message import Encoding, Head, Loss, Message, Previous
 from agent.core.record import Aggregate
 from agent.gate import Cleared
-from agent.outbox.lane import Change, Lane, LaneState
+from agent.outbox.lane import DATA, Change, Lane, LaneState
 from agent.outbox.losses import merge, numberless
 from agent.outbox.row import Draft, Header
 from agent.outbox.schema import PAGE
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 MEMORY: Final = 4 << 20
 _SHARE: Final = 16
-DATA: Final = frozenset({"batch", "event"})
 Terms = tuple[float, float, float]
 """Of a grant, in seconds: how long rows may wait, the UTC end, the window's length."""
 Landed = list[tuple[Lane, int, Draft, int]]
@@ -36,18 +35,17 @@ Landed = list[tuple[Lane, int, Draft, int]]
 
 
 class Transaction(Struct, kw_only=True):
-    """One transaction from drawing up to landing: the work, and what it means here once it is safe."""
+    """One transaction from drawing up to landing: the work, and what it means here once it is safe.
+
+    ``gives_up``: it declares losses that it causes itself, so only all of it may be tried again.
+    """
 
     work: Work
     changes: dict[int, Change]
     lanes: list[Lane]
     unsaved: set[str]
     meta: dict[str, str]
-
-    @property
-    def gives_up(self) -> bool:
-        """Whether it declares losses that it causes itself: then only all of it may be tried again."""
-        return self.work.drop is not None or bool(self.work.blank)
+    gives_up: bool
 
 
 class Books:
@@ -222,9 +220,11 @@ class Books:
             lane.owed += [*header.lost, _loss(lane, header, why)]
             _leave(lane, header, changes)
             changes[header.route].settled.append((header.before + 1, header.id))
+        superseded: list[int] = []
         for lane in self.lanes.values():
             if self._declarable(lane):
-                self.declare(lane)
+                superseded += self._supersede(lane, changes)
+                self._declare(lane)
         rows, self.pending, self.pending_size = tuple(self.pending), deque(), 0
         for number, draft in enumerate(rows, self.tail + 1):
             change = changes.setdefault(draft.route, Change())
@@ -242,11 +242,16 @@ class Books:
             state=state,
             routes={x.number: x.name for x in taken if not x.stored},
             drop=Drop(last=drop[-1].id, link=drop[-1].link, left=tuple(left)) if drop else None,
-            blank=tuple(header.id for header, _ in blank),
+            blank=(*(header.id for header, _ in blank), *superseded),
             expiry=tuple(expiry),
         )
         transaction = Transaction(
-            work=work, changes=changes, lanes=taken, unsaved=set(self._unsaved), meta=dict(self._meta)
+            work=work,
+            changes=changes,
+            lanes=taken,
+            unsaved=set(self._unsaved),
+            meta=dict(self._meta),
+            gives_up=bool(drop or blank),
         )
         for lane in taken:
             lane.dirty = False
@@ -254,7 +259,17 @@ class Books:
         self._meta.clear()
         return transaction
 
-    def declare(self, lane: Lane) -> None:
+    def _supersede(self, lane: Lane, changes: dict[int, Change]) -> list[int]:
+        """Let the next gap message take over one that nobody has taken yet: a long outage needs only one."""
+        gap, lane.standing = lane.standing, None
+        if gap is None or gap.id <= self.floor or not lane.wants(gap.id):
+            return []
+        lane.owed += [*gap.lost, _loss(lane, gap, "cap")]
+        _leave(lane, gap, changes)
+        changes[lane.number].settled.append((gap.before + 1, gap.id))
+        return [gap.id]
+
+    def _declare(self, lane: Lane) -> None:
         """Turn what is owed on *lane* into one ``gap`` message."""
         assert lane.encoding is not None
         self.begin(lane)
@@ -285,6 +300,8 @@ class Books:
         for number, draft in enumerate(transaction.work.rows, done.first):
             lane = self.by_number[draft.route]
             landed.append((lane, number, draft, lane.tail))
+            if draft.lost:
+                lane.standing = _standing(number, draft, lane.tail)
             lane.tail = number
             if lane.oldest is None:
                 lane.oldest = draft.made
@@ -303,6 +320,8 @@ class Books:
         self.pending_size += sum(draft.size for draft in transaction.work.rows)
         for lane in transaction.lanes:
             lane.dirty = True
+        for number in transaction.changes:
+            self.by_number[number].leaving.clear()
         self._unsaved |= transaction.unsaved
         self._meta = transaction.meta | self._meta
         self._trim()
@@ -357,6 +376,24 @@ def _loss(lane: Lane, row: Header | Draft, why: str) -> Loss:
         count=1,
         begin=row.made - lane.width,
         end=row.made,
+    )
+
+
+def _standing(number: int, draft: Draft, before: int) -> Header:
+    return Header(
+        id=number,
+        route=draft.route,
+        epoch=draft.epoch,
+        seq=draft.seq,
+        kind=draft.message.kind,
+        made=draft.made,
+        boot=draft.boot,
+        expires=draft.expires,
+        size=len(draft.message.body),
+        digest=b"",
+        link=b"",
+        lost=draft.lost,
+        before=before,
     )
 
 

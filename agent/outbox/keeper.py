@@ -14,9 +14,9 @@ from typing import Final, TypeVar
 
 from agent.core.clock import Clock
 from agent.core.errors import OutboxError
-from agent.outbox.books import DATA, Books, Transaction
+from agent.outbox.books import Books, Transaction
 from agent.outbox.feed import Feed
-from agent.outbox.lane import Lane
+from agent.outbox.lane import DATA, Lane
 from agent.outbox.port import Port
 from agent.outbox.row import Draft, Header, Row
 from agent.outbox.schema import PAGE
@@ -297,7 +297,7 @@ class Keeper:
         for lane in list(self.books.lanes.values()):
             head = await self._headers(lane, self.floor, 1)
             lane.oldest = head[0].made if head else None
-            if head and (lane.erasing or self._is_over(lane, head[0])):
+            if head and (lane.erasing or self._has_ended(lane) or self._is_over(lane, head[0])):
                 await self._erase_lane(lane)
             elif lane.erasing:
                 lane.erasing = False
@@ -313,10 +313,13 @@ class Keeper:
             blank = [(one, why) for one in over if one.id not in lane.flight and one.size is not None]
             if blank and not await self._send(self.books.draw(blank=blank)):
                 return
-            if not lane.erasing and len(over) < len(headers):
+            if len(over) < len(headers) and not lane.erasing and not self._has_ended(lane):
                 return
         if not held:
             lane.erasing = False
+
+    def _has_ended(self, lane: Lane) -> bool:
+        return lane.ends <= self.clock.now().utc
 
     def _is_over(self, lane: Lane, row: Header) -> bool:
         now = self.clock.now()

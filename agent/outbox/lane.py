@@ -7,6 +7,7 @@ has been declared.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +17,9 @@ from agent.outbox.ranges import Ranges
 from agent.outbox.row import Draft, Header, Row, read_props
 from agent.outbox.work import Found, Span
 
-MOST_RANGES = 32
+MOST_RANGES: Final = 32
+DATA: Final = frozenset({"batch", "event"})
+_SANE: Final = 10 * 366 * 86400.0
 
 
 class LaneState(Struct, kw_only=True):
@@ -76,6 +79,8 @@ class Lane:
         self.width = 0.0
         # what was taken and is not settled: id -> the neighbour before it
         self.flight: dict[int, int] = {}
+        # the last gap message, as long as nobody has taken it
+        self.standing: Header | None = None
         # rows that the transaction under way takes off the table
         self.leaving: set[int] = set()
         self.orderly = False
@@ -156,10 +161,15 @@ class Lane:
 
         A row made without a trusted clock ages by boot time; from another boot, only its label is left.
         """
-        if row.expires is not None:
-            return min(row.expires, row.made + self.keep, self.ends)
-        made = utc - (boot - row.boot) if same_boot else min(row.made, utc)
-        return min(made + self.keep, self.ends)
+        kind = row.message.kind if isinstance(row, Draft) else row.kind
+        # declarations may still be made when the grant has ended: they tell nothing but that it ended
+        ends = self.ends if kind in DATA else math.inf
+        if row.expires is None:
+            made = utc - (boot - row.boot) if same_boot else min(row.made, utc)
+            return min(made + self.keep, ends)
+        # a keep that was shortened counts at once, unless the label comes from a clock that was not set
+        trusted = row.expires - row.made < _SANE
+        return min(row.expires, row.made + self.keep if trusted else math.inf, ends)
 
     def row(self, found: Found, expires: float) -> Row:
         """Make a row for the uplink of what was read."""

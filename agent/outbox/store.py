@@ -152,7 +152,8 @@ class Store:
     def _commit(self, work: Work) -> Done:
         db = self._connection
         first, link = self._tail + 1, self._link
-        db.execute(f"PRAGMA secure_delete={'ON' if work.blank else 'OFF'}")
+        # FAST leaves no bytes of a row where pages are split; ON also clears pages that fall free
+        db.execute(f"PRAGMA secure_delete={'ON' if work.blank else 'FAST'}")
         db.execute("BEGIN IMMEDIATE")
         db.executemany("INSERT INTO route VALUES(?,?)", work.routes.items())
         names = self._names | work.routes
