@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from agent.core.clock import Clock, Instant
 from agent.core.message import Encoding, Head, Loss, Message, Previous
@@ -22,6 +21,7 @@ from agent.outbox.lane import DATA, Change, Lane, LaneState
 from agent.outbox.losses import merge, numberless
 from agent.outbox.row import Draft, Header
 from agent.outbox.schema import PAGE
+from agent.outbox.transaction import Transaction, header_of, leave, lost
 from agent.outbox.work import Done, Drop, Opening, Work
 
 log = logging.getLogger(__name__)
@@ -32,20 +32,6 @@ Terms = tuple[float, float, float]
 """Of a grant, in seconds: how long rows may wait, the UTC end, the window's length."""
 Landed = list[tuple[Lane, int, Draft, int]]
 """Rows that became safe: lane, id, draft, neighbour before."""
-
-
-class Transaction(Struct, kw_only=True):
-    """One transaction from drawing up to landing: the work, and what it means here once it is safe.
-
-    ``gives_up``: it declares losses that it causes itself, so only all of it may be tried again.
-    """
-
-    work: Work
-    changes: dict[int, Change]
-    lanes: list[Lane]
-    unsaved: set[str]
-    meta: dict[str, str]
-    gives_up: bool
 
 
 class Books:
@@ -62,6 +48,7 @@ class Books:
         self.by_number: dict[int, Lane] = {}
         self.pending: deque[Draft] = deque()
         self.pending_size = 0
+        self.failing = False
         self._saved = {n[6:]: v for n, v in opening.state.items() if n.startswith("saved/")}
         self._unsaved: set[str] = set()
         self._salvaged = opening.state.get("salvaged") == "1"
@@ -185,7 +172,7 @@ class Books:
         self.pending.remove(draft)
         self.pending_size -= draft.size
         lane = self.by_number[draft.route]
-        lane.owed += [*draft.lost, _loss(lane, draft, why)]
+        lane.owed += [*draft.lost, lost(lane, draft, why)]
         if len(lane.owed) > 256:
             lane.owed = merge(lane.owed)
 
@@ -217,12 +204,13 @@ class Books:
         left = self._plan_drop(drop, changes)
         for header, why in blank:
             lane = self.by_number[header.route]
-            lane.owed += [*header.lost, _loss(lane, header, why)]
-            _leave(lane, header, changes)
+            lane.owed += [*header.lost, lost(lane, header, why)]
+            leave(lane, header, changes)
             changes[header.route].settled.append((header.before + 1, header.id))
         superseded: list[int] = []
         for lane in self.lanes.values():
-            if self._declarable(lane):
+            # while the disk fails what is owed stays in the lane's text: one gap will do for all of it
+            if self._declarable(lane) and not self.failing:
                 superseded += self._supersede(lane, changes)
                 self._declare(lane)
         rows, self.pending, self.pending_size = tuple(self.pending), deque(), 0
@@ -264,8 +252,8 @@ class Books:
         gap, lane.standing = lane.standing, None
         if gap is None or gap.id <= self.floor or not lane.wants(gap.id):
             return []
-        lane.owed += [*gap.lost, _loss(lane, gap, "cap")]
-        _leave(lane, gap, changes)
+        lane.owed += [*gap.lost, lost(lane, gap, "cap")]
+        leave(lane, gap, changes)
         changes[lane.number].settled.append((gap.before + 1, gap.id))
         return [gap.id]
 
@@ -273,8 +261,8 @@ class Books:
         """Turn what is owed on *lane* into one ``gap`` message."""
         assert lane.encoding is not None
         self.begin(lane)
-        lost = tuple(merge(lane.owed))
-        self._number(lane, [lane.encoding.gap(lane.product, self._head(lane), lost)], lost)
+        losses = tuple(merge(lane.owed))
+        self._number(lane, [lane.encoding.gap(lane.product, self._head(lane), losses)], losses)
         lane.owed = []
 
     def _plan_drop(self, headers: Sequence[Header], changes: dict[int, Change]) -> list[Header]:
@@ -288,8 +276,8 @@ class Books:
                 left.append(header)
                 continue
             # one that is under way may yet arrive: declared too much, never too little
-            lane.owed += [*header.lost, _loss(lane, header, "cap")]
-            _leave(lane, header, changes)
+            lane.owed += [*header.lost, lost(lane, header, "cap")]
+            leave(lane, header, changes)
         return left
 
     def land(self, transaction: Transaction, done: Done) -> Landed:
@@ -301,7 +289,7 @@ class Books:
             lane = self.by_number[draft.route]
             landed.append((lane, number, draft, lane.tail))
             if draft.lost:
-                lane.standing = _standing(number, draft, lane.tail)
+                lane.standing = header_of(number, draft, lane.tail)
             lane.tail = number
             if lane.oldest is None:
                 lane.oldest = draft.made
@@ -364,43 +352,3 @@ class Books:
                 lane.erasing = True
                 for draft in [x for x in self.pending if x.route == lane.number and x.message.kind in DATA]:
                     self.forget_pending(draft, "ttl")
-
-
-def _loss(lane: Lane, row: Header | Draft, why: str) -> Loss:
-    """Say that one message is lost; a batch tells about the window that ended when it was made."""
-    return Loss(
-        why=why,
-        epoch=row.epoch,
-        first=row.seq,
-        last=row.seq,
-        count=1,
-        begin=row.made - lane.width,
-        end=row.made,
-    )
-
-
-def _standing(number: int, draft: Draft, before: int) -> Header:
-    return Header(
-        id=number,
-        route=draft.route,
-        epoch=draft.epoch,
-        seq=draft.seq,
-        kind=draft.message.kind,
-        made=draft.made,
-        boot=draft.boot,
-        expires=draft.expires,
-        size=len(draft.message.body),
-        digest=b"",
-        link=b"",
-        lost=draft.lost,
-        before=before,
-    )
-
-
-def _leave(lane: Lane, header: Header, changes: dict[int, Change]) -> None:
-    """Note that an unsettled row goes with the next transaction, and that nobody may take it any more."""
-    lane.flight.pop(header.id, None)
-    lane.leaving.add(header.id)
-    change = changes.setdefault(header.route, Change())
-    change.n -= 1
-    change.size -= header.size or 0

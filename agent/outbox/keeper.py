@@ -14,13 +14,14 @@ from typing import Final, TypeVar
 
 from agent.core.clock import Clock
 from agent.core.errors import OutboxError
-from agent.outbox.books import Books, Transaction
+from agent.outbox.books import Books
 from agent.outbox.feed import Feed
 from agent.outbox.lane import DATA, Lane
 from agent.outbox.port import Port
 from agent.outbox.row import Draft, Header, Row
 from agent.outbox.schema import PAGE
 from agent.outbox.store import DamagedError, Store
+from agent.outbox.transaction import Transaction
 from agent.outbox.work import Done, Found, Span
 
 log = logging.getLogger(__name__)
@@ -226,6 +227,7 @@ class Keeper:
             log.error("the outbox keeps new messages in memory: %s", error)
         self.trouble = str(error)
         self._failures += 1
+        self.books.failing = True
         if isinstance(error, DamagedError) and self._damage is None:
             self._damage = error
             self._store.damage_mark.touch()
@@ -235,6 +237,7 @@ class Keeper:
         if self.trouble:
             log.info("the outbox writes to disk again")
         self.trouble, self._failures = "", 0
+        self.books.failing = False
 
     # -- keeping house ------------------------------------------------------------------------------------
 

@@ -46,7 +46,14 @@ async def settle(world: World) -> None:
         await world.deliver()
 
 
-@pytest.mark.parametrize("before", [0, 30, 600], ids=["at once", "early", "grown"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(30, id="early"),
+        pytest.param(0, id="at once", marks=pytest.mark.long),
+        pytest.param(600, id="grown", marks=pytest.mark.long),
+    ],
+)
 async def test_a_full_disk_costs_the_oldest_rows_and_says_so(disk: Disk, before: int) -> None:
     world = World(disk.path, cap=CAP)
     await world.start()
@@ -65,7 +72,10 @@ async def test_a_full_disk_costs_the_oldest_rows_and_says_so(disk: Disk, before:
     assert verify(disk.path / "outbox.db").faults == ()
 
 
-@pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    "clean",
+    [pytest.param(False, id="killed"), pytest.param(True, id="stopped", marks=pytest.mark.long)],
+)
 async def test_a_start_on_a_full_disk_works_like_any_other(disk: Disk, clean: bool) -> None:
     world = World(disk.path, cap=CAP)
     await world.start()

@@ -17,7 +17,11 @@ from tests.faults.promises import Number, Promises, Writer
 
 ROOMY = 64 << 20
 TIGHT = 1 << 20
-CUTS = 20
+QUICK = pytest.param(TIGHT, 5, id="tight")
+LONG = [
+    pytest.param(ROOMY, 20, id="roomy-20", marks=pytest.mark.long),
+    pytest.param(TIGHT, 20, id="tight-20", marks=pytest.mark.long),
+]
 
 
 def rows_in(folder: Path) -> set[Number]:
@@ -39,15 +43,17 @@ def stop(process_id: int) -> None:
     raise AssertionError(f"the writer does not stop: {states}")
 
 
-@pytest.mark.parametrize("cap", [ROOMY, TIGHT], ids=["roomy", "tight"])
-async def test_no_row_that_was_handed_out_is_lost_when_the_power_is_cut(tmp_path: Path, cap: int) -> None:
+@pytest.mark.parametrize(("cap", "cuts"), [QUICK, *LONG])
+async def test_no_row_that_was_handed_out_is_lost_when_the_power_is_cut(
+    tmp_path: Path, cap: int, cuts: int
+) -> None:
     need_root()
     chance = random.Random(cap)
     promised = Promises()
     with new_disk(tmp_path, 96) as disk:
         writer = Writer(disk.path, cap, promised)
         try:
-            for cut in range(CUTS):
+            for cut in range(cuts):
                 writer.listen(lines=chance.randrange(40, 400))
                 stop(writer.process.pid)
                 writer.drain()
@@ -59,7 +65,7 @@ async def test_no_row_that_was_handed_out_is_lost_when_the_power_is_cut(tmp_path
                 os.kill(writer.process.pid, signal.SIGCONT)
         finally:
             writer.kill()
-    assert len(promised.made) > 1000
+    assert len(promised.made) > 50 * cuts
 
 
 @pytest.mark.parametrize("cap", [ROOMY, TIGHT], ids=["roomy", "tight"])
@@ -68,7 +74,7 @@ async def test_no_row_that_was_handed_out_is_lost_when_the_process_is_killed(
 ) -> None:
     chance = random.Random(cap)
     promised = Promises()
-    for _ in range(12):
+    for _ in range(cuts):
         writer = Writer(tmp_path, cap, promised)
         try:
             writer.listen(lines=chance.randrange(1, 400))
@@ -79,4 +85,4 @@ async def test_no_row_that_was_handed_out_is_lost_when_the_process_is_killed(
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path, copy, ignore=shutil.ignore_patterns("copy"))
     assert await promised.broken(copy, cap) == []
-    assert len({epoch for _, epoch, _ in promised.made}) == 12
+    assert len({epoch for _, epoch, _ in promised.made}) == cuts

@@ -1,0 +1,65 @@
+"""One transaction from drawing up to landing, and what rows that leave with it mean for their lanes."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from agent.core.message import Loss
+from agent.outbox.lane import Change, Lane
+from agent.outbox.row import Draft, Header
+from agent.outbox.work import Work
+
+
+class Transaction(Struct, kw_only=True):
+    """One transaction from drawing up to landing: the work, and what it means here once it is safe.
+
+    ``gives_up``: it declares losses that it causes itself, so only all of it may be tried again.
+    """
+
+    work: Work
+    changes: dict[int, Change]
+    lanes: list[Lane]
+    unsaved: set[str]
+    meta: dict[str, str]
+    gives_up: bool
+
+
+def lost(lane: Lane, row: Header | Draft, why: str) -> Loss:
+    """Say that one message is lost; a batch tells about the window that ended when it was made."""
+    return Loss(
+        why=why,
+        epoch=row.epoch,
+        first=row.seq,
+        last=row.seq,
+        count=1,
+        begin=row.made - lane.width,
+        end=row.made,
+    )
+
+
+def header_of(number: int, draft: Draft, before: int) -> Header:
+    """Give the header of a row that has just become safe; chain and digest are not needed here."""
+    return Header(
+        id=number,
+        route=draft.route,
+        epoch=draft.epoch,
+        seq=draft.seq,
+        kind=draft.message.kind,
+        made=draft.made,
+        boot=draft.boot,
+        expires=draft.expires,
+        size=len(draft.message.body),
+        digest=b"",
+        link=b"",
+        lost=draft.lost,
+        before=before,
+    )
+
+
+def leave(lane: Lane, header: Header, changes: dict[int, Change]) -> None:
+    """Note that an unsettled row goes with the next transaction, and that nobody may take it any more."""
+    lane.flight.pop(header.id, None)
+    lane.leaving.add(header.id)
+    change = changes.setdefault(header.route, Change())
+    change.n -= 1
+    change.size -= header.size or 0
