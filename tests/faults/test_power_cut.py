@@ -68,13 +68,13 @@ async def test_no_row_that_was_handed_out_is_lost_when_the_power_is_cut(
     assert len(promised.made) > 50 * cuts
 
 
-@pytest.mark.parametrize("cap", [ROOMY, TIGHT], ids=["roomy", "tight"])
+@pytest.mark.parametrize(("cap", "kills"), [QUICK, *LONG])
 async def test_no_row_that_was_handed_out_is_lost_when_the_process_is_killed(
-    tmp_path: Path, cap: int
+    tmp_path: Path, cap: int, kills: int
 ) -> None:
     chance = random.Random(cap)
     promised = Promises()
-    for _ in range(cuts):
+    for _ in range(kills):
         writer = Writer(tmp_path, cap, promised)
         try:
             writer.listen(lines=chance.randrange(1, 400))
@@ -85,4 +85,4 @@ async def test_no_row_that_was_handed_out_is_lost_when_the_process_is_killed(
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path, copy, ignore=shutil.ignore_patterns("copy"))
     assert await promised.broken(copy, cap) == []
-    assert len({epoch for _, epoch, _ in promised.made}) == cuts
+    assert len({epoch for _, epoch, _ in promised.made}) == kills
