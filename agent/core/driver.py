@@ -103,6 +103,23 @@ class Found(Struct, frozen=True, kw_only=True):
     toml: str = ""
 
 
+class Stretch(Struct, frozen=True):
+    """Raw words as a device sent them: the table, the first address from zero, and what stood there."""
+
+    table: str
+    addr: int
+    words: tuple[int, ...]
+
+
+@runtime_checkable
+class CanReplay(Protocol):
+    """Settings of a point that can be decoded out of recorded words, without a device."""
+
+    def replay(self, device: Any, stretches: Sequence[Stretch]) -> tuple[float | None, str] | None:  # noqa: ANN401
+        """Give the value, or None and why there is none; nothing when the words lack a part of it."""
+        ...
+
+
 class Driver(Protocol):
     """Anything that turns devices into samples."""
 

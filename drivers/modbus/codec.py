@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from drivers.modbus.point import BIT_TABLES, ModbusPoint, Type
+from drivers.modbus.point import BIT_TABLES, WORDS, ModbusPoint, Type
 
 Decoded = tuple[float | None, str]
 """A number and no reason, or None and the reason."""
@@ -22,20 +22,46 @@ Decoder = Callable[[bytes], Decoded]
 
 NOT_AVAILABLE: Final[Decoded] = (None, "not_available")
 MALFORMED: Final[Decoded] = (None, "malformed")
+UNKNOWN_CODE: Final[Decoded] = (None, "unknown_code")
 
 _FORMATS: Final[dict[Type, str]] = {
-    "u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "u64": ">Q", "i64": ">q", "f32": ">f", "f64": ">d",
-    "bool": ">H", "bit": ">H", "bcd16": ">H", "bcd32": ">I",
+    "u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "u64": ">Q", "i64": ">q",
+    "f16": ">e", "f32": ">f", "f64": ">d", "bool": ">H", "bit": ">H", "bit32": ">I",
+    "bcd16": ">H", "bcd32": ">I", "bcd64": ">Q",
 }  # fmt: skip
 _EXACT: Final = 1e-9
+_MOST_POWER: Final = 10  # SunSpec: a scale factor is -10 to 10
+_NO_POWER: Final = -0x8000
 
 
 def decoder(point: ModbusPoint) -> Decoder:
     """Prepare the decoding of *point*, so that the work per sample is small."""
-    if point.table in BIT_TABLES or point.type in ("bool", "bit"):
+    if point.table in BIT_TABLES or point.type in ("bool", "bit", "bit32"):
         return _bit_decoder(point)
-    unpack = struct.Struct(_FORMATS[point.type]).unpack
-    arrange, finish = _arranger(point), _scaler(point)
+    raw, finish = _raw_decoder(point), _finisher(point)
+    if point.scale_addr is not None:
+        return _with_power(point, raw)
+
+    def decode(data: bytes) -> Decoded:
+        value, reason = raw(data)
+        return (value, reason) if value is None else finish(value)
+
+    return decode
+
+
+def bit_at(data: bytes, index: int) -> bytes:
+    """Give bit *index* of a coil or discrete-input reply in the form that a decoder takes."""
+    return b"\0\1" if data[index // 8] >> index % 8 & 1 else b"\0\0"
+
+
+def words(data: bytes) -> str:
+    """Write raw bytes for people, register by register: ``4366 1999``."""
+    return data.hex(" ", -2) if len(data) > 1 else data.hex()
+
+
+def _raw_decoder(point: ModbusPoint) -> Decoder:
+    """Give bytes -> the number that stands there, before any scale."""
+    unpack, arrange = struct.Struct(_FORMATS[point.type]).unpack, _arranger(point)
     absent = frozenset(_sentinels(point))
     is_bcd, is_float = point.type.startswith("bcd"), point.type.startswith("f")
 
@@ -51,27 +77,45 @@ def decoder(point: ModbusPoint) -> Decoder:
             if not digits.isdecimal():
                 return MALFORMED
             value = int(digits)
-        return finish(value), ""
+        return value, ""
 
     return decode
 
 
-def bit_at(data: bytes, index: int) -> bytes:
-    """Give bit *index* of a coil or discrete-input reply in the form that a decoder takes."""
-    return b"\0\1" if data[index // 8] >> index % 8 & 1 else b"\0\0"
+def _with_power(point: ModbusPoint, raw: Decoder) -> Decoder:
+    """Decode a value that is read together with the register of its power of ten."""
+    assert point.scale_addr is not None
+    first = min(point.addr, point.scale_addr)
+    at, power_at = 2 * (point.addr - first), 2 * (point.scale_addr - first)
+    end = at + 2 * WORDS[point.type]
+    is_swapped = point.byte_order in ("BADC", "DCBA")
+    known: dict[int, Callable[[float], Decoded]] = {}  # a device has one or two; each is prepared once
 
+    def decode(data: bytes) -> Decoded:
+        register = data[power_at : power_at + 2]
+        power = int.from_bytes(register, "little" if is_swapped else "big", signed=True)
+        value, reason = raw(data[at:end])
+        if value is None:
+            return value, reason
+        if power == _NO_POWER:
+            return NOT_AVAILABLE
+        if abs(power) > _MOST_POWER:
+            return MALFORMED
+        if power not in known:
+            known[power] = _finisher(point, power)
+        return known[power](value)
 
-def words(data: bytes) -> str:
-    """Write raw bytes for people, register by register: ``4366 1999``."""
-    return data.hex(" ", -2) if len(data) > 1 else data.hex()
+    return decode
 
 
 def _bit_decoder(point: ModbusPoint) -> Decoder:
-    mask, swap = 0xFFFF if point.bit is None else 1 << point.bit, point.byte_order in ("BADC", "DCBA")
-    finish = _scaler(point)
+    arrange, finish = _arranger(point), _finisher(point)
+    shift, mask = point.bit or 0, (1 << point.bits) - 1
+    is_whole = point.bit is None  # a bool: anything but zero
 
     def decode(data: bytes) -> Decoded:
-        return finish(float(bool(int.from_bytes(data, "little" if swap else "big") & mask))), ""
+        number = int.from_bytes(arrange(data), "big")
+        return finish(float(bool(number) if is_whole else number >> shift & mask))
 
     return decode
 
@@ -95,9 +139,18 @@ def _swap_bytes(data: bytes) -> bytes:
     return bytes(swapped)
 
 
-def _scaler(point: ModbusPoint) -> Callable[[float], float]:
+def _finisher(point: ModbusPoint, power: int = 0) -> Callable[[float], Decoded]:
+    """Give raw number -> value: what its code stands for, or the number in the unit."""
+    if point.codes:
+        codes = {int(code): float(value) for code, value in point.codes.items()}
+        return lambda raw: (codes[int(raw)], "") if int(raw) in codes else UNKNOWN_CODE
+    scale = _scaler(point.scale, point.offset, power)
+    return lambda raw: (scale(raw), "")
+
+
+def _scaler(scale: float, offset: float, power: int) -> Callable[[float], float]:
     """Give raw -> unit. Scale 0.1 divides by 10, so that 2301 becomes 230.1 and not 230.10000000000002."""
-    scale, offset = point.scale, point.offset
+    scale *= 10.0**power
     if scale == 1 and not offset:
         return float
     divisor = round(1 / scale) if abs(scale) < 1 else 0
@@ -108,7 +161,7 @@ def _scaler(point: ModbusPoint) -> Callable[[float], float]:
 
 def _sentinels(point: ModbusPoint) -> tuple[int, ...]:
     """List the raw patterns, as unsigned numbers of full width, that stand for "not available"."""
-    bits = 16 * point.words
+    bits = 16 * WORDS[point.type]
     ones, top = (1 << bits) - 1, 1 << bits - 1
     usual: tuple[int, ...] = ()
     if point.sentinel != "none" and not point.type.startswith("f"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ FORMATS = {
     "i32": ">i",
     "u64": ">Q",
     "i64": ">q",
+    "f16": ">e",
     "f32": ">f",
     "f64": ">d",
 }
@@ -81,6 +83,8 @@ def test_whatever_a_device_packs_comes_back(kind: Type, order: ByteOrder, data: 
         ("f32", "none", "7fc00000", False),
         ("f32", "none", "ff800000", False),
         ("f64", "sunspec", "7ff8000000000000", False),
+        ("f16", "none", "7e00", False),
+        ("bcd16", "sunspec", "ffff", False),
     ],
 )
 def test_what_means_not_available_depends_on_type_and_width(
@@ -124,6 +128,59 @@ def test_bcd_digits_are_read_as_digits_and_others_refused() -> None:
         "",
     )
     assert decoder(ModbusPoint(addr=0, type="bcd16"))(b"\x1a\x34") == (None, "malformed")
+
+
+def test_sixteen_bcd_digits_are_one_number() -> None:
+    assert decoder(ModbusPoint(addr=0, type="bcd64"))(bytes.fromhex("0000012345678901")) == (12345678901, "")
+
+
+def test_a_field_of_bits_is_a_number_of_its_own() -> None:
+    decode = decoder(ModbusPoint(addr=0, type="bit", bit=4, bits=3))
+    assert decode(b"\x00\x5f") == (5, "")
+    assert decoder(ModbusPoint(addr=0, type="bit", bit=8, bits=8))(b"\xfe\x01") == (254, "")
+
+
+@pytest.mark.parametrize(("order", "wire"), [("ABCD", "00020000"), ("CDAB", "00000002")])
+def test_the_17th_bit_of_two_registers_is_found_in_either_word_order(order: ByteOrder, wire: str) -> None:
+    point = ModbusPoint(addr=0, type="bit32", bit=17, byte_order=order)
+    assert decoder(point)(bytes.fromhex(wire)) == (1, "")
+    assert decoder(point)(bytes.fromhex("00010000")) == (0, "")
+
+
+def test_codes_stand_for_values_and_an_unknown_one_is_no_value() -> None:
+    decode = decoder(ModbusPoint(addr=0, type="i16", codes={"3": 1, "-2": 0}, scale=0.1))
+    assert decode(b"\x00\x03") == (1, "")
+    assert decode(b"\xff\xfe") == (0, "")
+    assert decode(b"\x00\x04") == (None, "unknown_code")
+    assert decode(b"\x80\x00") == (None, "not_available")
+
+
+@pytest.mark.parametrize(
+    ("keys", "wire", "decoded"),
+    [
+        ({"addr": 5, "scale_addr": 8}, "0915 0000 0000 ffff", (232.5, "")),
+        ({"addr": 8, "scale_addr": 5}, "ffff 0000 0000 0915", (232.5, "")),
+        ({"addr": 5, "scale_addr": 7, "type": "i32", "byte_order": "CDAB"}, "e240 0001 0002", (12345600, "")),
+        ({"addr": 5, "scale_addr": 6, "byte_order": "BADC"}, "1509 feff", (23.25, "")),
+        ({"addr": 5, "scale_addr": 6, "scale": 0.001}, "0915 0001", (23.25, "")),
+        ({"addr": 5, "scale_addr": 6}, "0915 8000", (None, "not_available")),
+        ({"addr": 5, "scale_addr": 6}, "ffff ffff", (None, "not_available")),
+        ({"addr": 5, "scale_addr": 6}, "0915 000b", (None, "malformed")),
+    ],
+)
+def test_a_value_and_its_power_of_ten_are_read_together(
+    keys: dict[str, Any], wire: str, decoded: tuple[float | None, str]
+) -> None:
+    point = ModbusPoint(**keys)
+    assert point.words == len(wire.split())
+    assert decoder(point)(bytes.fromhex(wire)) == decoded
+
+
+def test_a_power_of_ten_that_changes_changes_the_value_at_once() -> None:
+    decode = decoder(ModbusPoint(addr=0, scale_addr=1))
+    assert [decode(bytes.fromhex(f"0915 {power}"))[0] for power in ("0000", "ffff", "0001", "ffff")] == [
+        2325, 232.5, 23250, 232.5,
+    ]  # fmt: skip
 
 
 def test_a_bit_of_a_register_is_zero_or_one() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent.core.driver import CanReplay, Stretch
 from agent.core.point import Scope
 from agent.core.settings import decode_hook
 from drivers.modbus.device import ModbusDevice
@@ -49,6 +50,15 @@ def test_a_points_own_addressing_wins_over_its_devices() -> None:
         ({"addr": 1, "type": "bit"}, "a bit number go together"),
         ({"addr": 1, "bit": 3}, "a bit number go together"),
         ({"addr": 1, "type": "bit", "bit": 16}, "they are 0 to 15"),
+        ({"addr": 1, "type": "bit32", "bit": 32}, "they are 0 to 31"),
+        ({"addr": 1, "type": "bit", "bit": 12, "bits": 5}, "5 bits from bit 12 on do not fit 16 bits"),
+        ({"addr": 1, "bits": 4}, "bits are taken of type"),
+        ({"addr": 1, "codes": {"on": 1}}, 'whole numbers in quotes, not "on"'),
+        ({"addr": 1, "type": "f16", "codes": {"1": 1}}, "codes are for whole numbers"),
+        ({"addr": 1, "scale_addr": 1}, "within the value itself"),
+        ({"addr": 1, "scale_addr": 5}, "flow takes 5 registers, but max_block is 2"),
+        ({"addr": 0, "scale_addr": 1, "addressing": "one"}, "address 0 lies outside"),
+        ({"addr": 1, "type": "bit", "bit": 1, "scale_addr": 2}, "a bit has no power of ten"),
         ({"addr": 1, "scale": 0}, "scale is 0"),
         ({"addr": 1, "nan": [0x80000000]}, "does not fit u16"),
         ({"addr": 1, "type": "u64"}, "flow takes 4 registers, but max_block is 2"),
@@ -68,3 +78,18 @@ def test_points_of_people_are_personal_and_others_are_not() -> None:
     use, everything = device.described((21.6, 63.1))
     assert (use.name, use.personal, use.every, use.asset) == ("flat.use", True, 10.0, "A-7")
     assert (everything.personal, everything.location) == (False, (21.6, 63.1))
+
+
+def test_a_point_lies_from_its_value_to_its_power_of_ten() -> None:
+    device = ModbusDevice(points={"flow": ModbusPoint(addr=40072, scale_addr=40078)}, addressing="40001")
+    [block] = device.blocks()
+    assert (block.table, block.start, block.size) == ("holding", 71, 7)
+
+
+def test_recorded_words_are_decoded_without_a_device() -> None:
+    point, device = ModbusPoint(addr=30012, type="u32", scale=0.1), ModbusDevice(addressing="40001")
+    assert point.replay(device, [Stretch("input", 10, (7, 0, 1234, 9))]) == (123.4, "")
+    assert point.replay(device, [Stretch("holding", 10, (7, 0, 1234, 9))]) is None
+    assert point.replay(device, [Stretch("input", 10, (7, 0))]) is None
+    assert point.replay(device, [Stretch("input", 11, (0xFFFF, 0xFFFF))]) == (None, "not_available")
+    assert isinstance(point, CanReplay)
