@@ -1,7 +1,7 @@
 """Device types as data: ``<vendor>/<model>.toml`` beside the site's files, or shipped with the gateway.
 
 The site's own profile of the same name wins. It refuses unknown sections and keys, at their place in the
-profile's file.
+profile's file. What only one source says is marked ``unconfirmed``; a site that uses it is told so.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from agent.config.hints import nearest
 from agent.config.report import Fault
 from agent.config.sources import Source, read
 from agent.config.spans import Path as KeyPath
+from agent.config.words import kind_of
 from agent.core.settings import Settings
 from agent.resources import resource
 
 FOLDER: Final = "profiles"
 SHIPPED: Final = "config/profiles"
+_MARK: Final = "unconfirmed"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*/[a-z0-9][a-z0-9_.-]*")
 
 
@@ -37,6 +39,7 @@ class About(Settings):
         str | bool | tuple[str, ...], Meta(description="How, or against what, it has been verified.")
     ] = ""
     notes: Annotated[str, Meta(description="What a technician should know.")] = ""
+    unconfirmed: Annotated[bool, Meta(description="Only one source tells these facts.")] = False
 
 
 class Shape(Settings):
@@ -47,15 +50,23 @@ class Shape(Settings):
     defaults: Annotated[dict[str, Any], Meta(description="Keys that its points and devices inherit.")] = (
         field(default_factory=dict)
     )
+    identify: Annotated[
+        dict[str, dict[str, Any]], Meta(description="What the device must answer to be one of this type.")
+    ] = field(default_factory=dict)
 
 
 class Profile(Struct, frozen=True):
-    """A device type: the file it stands in, what it says of itself, its defaults and its points."""
+    """A device type: the file it stands in, what it says of itself, its defaults and its points.
+
+    ``identify`` is left to whoever speaks the protocol; ``unconfirmed`` names points that one source tells.
+    """
 
     source: Source
     about: About
     defaults: dict[str, Any]
     points: dict[str, dict[str, Any]]
+    identify: dict[str, dict[str, Any]]
+    unconfirmed: tuple[str, ...]
 
 
 def profiles(folder: Path | None = None) -> list[str]:
@@ -86,10 +97,28 @@ def profile(draft: Draft, name: str, path: KeyPath) -> Profile | None:
         return None
     if source.name not in draft.profiles:
         shape = draft.settings(source.tables, Shape, lambda inside: (source, inside))
-        made = shape and Profile(source, shape.profile, shape.defaults, shape.point)
-        draft.profiles[source.name] = made
+        draft.profiles[source.name] = shape and _profile(draft, source, shape)
     known: Profile | None = draft.profiles[source.name]
+    if known is not None and (known.about.unconfirmed or known.unconfirmed):
+        which = "its points" if known.about.unconfirmed else ", ".join(known.unconfirmed)
+        text = f'profile "{name}": only one source tells of {which}; compare with the device\'s own display'
+        draft.warn(path, text)
     return known
+
+
+def _profile(draft: Draft, source: Source, shape: Shape) -> Profile:
+    """Make a profile of its file's tables; the mark ``unconfirmed`` is ours and not the driver's."""
+    points: dict[str, dict[str, Any]] = {}
+    marked: list[str] = []
+    for name, point in shape.point.items():
+        mark = point.get(_MARK, False)
+        if not isinstance(mark, bool):
+            message = f"expected true or false, got {kind_of(mark)}"
+            draft.faults.append(Fault(source, ("point", name, _MARK), message))
+        elif mark:
+            marked.append(name)
+        points[name] = {key: value for key, value in point.items() if key != _MARK}
+    return Profile(source, shape.profile, shape.defaults, points, shape.identify, tuple(marked))
 
 
 def _source(draft: Draft, name: str) -> Source | None:
