@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "plan": "show the requests that will be made, and the share of the bus they take",
     "try": "run recorded samples through the products and print what would leave",
     "ledger": "show, verify, export or match what has left",
+    "profile": "list, show, test and begin device profiles",
     "schema": "print the JSON Schema of the configuration, for editors",
     "demo": "run a whole small site on this computer",
     "completion": "print a completion script for bash, zsh or fish",
