@@ -13,12 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.core.clock import Clock, Instant
+from agent.core.clock import Clock
 from agent.core.message import Encoding, Head, Loss, Message, Previous
-from agent.core.record import Aggregate
 from agent.gate import Cleared
 from agent.outbox.lane import DATA, Change, Lane, LaneState
-from agent.outbox.losses import merge, numberless
+from agent.outbox.losses import merge, numberless, span
 from agent.outbox.row import Draft, Header
 from agent.outbox.schema import PAGE
 from agent.outbox.transaction import Transaction, header_of, leave, lost
@@ -28,8 +27,8 @@ log = logging.getLogger(__name__)
 
 MEMORY: Final = 4 << 20
 _SHARE: Final = 16
-Terms = tuple[float, float, float]
-"""Of a grant, in seconds: how long rows may wait, the UTC end, the window's length."""
+Terms = tuple[float, float]
+"""Of a grant, in seconds: how long rows may wait, the UTC end."""
 Landed = list[tuple[Lane, int, Draft, int]]
 """Rows that became safe: lane, id, draft, neighbour before."""
 
@@ -63,22 +62,23 @@ class Books:
             lane.stored = True
             lane.acked.add(1, self.floor)
         if opening.epoch and opening.state.get("clean") != "1":
-            self._owe_crash(clock.now())
+            self._note_crash()
 
     def _add(self, lane: Lane) -> Lane:
         self.lanes[lane.name] = self.by_number[lane.number] = lane
         return lane
 
-    def _owe_crash(self, now: Instant) -> None:
-        """Own up to what the last process held in memory when it died."""
+    def _note_crash(self) -> None:
+        """Own up to what the last process held in memory when it died; its end is the next window's start.
+
+        If that process had not come to its first window either, one loss tells of both.
+        """
         for lane in self.lanes.values():
             if lane.was_open:
                 lane.clean, lane.dirty = False, True
-                end = now.utc if now.synced and (lane.reach is None or now.utc >= lane.reach) else None
-                lane.owed.append(Loss(
-                    why="crash", epoch=lane.epoch, first=lane.seq + 1, last=None, count=None,
-                    begin=lane.reach, end=end,
-                ))  # fmt: skip
+                lane.crashed = lane.crashed or Loss(
+                    why="crash", epoch=lane.epoch, first=lane.seq + 1, last=None, count=None, begin=lane.reach
+                )
 
     # -- messages come in ---------------------------------------------------------------------------------
 
@@ -106,13 +106,11 @@ class Books:
         self.begin(lane)
         synced = all(record.synced for record in cleared.records)
         messages = lane.encoding.batch(cleared.product, self._head(lane), cleared.records)
-        for record in cleared.records:
-            end = record.start + record.width if isinstance(record, Aggregate) else record.at
-            if record.synced and (lane.reach is None or end > lane.reach):
-                lane.reach = end
+        begin, until = span(cleared.records)
+        lane.reached(begin, until, synced=synced)
         if not synced:
             lane.unsynced = self.clock.boot_id
-        self._number(lane, messages, synced=synced)
+        self._number(lane, messages, covers=(begin, until), synced=synced)
         self._trim()
 
     def tell_time(self, offset: float) -> None:
@@ -136,6 +134,7 @@ class Books:
         messages: Sequence[Message],
         lost: tuple[Loss, ...] = (),
         *,
+        covers: tuple[float | None, float | None] = (None, None),
         synced: bool = True,
     ) -> None:
         now = self.clock.now()
@@ -152,6 +151,8 @@ class Books:
                 made=now.utc,
                 boot=now.boot,
                 expires=min(now.utc + lane.keep, ends) if trusted else None,
+                since=covers[0],
+                until=covers[1],
                 lost=lost,
             )
             self.pending.append(draft)
@@ -344,11 +345,12 @@ class Books:
             was, lane.granted = lane.granted or lane.was_open, lane.name in terms
             lane.was_open = False
             if lane.granted:
-                lane.keep, lane.ends, lane.width = terms[lane.name]
+                lane.keep, lane.ends = terms[lane.name]
                 lane.erasing = False
                 self.begin(lane)
             elif was or lane.n:
                 lane.dirty = lane.dirty or was
                 lane.erasing = True
+                lane.close_crash()
                 for draft in [x for x in self.pending if x.route == lane.number and x.message.kind in DATA]:
                     self.forget_pending(draft, "ttl")

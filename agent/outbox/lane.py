@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.core.message import Encoding, Loss
 from agent.outbox.ranges import Ranges
@@ -25,10 +26,10 @@ _SANE: Final = 10 * 366 * 86400.0
 class LaneState(Struct, kw_only=True):
     """What a lane keeps on disk, written with the rows that change it.
 
-    ``tail`` is the id of its last row, ``reach`` the UTC end of the last window committed; ``n`` and ``size``
-    count what is not settled,
-    ``unsynced`` is the boot id under which rows were made without a trusted clock, until their time is
-    learnt; ``told``: the recipient knows it.
+    ``tail`` is the id of its last row, ``reach`` the UTC end of the last window committed (``reach_synced``:
+    by a trusted clock); ``n`` and ``size`` count what is not settled; ``crashed`` is what the last unclean
+    stop cost, until the next window tells where that ends. ``unsynced`` is the boot id under which rows were
+    made without a trusted clock, until their time is learnt; ``told``: the recipient knows it.
     """
 
     epoch: int = 0
@@ -40,6 +41,8 @@ class LaneState(Struct, kw_only=True):
     n: int = 0
     size: int = 0
     reach: float | None = None
+    reach_synced: bool = True
+    crashed: Loss | None = None
     unsynced: str = ""
     told: bool = False
     owed: list[Loss] = []
@@ -66,7 +69,8 @@ class Lane:
         self.acked = Ranges(state.acked)
         self.n, self.size = state.n, state.size
         self.oldest: float | None = None
-        self.reach = state.reach
+        self.reach, self.reach_synced = state.reach, state.reach_synced
+        self.crashed = state.crashed
         self.unsynced, self.told = state.unsynced, state.told
         self.owed = list(state.owed)
         self.tail = tail
@@ -76,7 +80,6 @@ class Lane:
         self.erasing = False
         self.keep = math.inf
         self.ends = math.inf
-        self.width = 0.0
         # what was taken and is not settled: id -> the neighbour before it
         self.flight: dict[int, int] = {}
         # the last gap message, as long as nobody has taken it
@@ -102,6 +105,8 @@ class Lane:
             n=self.n + change.n,
             size=self.size + change.size,
             reach=self.reach,
+            reach_synced=self.reach_synced,
+            crashed=self.crashed,
             unsynced=self.unsynced,
             told=self.told,
             owed=self.owed,
@@ -128,6 +133,23 @@ class Lane:
             self.orderly = True
         elif self.orderly and len(self.acked) == 1:
             self.orderly = False
+
+    def reached(self, begin: float, until: float, *, synced: bool) -> None:
+        """Note which UTC seconds new rows tell of; what a crash cost ends where they begin."""
+        if self.crashed is not None:
+            since = self.crashed.begin
+            if since is not None and since <= begin and synced == self.reach_synced:
+                self.crashed = replace(self.crashed, end=begin)
+            self.close_crash()
+        if self.reach is None or until > self.reach or synced != self.reach_synced:
+            self.reach, self.reach_synced = until, synced
+
+    def close_crash(self) -> None:
+        """Let what a crash cost be declared; where its end is not known, without times."""
+        if self.crashed is not None:
+            known = self.crashed.end is not None
+            self.owed.append(self.crashed if known else replace(self.crashed, begin=None))
+            self.crashed, self.dirty = None, True
 
     def acknowledge(self, row: Row) -> bool:
         """Settle a row under way; what is not under way (any more) is left as it is."""

@@ -6,13 +6,14 @@ loss may be declared too wide, never too narrow. ``count`` stays exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
 from msgspec.structs import replace
 
 from agent.core.message import Loss
+from agent.core.record import Aggregate, Record
 
 MOST: Final = 64
 
@@ -29,6 +30,13 @@ def merge(losses: Iterable[Loss], most: int = MOST) -> list[Loss]:
     while len(joined) > most and (at := _nearest(joined)) is not None:
         joined[at : at + 2] = [_join(joined[at], joined[at + 1])]
     return sorted(joined, key=lambda one: (one.epoch, one.first))
+
+
+def span(records: Sequence[Record]) -> tuple[float, float]:
+    """Give the UTC seconds from which and up to which *records* tell; there is at least one."""
+    begins = [one.start if isinstance(one, Aggregate) else one.at for one in records]
+    ends = [one.start + one.width if isinstance(one, Aggregate) else one.at for one in records]
+    return min(begins), max(ends)
 
 
 def numberless(first: int, last: int) -> list[Loss]:

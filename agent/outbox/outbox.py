@@ -88,13 +88,12 @@ class Outbox:
         """
         self._books.policy = plan.policy
         now = self._keeper.clock.now()
-        widths = {product.id: product.window for product in plan.products}
         zone = ZoneInfo(plan.timezone)
         terms: dict[str, Terms] = {}
         for route in plan.routes:
             ends = _end(route, zone)
             if not now.synced or now.utc < ends:
-                terms[route.id] = (route.keep, ends, widths.get(route.product, 0.0))
+                terms[route.id] = (route.keep, ends)
         self._books.open_lanes(terms, encodings)
         self._keeper.wake(house=True)
         for feed in self._keeper.feeds.values():

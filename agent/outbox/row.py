@@ -44,6 +44,7 @@ class Draft(Struct, frozen=True, kw_only=True):
 
     ``route`` is the route's number in the file. ``expires`` is None while the clock cannot be trusted.
     ``lost`` are the losses that a ``gap`` message declares, so that a later gap can take them over.
+    ``since`` and ``until`` are the UTC seconds that its windows span; None where it tells of none.
     """
 
     route: int
@@ -54,6 +55,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     made: float
     boot: float
     expires: float | None
+    since: float | None = None
+    until: float | None = None
     lost: tuple[Loss, ...] = ()
 
     @property
@@ -79,6 +82,8 @@ class Header(Struct, frozen=True):
     size: int | None
     digest: bytes
     link: bytes
+    since: float | None = None
+    until: float | None = None
     lost: tuple[Loss, ...] = ()
     before: int = 0
 

@@ -35,7 +35,9 @@ _STRETCH: Final = 256
 _BEYOND: Final = 1 << 14
 _ASIDE: Final = "aside"
 _LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
-_COLUMNS: Final = "id, route, epoch, seq, kind, made, boot, expires, policy, topic, props, lost, digest, body"
+_COLUMNS: Final = (
+    "id, route, epoch, seq, kind, made, boot, expires, policy, topic, props, since, until, lost, digest, body"
+)
 
 
 class Remains(Struct, kw_only=True):
@@ -278,6 +280,7 @@ def _carried(lane: LaneState) -> LaneState:
         seq=lane.seq,
         open=lane.open,
         reach=lane.reach,
+        crashed=lane.crashed,
         unsynced=lane.unsynced,
         told=lane.told,
         owed=list(lane.owed),
@@ -299,7 +302,7 @@ def _loss(epoch: int, first: int, last: int) -> Loss:
 
 
 def _draft(row: Any) -> Draft:  # noqa: ANN401 - as SQLite gives it
-    _, route, epoch, seq, kind, made, boot, expires, policy, topic, props, lost, _, body = row
+    _, route, epoch, seq, kind, made, boot, expires, policy, topic, props, since, until, lost, _, body = row
     content_type, utf8, qos, retain, user = read_props(props)
     return Draft(
         route=route,
@@ -317,6 +320,8 @@ def _draft(row: Any) -> Draft:  # noqa: ANN401 - as SQLite gives it
         ),
         policy=policy,
         made=made,
+        since=since,
+        until=until,
         boot=boot,
         expires=expires,
         lost=_LOSSES.decode(lost) if lost else (),

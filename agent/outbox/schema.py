@@ -16,7 +16,8 @@ TABLES: Final = """
 CREATE TABLE row(
     id INTEGER PRIMARY KEY, route INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
     kind TEXT NOT NULL, made REAL NOT NULL, boot REAL NOT NULL, expires REAL, policy TEXT NOT NULL,
-    topic TEXT NOT NULL, props TEXT NOT NULL, lost TEXT, digest BLOB NOT NULL, link BLOB NOT NULL,
+    topic TEXT NOT NULL, props TEXT NOT NULL, since REAL, until REAL, lost TEXT,
+    digest BLOB NOT NULL, link BLOB NOT NULL,
     body BLOB) STRICT;
 CREATE INDEX row_by_route ON row(route);
 CREATE INDEX event_by_route ON row(route) WHERE kind = 'event';
@@ -27,8 +28,10 @@ CREATE TABLE day(
     root BLOB NOT NULL, tree TEXT NOT NULL, PRIMARY KEY(route, day)) STRICT, WITHOUT ROWID;
 """
 
-INSERT: Final = "INSERT INTO row VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-HEADER: Final = "id, route, epoch, seq, kind, made, boot, expires, length(body), digest, link, lost"
+INSERT: Final = "INSERT INTO row VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+HEADER: Final = (
+    "id, route, epoch, seq, kind, made, boot, expires, length(body), digest, link, since, until, lost"
+)
 SENT: Final = "id, route, epoch, seq, kind, made, boot, expires, policy, topic, props, body"
 
 

@@ -368,7 +368,7 @@ def _values(number: int, route: str, draft: Draft, previous: bytes) -> tuple[tup
     lost = msgspec.json.encode(draft.lost).decode() if draft.lost else None
     return (
         number, draft.route, draft.epoch, draft.seq, message.kind, draft.made, draft.boot, draft.expires,
-        draft.policy, message.topic, props, lost, digest, link, message.body,
+        draft.policy, message.topic, props, draft.since, draft.until, lost, digest, link, message.body,
     ), link  # fmt: skip
 
 

@@ -25,15 +25,15 @@ class Transaction(Struct, kw_only=True):
 
 
 def lost(lane: Lane, row: Header | Draft, why: str) -> Loss:
-    """Say that one message is lost; a batch tells about the window that ended when it was made."""
+    """Say that one message is lost, with the stretch of time that its windows span."""
     return Loss(
         why=why,
         epoch=row.epoch,
         first=row.seq,
         last=row.seq,
         count=1,
-        begin=row.made - lane.width,
-        end=row.made,
+        begin=row.since,
+        end=row.until,
     )
 
 
@@ -51,6 +51,8 @@ def header_of(number: int, draft: Draft, before: int) -> Header:
         size=len(draft.message.body),
         digest=b"",
         link=b"",
+        since=draft.since,
+        until=draft.until,
         lost=draft.lost,
         before=before,
     )

@@ -78,6 +78,7 @@ async def test_three_days_without_a_broker_cost_neither_memory_nor_an_undeclared
     assert books.twice == []
     assert books.undeclared() == []
     assert books.lost, "the cap was never met, so the test shows nothing"
+    assert all(minute % 60 == 0 for span in books.spans() for minute in span), "gaps lie on the borders"
     assert max(books.lost) < min(books.waited()), "the oldest go first"
     assert verify(tmp_path / "outbox.db").faults == ()
 
@@ -102,10 +103,12 @@ class Calendar:
         """List the minutes that came although the broker had been away."""
         return [minute for minute in self.came if minute > min(self._declared_minutes())]
 
+    def spans(self) -> list[tuple[int, int]]:
+        """Give from when to when each gap tells."""
+        return [(stamp(lost["t"][0]), stamp(lost["t"][1])) for lost in self.gaps if lost["t"]]
+
     def _declared_minutes(self) -> list[int]:
-        return [
-            minute for lost in self.gaps for minute in range(stamp(lost["t"][0]), stamp(lost["t"][1]), 60)
-        ]
+        return [minute for begin, end in self.spans() for minute in range(begin, end, 60)]
 
 
 def stamp(text: str) -> int:

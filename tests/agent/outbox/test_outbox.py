@@ -46,7 +46,7 @@ async def test_after_a_clean_stop_the_next_epoch_names_the_last_message(tmp_path
     await world.outbox.close()
 
 
-async def test_after_a_crash_the_time_since_the_last_window_is_declared(tmp_path: Path) -> None:
+async def test_what_a_crash_cost_reaches_from_the_last_window_kept_to_the_next_one(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.start()
     world.window()
@@ -59,23 +59,78 @@ async def test_after_a_crash_the_time_since_the_last_window_is_declared(tmp_path
     world.clock.turn(120.0)
     await world.start()
     await world.flush()
-    start, gap = await world.deliver()
+    (start,) = await world.deliver()
     assert json.loads(start.body)["d"] == {"epoch": 1, "last": 2, "clean": False}
+    world.window()
+    await world.flush()
+    batch, gap = await world.deliver()
+    assert (batch.kind, gap.kind) == ("batch", "gap")
     assert losses([gap]) == [
-        Loss(why="crash", epoch=1, first=3, last=None, count=None, begin=START, end=START + 720.0)
+        Loss(why="crash", epoch=1, first=3, last=None, count=None, begin=START, end=START + 660.0)
     ]
     await world.outbox.close()
 
 
-async def test_a_crash_before_its_gap_was_committed_is_still_declared_once(tmp_path: Path) -> None:
+async def test_crashes_without_a_window_between_them_are_one_loss(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.start()
     await world.outbox.flush()
     for _ in range(3):
         world.crash()
         await world.start()
+    world.window()
     await world.flush()
     assert [(loss.why, loss.epoch) for loss in losses(await world.deliver())] == [("crash", 1)]
+    await world.outbox.close()
+
+
+async def test_a_crash_whose_gap_died_with_the_next_one_is_still_declared(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.start()
+    world.window()
+    await world.flush()
+    world.crash()
+    world.clock.turn(120.0)
+    await world.start()
+    await world.outbox.flush()
+    world.window()
+    world.crash()
+    world.clock.turn(120.0)
+    await world.start()
+    world.window()
+    await world.flush()
+    (loss,) = losses(await world.deliver())
+    assert (loss.epoch, loss.begin, loss.end) == (1, START, START + 180.0)
+    await world.outbox.close()
+
+
+async def test_a_crash_between_a_guessed_and_a_trusted_clock_has_no_times(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.clock.synced = False
+    await world.start()
+    world.window()
+    await world.flush()
+    world.crash()
+    world.clock.synced = True
+    await world.start()
+    world.window()
+    await world.flush()
+    (loss,) = losses(await world.deliver())
+    assert (loss.why, loss.begin, loss.end) == ("crash", None, None)
+    await world.outbox.close()
+
+
+async def test_a_withdrawn_route_declares_its_crash_without_waiting_for_a_window(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.start()
+    world.window()
+    await world.flush()
+    world.crash()
+    await world.start()
+    world.routes = ()
+    world.configure()
+    await world.flush()
+    assert "crash" in [loss.why for loss in losses(await world.deliver())]
     await world.outbox.close()
 
 
@@ -177,7 +232,7 @@ async def test_acknowledgements_ride_with_the_next_window(tmp_path: Path) -> Non
     world.crash()
     await world.start()
     await world.outbox.flush()
-    assert [row.kind for row in await world.deliver()] == ["batch", "start", "gap"]
+    assert [row.kind for row in await world.deliver()] == ["batch", "start"]
     await world.outbox.close()
 
 
