@@ -5,15 +5,18 @@ It refuses points that no request can reach, so that ``check`` says so before an
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
 from agent.core.driver import DeviceSettings, PointSettings
+from agent.core.duration import Duration
 from agent.core.point import Point, Scope
 from drivers.modbus.plan import BITS, REGISTERS, TCP, Block, Cost, Limits, Span, blocks
 from drivers.modbus.point import Addressing, ModbusPoint
+from drivers.modbus.request import Manners
 
+Quirk = Literal["any_unit", "zero_transaction", "one_point"]
 _PERSONAL = (Scope.WORKSPACE, Scope.HOUSEHOLD)
 
 
@@ -35,6 +38,16 @@ class ModbusDevice(DeviceSettings):
     addressing: Annotated[
         Addressing, Meta(description="How the addresses of its points count: zero, one or 40001.")
     ] = "zero"
+    min_gap: Annotated[
+        Duration, Meta(description="Rest that the device needs between two requests.", extra={"most": "5s"})
+    ] = Duration(0)
+    quirks: Annotated[
+        tuple[Quirk, ...],
+        Meta(
+            description="Where it leaves the standard: any_unit (answers with unit 0 or 255), "
+            "zero_transaction (answers with transaction 0), one_point (gives one value per request)."
+        ),
+    ] = ()
     points: Annotated[
         dict[str, ModbusPoint], Meta(description="Points by name: address, table, type, scale, unit.")
     ] = field(default_factory=dict)
@@ -48,21 +61,56 @@ class ModbusDevice(DeviceSettings):
             limit = self.limits.of(point.place(self.addressing)[0])
             if point.words > limit:
                 raise ValueError(f"{name} takes {point.words} registers, but max_block is {limit}")
+        self._check_groups()
 
     @property
     def limits(self) -> Limits:
         """The longest requests that it answers."""
-        return Limits(self.max_block, self.max_bits)
+        return Limits(self.max_block, self.max_bits, merged="one_point" not in self.quirks)
+
+    @property
+    def manners(self) -> Manners:
+        """What its replies may look like, and the rest it needs."""
+        return Manners("zero_transaction" in self.quirks, "any_unit" in self.quirks, float(self.min_gap))
+
+    @property
+    def periods(self) -> tuple[float, ...]:
+        """The times between two reads of its points, shortest first."""
+        return tuple(sorted({self.period(point) for point in self.points.values()})) or (float(self.every),)
+
+    def period(self, point: ModbusPoint) -> float:
+        """Give the seconds between two reads of *point*."""
+        return float(self.every if point.every is None else point.every)
 
     def span(self, name: str, point: ModbusPoint) -> Span:
         """Say where *point* lies; raise ValueError where no request can reach."""
         table, start = point.place(self.addressing)
-        return Span(table, start, point.words, name)
+        return Span(table, start, point.words, name, point.group)
 
-    def blocks(self, cost: Cost = TCP) -> tuple[Block, ...]:
-        """Plan the requests of one cycle."""
-        spans = (self.span(name, point) for name, point in self.points.items())
+    def blocks(self, cost: Cost = TCP, period: float | None = None) -> tuple[Block, ...]:
+        """Plan the requests of one cycle: of all points, or of those that are read every *period* seconds."""
+        spans = (
+            self.span(name, point)
+            for name, point in self.points.items()
+            if period is None or self.period(point) == period
+        )
         return blocks(spans, cost=cost, limits=self.limits)
+
+    def _check_groups(self) -> None:
+        grouped: dict[str, list[str]] = {}
+        for name, point in self.points.items():
+            if point.group:
+                grouped.setdefault(point.group, []).append(name)
+        for group, names in grouped.items():
+            spans = [self.span(name, self.points[name]) for name in names]
+            if (
+                len({span.table for span in spans}) > 1
+                or len({self.period(self.points[n]) for n in names}) > 1
+            ):
+                raise ValueError(f'the points of group "{group}" lie in different tables, or differ in every')
+            size = max(span.end for span in spans) - min(span.start for span in spans)
+            if size > (limit := self.limits.of(spans[0].table)):
+                raise ValueError(f'group "{group}" takes {size} registers, but max_block is {limit}')
 
     def described(self, location: tuple[float, float] | None) -> list[Point]:
         """Describe its points; *location* is the link's, used where the device has none."""
@@ -74,7 +122,7 @@ class ModbusDevice(DeviceSettings):
                 quantity=point.quantity,
                 scope=point.scope,
                 resolution=point.resolution,
-                every=float(self.every),
+                every=self.period(point),
                 minimum=point.minimum,
                 maximum=point.maximum,
                 rollover=point.rollover,

@@ -1,121 +1,66 @@
-"""One TCP connection to a Modbus endpoint, and the questions asked over it, one at a time.
+"""One link to a Modbus endpoint, and the questions asked over it, one at a time.
 
-The thin seam over pymodbus 3.16: its transaction and transport layers, our framer. It never has two
-sockets to an endpoint, never repeats a request by itself, and never waits without an end. A connection
-that the other end closes between two questions is opened again by the next one (many devices close when
-idle); one that ends under a question, dies of silence, or cannot be opened, raises DriverError. Source for
-the socket options: tcp(7), RFC 5482.
+It never has two connections to an endpoint, never repeats a request of the same length, and never waits
+without an end. A connection that the other end closes between two questions is opened again by the next one
+(many devices close when idle); one that ends under a question, dies of silence, or cannot be opened, raises
+DriverError.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import logging
-import os
-import socket
-from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import Struct
-from pymodbus.exceptions import ModbusIOException
-from pymodbus.pdu import (
-    ModbusPDU,
-    ReadCoilsRequest,
-    ReadDeviceInformationRequest,
-    ReadHoldingRegistersRequest,
-)
-from pymodbus.pdu.bit_message import ReadDiscreteInputsRequest
-from pymodbus.pdu.register_message import ReadInputRegistersRequest
-from pymodbus.transaction import TransactionManager
-from pymodbus.transport import CommParams, CommType
-
 from agent.core.clock import Clock
-from agent.core.errors import DriverError
 from drivers.modbus.figures import Figures
-from drivers.modbus.point import Table
-from drivers.modbus.request import Answer, Fault, Request, why
-from drivers.modbus.strict import Reply, StrictSocket
+from drivers.modbus.frames import Question
+from drivers.modbus.ghosts import Ghosts
+from drivers.modbus.line import OVERHEAD
+from drivers.modbus.patience import Patience
+from drivers.modbus.request import (
+    POLITE,
+    UNSURE,
+    WHO_ARE_YOU,
+    Answer,
+    Fault,
+    Request,
+    why,
+)
+from drivers.modbus.session import LinkLostError, Session, reason
+from drivers.modbus.turns import Turns
+from drivers.modbus.way import Way
 
-_ASK: Final[dict[Table, type[ModbusPDU]]] = {
-    "coil": ReadCoilsRequest,
-    "discrete": ReadDiscreteInputsRequest,
-    "holding": ReadHoldingRegistersRequest,
-    "input": ReadInputRegistersRequest,
-}
-_CONNECT: Final = 5.0
-_DEAD_AFTER_MS: Final = 4000  # unacknowledged for so long: the connection is gone
-_KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
 _HEARD: Final = 10.0  # a connection on which nobody has answered for so long is opened anew
-_EVER: Final = 1 << 60
+_TRIES: Final = 3
+_PEACE: Final = 1.0
+_STRANGERS: Final = 3  # frames of another master that are no accident any more
+_ACCIDENT: Final = 60.0
 _UNREACHABLE: Final = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN))
 
-# what it logs at each timeout is in our samples, figures and errors already
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
-
-class LinkLostError(DriverError):
-    """The connection ended, or could not be opened."""
-
-
-class _Connection(TransactionManager):
-    """pymodbus' transaction layer for the life of one socket: it never reconnects and never counts us out."""
-
-    def __init__(self, where: str, params: CommParams, on_end: Callable[[str, bool], None]) -> None:
-        self._where, self._on_end = where, on_end
-        self.strict = StrictSocket(self._garbage)
-        super().__init__(params, self.strict, 0, False, None, None, None)
-        self.max_until_disconnect = self.count_until_disconnect = _EVER
-        self.asking = False
-        self.ended = ""
-
-    def callback_disconnected(self, exc: Exception | None) -> None:
-        """Fail the question in flight at once, instead of letting it wait for its timeout."""
-        super().callback_disconnected(exc)
-        if isinstance(exc, OSError) and exc.errno in _UNREACHABLE:
-            self._fail(f"{self._where} is out of reach: {_reason(exc)}", dead=True)
-        else:
-            reason = f": {_reason(exc)}" if isinstance(exc, OSError) else ""
-            self._fail(f"{self._where} closed the connection{reason}")
-
-    def _garbage(self, data: bytes) -> None:
-        self._fail(
-            f"{self._where} sent bytes that are no Modbus TCP ({data[:8].hex(' ')}); "
-            "is it a serial converter in transparent mode?"
-        )
-        self.close()
-
-    def _fail(self, sentence: str, *, dead: bool = False) -> None:
-        self.ended = sentence
-        if self.asking and not self.response_future.done():
-            self.response_future.set_exception(LinkLostError(sentence))
-        self._on_end(sentence, dead)
-
-
-class Endpoint(Struct, frozen=True):
-    """Where to connect, how long to wait for a reply, and how long to pause after connecting (seconds)."""
-
-    host: str
-    port: int
-    timeout: float
-    connect_delay: float = 0.0
-
-
-class TcpLink:
+class Link:
     """Asks one endpoint; opens its connection when first needed."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, figures: Figures) -> None:
-        self._to = endpoint
-        self._where = f"{endpoint.host} port {endpoint.port}"
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._connection: _Connection | None = None
-        self._heard = 0.0
-        self._dead = asyncio.Event()
-        self._ending = ""
+    def __init__(
+        self, way: Way, clock: Clock, figures: Figures, *, ceiling: float, connect_delay: float = 0.0
+    ) -> None:
+        self.way = way
         self.figures = figures
+        self.patience = Patience(ceiling)
+        self._clock, self._connect_delay = clock, connect_delay
+        self._frames = way.frames()
+        self._turns = Turns()
+        self._session: Session | None = None
+        self._heard = 0.0
+        self._lost = asyncio.Event()
+        self._ending = ""
+        self._ghosts: dict[int, Ghosts] = {}
+        self._peace: dict[int, float] = {}
+        self._rested: dict[int, float] = {}
+        self._strangers, self._strangers_since = 0, 0.0
 
-    async def __aenter__(self) -> TcpLink:
+    async def __aenter__(self) -> Link:
         return self
 
     async def __aexit__(self, *failure: object) -> None:
@@ -124,107 +69,202 @@ class TcpLink:
     @property
     def connected(self) -> bool:
         """Whether a connection is open."""
-        return self._connection is not None and self._connection.is_active()
+        return self._session is not None and not self._session.ended
 
     def close(self) -> None:
         """Close the connection; the next question opens another one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
         self.figures.connected(up=False)
 
     async def watch(self) -> None:
-        """Raise DriverError as soon as the kernel finds the other end out of reach, asked or not."""
-        await self._dead.wait()
+        """Raise DriverError as soon as the other end is found to be gone, asked or not."""
+        await self._lost.wait()
         raise LinkLostError(self._ending)
 
-    async def ask(self, request: Request, timeout: float | None = None) -> Answer | Fault:  # noqa: ASYNC109
-        """Read; give the bytes or why there are none; raise DriverError when the connection is lost."""
-        pdu = _ASK[request.table](address=request.start, count=request.count, dev_id=request.unit)
-        reply = await self._execute(pdu, request.reply_bytes, timeout or self._to.timeout)
-        return reply if isinstance(reply, Fault) else Answer(reply.data[2:], reply.at)
+    async def listen(self, seconds: float) -> None:
+        """Hear whether another master speaks on the line; raise DriverError if one does."""
+        await self._turns.take(0.0)
+        try:
+            await self._open()
+            await self._clock.sleep(seconds)
+            self._frames.give_up()
+            self._note_strays(most=0)
+        finally:
+            self._turns.give()
+
+    async def ask(
+        self,
+        request: Request,
+        timeout: float | None = None,  # noqa: ASYNC109 - one timer of the session serves it
+        every: float = 0.0,
+    ) -> Answer | Fault:
+        """Read; give the bytes or why there are none; raise DriverError when the connection is lost.
+
+        *timeout* is the wait in seconds (None: as learnt of the unit, 0: as brief as others of this link
+        allow); *every* the period of what is read, 0 for a person's wish.
+        """
+        manners = request.manners
+        if self._frames.numbered and not manners.zero_transaction:
+            question = Question(request.unit, request.body, request.reply_bytes, manners)
+            await self._turns.take(every)
+            try:
+                reply = await self._exchange(question, timeout)
+            finally:
+                self._turns.give()
+            return reply if isinstance(reply, Fault) else Answer(reply.data[2:], reply.at, reply.seconds)
+        for _ in range(_TRIES):
+            reply = await self._ask_apart(request, timeout, every)
+            if not isinstance(reply, Fault) or reply.why != UNSURE:
+                break
+        return reply
 
     async def identify(self, unit: int, timeout: float) -> Answer | Fault:  # noqa: ASYNC109
         """Ask for the device identification; the answer's bytes begin with the list of objects."""
-        pdu = ReadDeviceInformationRequest(read_code=1, object_id=0, dev_id=unit)
-        reply = await self._execute(pdu, 0, timeout)
+        await self._turns.take(0.0)
+        try:
+            reply = await self._exchange(Question(unit, WHO_ARE_YOU, -1, POLITE), timeout)
+        finally:
+            self._turns.give()
         return reply if isinstance(reply, Fault) else Answer(reply.data[7:], reply.at)
 
-    async def _execute(self, pdu: ModbusPDU, reply_bytes: int, limit: float) -> Answer | Fault:
-        async with self._lock:
-            connection = await self._open()
-            strict, refused = connection.strict, connection.strict.refused
-            strict.expect(reply_bytes)
-            connection.comm_params.timeout_connect = limit  # pymodbus has one timeout for both
-            sent = self._clock.boot()
-            connection.asking = True
-            try:
-                reply = await connection.execute(False, pdu)
-            except ModbusIOException:
-                return self._unanswered(connection, bad=strict.refused > refused)
-            except LinkLostError:
-                self.close()
-                raise
-            finally:
-                connection.asking = False
-                self.figures.asked(dropped=strict.refused - refused)
-            assert isinstance(reply, Reply)
-            self._heard = at = self._clock.boot()
-            return self._answer(reply.body, at, at - sent)
-
-    def _answer(self, body: bytes, at: float, rtt: float) -> Answer | Fault:
-        code = body[1] if body[0] & 0x80 else 0
-        self.figures.answered(rtt, code)
-        return Fault(why(code), at, code) if code else Answer(body, at)
-
-    def _unanswered(self, connection: _Connection, *, bad: bool) -> Fault:
-        """Note a timeout; leave a connection that hangs in the middle of a frame, or is silent for long."""
-        now = self._clock.boot()
-        self.figures.timed_out()
-        if connection.strict.half or now - self._heard > max(_HEARD, 3 * self._to.timeout):
-            self.close()
-        return Fault("bad_reply" if bad or connection.strict.half else "no_reply", now)
-
-    async def _open(self) -> _Connection:
-        if self._connection is not None and self._connection.is_active():
-            return self._connection
-        self.close()
-        host, port = self._to.host, self._to.port
-        params = CommParams(self._where, CommType.TCP, reconnect_delay=0.0, host=host, port=port)
-        connection = _Connection(self._where, params, self._ended)
+    async def _ask_apart(self, request: Request, timeout: float | None, every: float) -> Answer | Fault:  # noqa: ASYNC109
+        """Ask where only the length can tell a late reply from the right one."""
+        lane = -1 if request.manners.any_unit else request.unit
+        ghosts = self._ghosts.setdefault(lane, Ghosts())
+        while (left := self._peace.get(lane, 0.0) - self._clock.boot()) > 0:
+            await self._clock.sleep(left)
+        await self._turns.take(every)
         try:
-            async with asyncio.timeout(_CONNECT):
-                transport, _ = await asyncio.get_running_loop().create_connection(
-                    lambda: connection, host, port
-                )
-        except TimeoutError:
-            raise LinkLostError(f"{self._where} did not take a connection within {_CONNECT:.0f} s") from None
-        except OSError as error:
-            raise LinkLostError(f"no connection to {self._where}: {_reason(error)}") from error
-        self._connection = connection
-        _watch(transport.get_extra_info("socket"), _KEEPALIVE)
+            asked = ghosts.told_apart(request)
+            if asked is None or ghosts.too_many:
+                await self._quarantine(lane, ghosts)
+                asked = ghosts.told_apart(request) or request
+            return await self._ask_marked(request, asked, ghosts, timeout)
+        finally:
+            self._turns.give()
+
+    async def _ask_marked(
+        self, request: Request, asked: Request, ghosts: Ghosts, limit: float | None
+    ) -> Answer | Fault:
+        question = Question(asked.unit, asked.body, asked.reply_bytes, asked.manners)
+        begun = self._clock.boot()
+        try:
+            reply = await self._exchange(question, limit)
+        except (LinkLostError, asyncio.CancelledError):
+            ghosts.given_up(asked, begun)  # a converter may give the old reply to the new connection
+            raise
+        if isinstance(reply, Fault):
+            if not reply.code:
+                ghosts.given_up(asked, begun)
+            elif ghosts.doubts(asked):
+                ghosts.given_up(asked, begun)
+                return Fault(UNSURE, reply.at)
+            return reply
+        ghosts.clear()
+        tells = reply.seconds if asked is request else 0.0
+        return Answer(reply.data[2 : 2 + request.reply_bytes], reply.at, tells)
+
+    async def _quarantine(self, lane: int, ghosts: Ghosts) -> None:
+        """Leave a unit in peace for longer than its slowest reply; others may go on."""
+        until = ghosts.newest + max(_PEACE, 2 * self.patience.ceiling)
+        if (rest := until - self._clock.boot()) > 0:
+            self.figures.quarantined()
+            self._peace[lane] = until
+            self._turns.give()
+            try:
+                await self._clock.sleep(rest)
+            finally:
+                await self._turns.take(0.0)
+        self._frames.give_up()
+        ghosts.clear()
+
+    async def _exchange(self, question: Question, limit: float | None) -> Answer | Fault:
+        """Send and wait; give the whole reply from its function code on."""
+        session, unit = self._session, question.unit
+        if session is None or session.ended:
+            session = await self._open()
+        if self.way.quiet or question.manners.gap:
+            await self._rest(session, question)
+        line = self.way.character * (OVERHEAD + question.size)
+        if not limit:
+            limit = self.patience.of(unit, line) if limit is None else self.patience.brief(line)
+        frames, clock = self._frames, self._clock
+        sent = clock.boot()
+        try:
+            body = await session.exchange(frames.ask(question), limit)
+        except LinkLostError:
+            self.close()
+            raise
+        finally:
+            now = clock.boot()
+            self._rested[unit] = now
+            self.figures.asked(now, now - sent)
+        if body is None:
+            return self._unanswered(unit, now, now - sent)
+        seconds = now - sent
+        self._heard = now
+        self.patience.answered(unit, seconds - line)
+        self._note_strays()
+        code = body[1] if body[0] & 0x80 else 0
+        self.figures.answered(seconds, code)
+        return Fault(why(code), now, code, seconds) if code else Answer(body, now, seconds)
+
+    def _unanswered(self, unit: int, now: float, seconds: float) -> Fault:
+        """Note a timeout; leave a connection that hangs in the middle of a frame, or is silent for long."""
+        half = self._frames.half
+        bad = self._frames.give_up()
+        self.patience.missed(unit)
+        self.figures.timed_out()
+        self._note_strays()
+        hangs = self._frames.numbered and half
+        if not self.way.lasting and (hangs or now - self._heard > max(_HEARD, 3 * self.patience.ceiling)):
+            self.close()
+        return Fault("bad_reply" if bad else "no_reply", now, 0, seconds)
+
+    async def _rest(self, session: Session, question: Question) -> None:
+        """Wait for the silence that the line and the unit need before a request."""
+        loop = asyncio.get_running_loop()
+        rested = self._rested.get(question.unit, 0.0) + question.manners.gap - self._clock.boot()
+        while (left := max(session.heard + self.way.quiet - loop.time(), rested)) > 0:
+            await self._clock.sleep(left)
+            rested = 0.0
+
+    def _note_strays(self, most: int = _STRANGERS - 1) -> None:
+        """Count what was no reply, and stop where another master speaks: two would spoil each other."""
+        tally, now = self._frames.tally, self._clock.boot()
+        self.figures.dropped(tally)
+        if tally.foreign <= self._strangers:
+            self._strangers_since = now
+            return
+        if now - self._strangers_since > _ACCIDENT:
+            self._strangers, self._strangers_since = tally.foreign, now
+        elif (seen := tally.foreign - self._strangers) > most:
+            self._strangers = tally.foreign
+            self.close()
+            raise LinkLostError(
+                f"another master speaks on {self.way.where} ({seen} frames were not ours): "
+                "a serial line can have only one; take the other off, or read through it"
+            )
+
+    async def _open(self) -> Session:
+        self.close()
+        self._session = session = await self.way.open(
+            lambda: Session(self._frames, self.way.where, self._ended)
+        )
         self.figures.connected(up=True)
         self._heard = self._clock.boot()
-        await self._clock.sleep(self._to.connect_delay)
-        if not connection.is_active():
-            raise LinkLostError(f"{connection.ended} before anything was asked")
-        return connection
+        await self._clock.sleep(self._connect_delay)
+        if session.ended:
+            raise LinkLostError(f"{session.ended} before anything was asked")
+        return session
 
-    def _ended(self, sentence: str, dead: bool) -> None:
-        self._ending = sentence
+    def _ended(self, session: Session, error: OSError | None) -> None:
+        self._ending = session.ended
         self.figures.connected(up=False)
-        if dead:
-            self._dead.set()
-
-
-def _reason(error: OSError) -> str:
-    """Say what the system says; asyncio's own text repeats the address."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-
-
-def _watch(sock: socket.socket, keepalive: Sequence[tuple[int, int]]) -> None:
-    """Have the kernel find out soon that the other end is gone."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_MS)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in keepalive:
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        dead = error is not None and error.errno in _UNREACHABLE
+        if dead and error is not None:
+            self._ending = session.ended = f"{self.way.where} is out of reach: {reason(error)}"
+        if dead or self.way.lasting:
+            self._lost.set()

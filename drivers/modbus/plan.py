@@ -7,6 +7,7 @@ twice. No request exceeds the device's limit, splits a value, or covers a stretc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -19,12 +20,16 @@ BITS: Final = 2000
 
 
 class Span(Struct, frozen=True, order=True):
-    """Where one point lies: its table, first address from zero, and length in registers or bits."""
+    """Where one point lies: its table, first address from zero, and length in registers or bits.
+
+    Points of the same ``group`` (empty: none) are read in one request or not at all.
+    """
 
     table: Table
     start: int
     size: int
     name: str
+    group: str = ""
 
     @property
     def end(self) -> int:
@@ -66,10 +71,11 @@ TCP: Final = Cost(5.0, 0.001)
 
 
 class Limits(Struct, frozen=True):
-    """The longest request that a device answers."""
+    """The longest request that a device answers; ``merged`` is False where it gives one value at a time."""
 
     registers: int = REGISTERS
     bits: int = BITS
+    merged: bool = True
 
     def of(self, table: Table) -> int:
         """Give the limit for *table*."""
@@ -81,40 +87,71 @@ def blocks(
 ) -> tuple[Block, ...]:
     """Cover *spans* by requests of least total cost; no request covers a *refused* block whole.
 
-    Raise ValueError if a value is longer than the limit.
+    Raise ValueError if a value or a group is longer than the limit.
     """
-    by_table: dict[Table, list[Span]] = {}
-    for span in sorted(set(spans)):
-        if span.size > limits.of(span.table):
-            raise ValueError(f"{span.name} needs {span.size} registers at once, more than the limit")
-        by_table.setdefault(span.table, []).append(span)
+    by_table: dict[Table, list[Block]] = {}
+    for atom in atoms(spans):
+        if atom.size > limits.of(atom.table):
+            name = atom.spans[0].group or atom.spans[0].name
+            raise ValueError(f"{name} needs {atom.size} registers at once, more than the limit")
+        by_table.setdefault(atom.table, []).append(atom)
     found: list[Block] = []
     for table, group in by_table.items():
         forbidden = [block for block in refused if block.table == table]
-        found += _cheapest(group, cost, limits.of(table), forbidden)
+        found += _cheapest(group, cost, limits.of(table), forbidden) if limits.merged else group
     return tuple(found)
 
 
-def _cheapest(spans: Sequence[Span], cost: Cost, limit: int, refused: Sequence[Block]) -> list[Block]:
-    """Solve one table from its end: the best cover of spans[i:] is a first block and the best of the rest."""
-    best: list[tuple[float, int]] = [(0.0, 0)] * (len(spans) + 1)
-    for first in range(len(spans) - 1, -1, -1):
-        # a span always fits alone, even where a refusal says otherwise: somebody must report on it
-        choice = (cost.of(spans[first].table, spans[first].size) + best[first + 1][0], first + 1)
-        end = spans[first].end
-        for last in range(first + 1, len(spans)):
-            end = max(end, spans[last].end)
-            block = Block(spans[first].table, spans[first].start, end - spans[first].start, ())
-            if block.size > limit or any(block.covers(bad) for bad in refused):
+def price(plan: Iterable[Block], cost: Cost) -> float:
+    """Give the milliseconds that a cycle of *plan* takes."""
+    return sum(cost.of(block.table, block.size) for block in plan)
+
+
+def atoms(spans: Iterable[Span]) -> list[Block]:
+    """Give what must not be divided, by table and address: single values, and groups."""
+    alone: list[Block] = []
+    groups: dict[tuple[Table, str], list[Span]] = {}
+    for span in sorted(set(spans)):
+        if span.group:
+            groups.setdefault((span.table, span.group), []).append(span)
+        else:
+            alone.append(Block(span.table, span.start, span.size, (span,)))
+    if not groups:
+        return alone
+    return sorted(alone + [_block(group) for group in groups.values()], key=_place)
+
+
+def _place(block: Block) -> tuple[Table, int, int]:
+    return block.table, block.start, block.size
+
+
+def _cheapest(atoms: Sequence[Block], cost: Cost, limit: int, refused: Sequence[Block]) -> list[Block]:
+    """Solve one table from its end: the best cover of atoms[i:] is a first block and the best of the rest."""
+    table = atoms[0].table
+    best: list[tuple[float, int]] = [(0.0, 0)] * (len(atoms) + 1)
+    for first in range(len(atoms) - 1, -1, -1):
+        start, end = atoms[first].start, atoms[first].end
+        # an atom always fits alone, even where a refusal says otherwise: somebody must report on it
+        choice = (cost.of(table, end - start) + best[first + 1][0], first + 1)
+        for last in range(first + 1, len(atoms)):
+            end = max(end, atoms[last].end)
+            if end - start > limit or _is_refused(table, start, end, refused):
                 break
-            price = cost.of(block.table, block.size) + best[last + 1][0]
-            choice = min(choice, (price, last + 1))
+            choice = min(choice, (cost.of(table, end - start) + best[last + 1][0], last + 1))
         best[first] = choice
     found, at = [], 0
-    while at < len(spans):
-        found.append(_block(spans[at : best[at][1]]))
+    while at < len(atoms):
+        found.append(_merged(atoms[at : best[at][1]]))
         at = best[at][1]
     return found
+
+
+def _is_refused(table: Table, start: int, end: int, refused: Sequence[Block]) -> bool:
+    return bool(refused) and any(Block(table, start, end - start, ()).covers(bad) for bad in refused)
+
+
+def _merged(atoms: Sequence[Block]) -> Block:
+    return _block(sorted(span for atom in atoms for span in atom.spans))
 
 
 def _block(spans: Sequence[Span]) -> Block:
@@ -122,15 +159,21 @@ def _block(spans: Sequence[Span]) -> Block:
     return Block(spans[0].table, start, end - start, tuple(spans))
 
 
+def is_divisible(block: Block) -> bool:
+    """Say whether *block* holds more than one atom."""
+    return len(block.spans) > 1 and len(atoms(block.spans)) > 1
+
+
 def split(block: Block) -> tuple[Block, Block]:
     """Cut a refused block in two: at its largest gap, and of equal ones at the middlemost.
 
-    There must be at least two points in it; none is cut through.
+    It must be divisible; no value and no group is cut through.
     """
+    parts = atoms(block.spans)
     gaps: list[tuple[int, int, int]] = []
-    end, count = 0, len(block.spans)
-    for index, (before, after) in enumerate(zip(block.spans, block.spans[1:], strict=False), 1):
+    end, count = 0, len(parts)
+    for index, (before, after) in enumerate(pairwise(parts), 1):
         end = max(end, before.end)
         gaps.append((max(0, after.start - end), -abs(2 * index - count), index))
     cut = max(gaps)[2]
-    return _block(block.spans[:cut]), _block(block.spans[cut:])
+    return _merged(parts[:cut]), _merged(parts[cut:])

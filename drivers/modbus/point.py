@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal, Protocol
 from msgspec import Meta, field
 
 from agent.core.driver import PointSettings, Stretch
+from agent.core.duration import Duration
 
 Table = Literal["input", "holding", "coil", "discrete"]
 Type = Literal[
@@ -85,6 +86,13 @@ class ModbusPoint(PointSettings, kw_only=True):
             "signed: the lowest), highest (of the type), or none. NaN of a float always means it."
         ),
     ] = "sunspec"
+    every: Annotated[
+        Duration | None,
+        Meta(description="Time between two reads, where it is not the device's.", extra={"least": "100ms"}),
+    ] = None
+    group: Annotated[
+        str, Meta(description="Points with the same word here are read in one request, or not at all.")
+    ] = ""
     nan: Annotated[
         tuple[int, ...],
         Meta(description="More raw values that mean not available, as unsigned numbers of full width."),

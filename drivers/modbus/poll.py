@@ -1,15 +1,18 @@
 """The life of a Modbus link: each device at its own beat, wishes in between.
 
 One request is on the line at a time. A poll that takes longer than its period skips the beats it missed and
-counts them; it never overlaps with itself. When the connection is lost, every point gets a sample that says
-so, and DriverError leaves: starting again is the supervisor's affair.
+counts them; it never overlaps with itself. On an overloaded line, what is read rarely is put off first, and
+the journal says so. When the connection is lost, every point gets a sample that says so, and DriverError
+leaves: starting again is the supervisor's affair.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent.core.clock import Clock
 from agent.core.driver import Ask, Desk, Reading
@@ -20,6 +23,10 @@ from drivers.modbus.figures import Figures
 from drivers.modbus.reader import Outcome, Reader
 
 NO_CONNECTION = "no_connection"
+_log = logging.getLogger(__name__)
+_SHED: Final = 10.0  # periods after which a slow class takes its turn at any price
+_MANY: Final = 3  # late polls in a row that make an overload
+_SHOW: Final = 60.0  # seconds between two looks at what the plan costs
 
 
 class Watched(Protocol):
@@ -34,6 +41,10 @@ class Watched(Protocol):
         """Raise DriverError when the other end is found to be out of reach."""
         ...
 
+    async def listen(self, seconds: float) -> None:
+        """Raise DriverError when another master speaks on the line."""
+        ...
+
 
 class Poller:
     """Polls the devices of one link."""
@@ -44,9 +55,22 @@ class Poller:
         self._link, self._figures = link, link.figures
         self._readers = {reader.device.name: reader for reader in readers}
         self._emit, self._clock, self._desk = emit, clock, desk
+        self._late: dict[str, int] = {}
+        self._overloaded = False
+        self._shown = -math.inf
 
-    async def run(self) -> None:
-        """Poll until cancelled; raise DriverError when the connection is lost."""
+    async def run(self, listen: float = 0.0) -> None:
+        """Poll until cancelled; raise DriverError when the connection is lost.
+
+        For *listen* seconds before the first request another master is listened for.
+        """
+        try:
+            if listen:
+                await self._link.listen(listen)
+        except DriverError:
+            self._report_loss()
+            await self._turn_wishes_away()
+            raise
         try:
             async with asyncio.TaskGroup() as beats:
                 beats.create_task(self._link.watch())
@@ -62,12 +86,54 @@ class Poller:
             raise _first(lost) from None
 
     async def _beat(self, reader: Reader) -> None:
-        every = float(reader.device.every)
-        async for due in ticks(self._clock, every):
-            await reader.cycle(lambda outcome: self._emit(reader.samples(outcome)))
+        fastest, *slower = reader.periods
+        due_at = dict.fromkeys(slower, -math.inf)
+        async for beat in ticks(self._clock, fastest):
+            due = [fastest, *(period for period, at in due_at.items() if beat >= at - fastest / 2)]
+            patient = [one for one in due[1:] if beat - due_at[one] < _SHED * one]
+            put_off = await reader.cycle(
+                lambda outcome: self._emit(reader.samples(outcome)),
+                due=due,
+                until=beat + fastest if len(patient) == len(due) - 1 else 0.0,
+            )
+            for period in due[1:]:
+                if period in put_off:
+                    due_at[period] = max(due_at[period], beat)
+                    self._figures.shed(period)
+                else:
+                    due_at[period] = beat + period
             self._figures.silent([name for name, one in self._readers.items() if one.breaker.open])
-            if missed := int((self._clock.boot() - due) // every):
+            if missed := int((self._clock.boot() - beat) // fastest):
                 self._figures.overran(missed)
+            self._load(reader, bool(missed or put_off))
+            self._show_plan()
+
+    def _load(self, reader: Reader, late: bool) -> None:
+        """Tell once when the line cannot carry what is asked of it, and once when it can again."""
+        name = reader.device.name
+        self._late[name] = min(_MANY, self._late.get(name, 0) + 1) if late else 0
+        late_ones = [one for one, count in self._late.items() if count == _MANY]
+        if bool(late_ones) == self._overloaded:
+            return
+        self._overloaded = bool(late_ones)
+        self._figures.overload(late_ones)
+        if late_ones:
+            _log.warning(
+                "the line carries less than is asked of it: %s is read less often than every %g s; "
+                "raise `every` or spread the devices over more links",
+                late_ones[0],
+                reader.periods[0],
+            )
+        else:
+            _log.info("the line carries again what is asked of it")
+
+    def _show_plan(self) -> None:
+        now = self._clock.boot()
+        if now < self._shown + _SHOW:
+            return
+        self._shown = now
+        prices = [reader.price() for reader in self._readers.values()]
+        self._figures.planned(sum(one for one, _ in prices), sum(best for _, best in prices))
 
     async def _serve_wishes(self) -> None:
         while True:

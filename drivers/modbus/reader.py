@@ -1,47 +1,52 @@
-"""Reads one device: asks its blocks, learns what it refuses, and turns replies into samples.
+"""Reads one device: asks its blocks, cuts what it refuses, and turns replies into samples.
 
 A block that the device refuses is cut until the point at fault is found, so that one bad point never costs
-the others; what was learnt holds for an hour. It never guesses: a point without bytes gets a sample
-without a value that says why.
+the others. It never guesses: a point without bytes gets a sample without a value that says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.core.clock import Clock
 from agent.core.driver import Reading
 from agent.core.sample import Quality, Sample
 from drivers.modbus.breaker import Breaker
 from drivers.modbus.codec import Decoder, bit_at, decoder, words
+from drivers.modbus.cost import CostModel
 from drivers.modbus.device import ModbusDevice
-from drivers.modbus.plan import TCP, Block, Cost, Limits, Span, blocks, split
+from drivers.modbus.ghosts import longer
+from drivers.modbus.learnt import Learnt, Outcome
+from drivers.modbus.plan import TCP, Block, Cost, Span, price, split
 from drivers.modbus.point import BIT_TABLES
 from drivers.modbus.request import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Answer, Fault, Request
 
-_REFUSALS: Final = frozenset((ILLEGAL_ADDRESS, ILLEGAL_VALUE))
-_FORGET: Final = 3600.0
-_PATIENCE: Final = 60.0
+__all__ = ("Outcome", "Reader", "Take")
+
 _BUSY_PAUSE: Final = 0.2
-
-
-class Outcome(Struct, frozen=True):
-    """What became of one block."""
-
-    block: Block
-    reply: Answer | Fault
+_SILENCES: Final = 3
+_WORTH: Final = 0.98  # a plan made anew must cost less than this part of the old one
 
 
 Take = Callable[[Outcome], None]
 
 
+class _Planned(Struct, frozen=True):
+    """A block of a plan, the request that reads it, and how often its most wanted point is read."""
+
+    block: Block
+    request: Request
+    period: float
+
+
 class Link(Protocol):
     """What a reader needs of a link."""
 
-    async def ask(self, request: Request, timeout: float | None = None) -> Answer | Fault:  # noqa: ASYNC109
+    async def ask(self, request: Request, timeout: float | None = None, every: float = 0.0) -> Answer | Fault:  # noqa: ASYNC109
         """Read once; raise DriverError when the connection is lost."""
         ...
 
@@ -54,37 +59,55 @@ class Reader:
     ) -> None:
         self.device = device
         self.breaker = Breaker(timeout)
-        self._link, self._clock, self._cost = link, clock, cost
+        self.periods = device.periods
+        self._link, self._clock = link, clock
+        self._cost, self._model = cost, CostModel(cost)
         self._names = {name: f"{device.name}.{name}" for name in device.points}
         self._decoders: dict[str, Decoder] = {name: decoder(one) for name, one in device.points.items()}
         self._spans = [device.span(name, point) for name, point in device.points.items()]
-        self._learnt, self._forget_at = False, 0.0
-        self._limits = device.limits
-        self._refused: list[Block] = []
-        self._unsupported: set[Span] = set()
-        self._whole_until: dict[Block, float] = {}
-        self._plan = self._planned(self._spans)
+        self._period = {name: device.period(point) for name, point in device.points.items()}
+        self._manners = device.manners
+        self._learnt = Learnt(device)
+        self._waited, self._spoke = 0.0, False
+        self._plans: dict[frozenset[float], list[_Planned]] = {}
+        self._everything = frozenset(self.periods)
 
-    async def cycle(self, take: Take, only: Collection[str] | None = None) -> None:
+    async def cycle(
+        self,
+        take: Take,
+        only: Collection[str] | None = None,
+        *,
+        due: Collection[float] | None = None,
+        until: float = 0.0,
+    ) -> frozenset[float]:
         """Read all points (or *only* the named ones of this device); give each block's outcome as it comes.
 
-        A device that is known to be silent is left alone, unless it is asked for by name.
+        *due* names the periods whose points are wanted. When boot second *until* has come (0: never), those
+        that are read more rarely than the first are put off; their periods are given back. A device that is
+        known to be silent is left alone, unless it is asked for by name.
         """
         now = self._clock.boot()
-        if self._learnt and now >= self._forget_at:
-            self._forget()
-        spans = self._spans if only is None else [span for span in self._spans if span.name in only]
-        wanted = [span for span in spans if span not in self._unsupported]
-        for span in spans:
-            if span in self._unsupported:
+        if self._learnt.forget(now):
+            self._plans.clear()
+        wanted = self._everything if due is None else frozenset(due)
+        spans = self._of(wanted) if only is None else [span for span in self._spans if span.name in only]
+        if self._learnt.unsupported:
+            for span in self._learnt.unsupported.intersection(spans):
                 take(Outcome(_alone(span), Fault("illegal_address", now, ILLEGAL_ADDRESS)))
-        plan = self._plan if only is None else self._planned(wanted)
-        silent = only is None and not self.breaker.allows(now)
-        for block in plan:
-            if silent:
-                take(Outcome(block, Fault("no_reply", self._clock.boot())))
+        plan = self._plan(wanted) if only is None else self._wish(spans)
+        left = most = 0 if only is None and not self.breaker.allows(now) else self._patience()
+        put_off: set[float] = set()
+        for one in plan:
+            if not left:
+                take(Outcome(one.block, Fault("no_reply", self._clock.boot())))
+            elif until and one.period > min(wanted) and self._clock.boot() >= until:
+                put_off |= {self._period[span.name] for span in one.block.spans}
             else:
-                silent = not await self._read(block, take)
+                left = most if await self._read(one, take) else left - 1
+        if left < most:
+            self.breaker.failed(self._clock.boot(), self._waited)
+        self._think_again()
+        return frozenset(put_off)
 
     def samples(self, outcome: Outcome) -> list[Sample]:
         """Turn what became of a block into one sample per point."""
@@ -100,6 +123,15 @@ class Reader:
         now = self._clock.boot()
         return [Sample(name, None, now, Quality.BAD, reason) for name in self._names.values()]
 
+    def price(self) -> tuple[float, float]:
+        """Give the milliseconds of a cycle of all points as it is read, and as it could be at best.
+
+        At best: on what is now known of the link, and if the device gave every register.
+        """
+        cost = self._model.cost
+        blocks = (one.block for one in self._plan(self._everything))
+        return price(blocks, cost), price(self.device.blocks(cost), cost)
+
     def _sample(self, reply: Answer | Fault, block: Block, span: Span) -> tuple[Sample, bytes]:
         name = self._names[span.name]
         if isinstance(reply, Fault):
@@ -111,89 +143,94 @@ class Reader:
         quality = Quality.BAD if value is None else Quality.GOOD
         return Sample(name, value, reply.at, quality, reason), raw
 
-    async def _read(self, block: Block, take: Take) -> bool:
+    def _patience(self) -> int:
+        """Say how many silences in a row end a poll: a late reply keeps the next one waiting too."""
+        if not self._spoke:
+            return 1
+        return _SILENCES - 1 if self.breaker.doubts else _SILENCES
+
+    def _of(self, periods: Collection[float]) -> list[Span]:
+        if len(periods) == len(self.periods):
+            return self._spans
+        return [span for span in self._spans if self._period[span.name] in periods]
+
+    def _plan(self, periods: frozenset[float]) -> list[_Planned]:
+        """Plan the points of *periods*; what is read most often comes first."""
+        if periods not in self._plans:
+            plan = [self._planned(one) for one in self._learnt.plan(self._of(periods), self._cost)]
+            self._plans[periods] = sorted(plan, key=lambda one: one.period)
+        return self._plans[periods]
+
+    def _wish(self, spans: Collection[Span]) -> list[_Planned]:
+        return [self._planned(one, 0.0) for one in self._learnt.plan(spans, self._cost)]
+
+    def _planned(self, block: Block, period: float | None = None) -> _Planned:
+        bare = Request(self.device.unit, block.table, block.start, block.size, (), self._manners)
+        counts = longer(bare, self._learnt.ends(block, self._spans), self._learnt.most(block))
+        request = replace(bare, longer=counts) if counts else bare
+        fastest = min(self._period[span.name] for span in block.spans) if period is None else period
+        return _Planned(block, request, fastest)
+
+    def _think_again(self) -> None:
+        """Plan anew when requests cost something else than was thought, and it saves time."""
+        if not self._model.has_drifted_from(self._cost):
+            return
+        before = [one.block for one in self._plan(self._everything)]
+        self._cost = self._model.cost
+        after = self._learnt.plan(self._spans, self._cost)
+        if price(after, self._cost) < _WORTH * price(before, self._cost):
+            self._plans.clear()
+
+    async def _read(self, planned: _Planned, take: Take) -> bool:
         """Read one block, cutting it where the device refuses; say whether the device speaks at all."""
-        reply = await self._ask(block)
-        if not self._may_cut(block, reply):
+        block, every = planned.block, planned.period
+        reply = await self._ask(planned)
+        if not self._learnt.may_cut(block, reply):
             take(Outcome(block, reply))
-            return not self._is_silent(reply)
+            return not _is_silent(reply)
         parts: list[Outcome] = []
-        speaks = await self._cut(block, parts.append)
-        self._learn(block, parts, too_long=isinstance(reply, Fault) and reply.code == ILLEGAL_VALUE)
+        speaks = await self._cut(block, parts.append, every)
+        too_long = isinstance(reply, Fault) and reply.code == ILLEGAL_VALUE
+        if self._learnt.learn(block, parts, self._spans, too_long=too_long):
+            self._plans.clear()
         for outcome in parts:
             take(outcome)
         return speaks
 
-    async def _cut(self, block: Block, take: Take) -> bool:
+    async def _cut(self, block: Block, take: Take, every: float) -> bool:
         """Read the two halves of a refused block, and their halves."""
         speaks = True
         for part in split(block):
-            reply = await self._ask(part) if speaks else Fault("no_reply", self._clock.boot())
-            speaks = speaks and not self._is_silent(reply)
-            if isinstance(reply, Fault) and reply.code in _REFUSALS and len(part.spans) > 1:
-                self._refused.append(part)
-                speaks = await self._cut(part, take) and speaks
+            fault = Fault("no_reply", self._clock.boot())
+            reply = await self._ask(self._planned(part, every)) if speaks else fault
+            speaks = speaks and not _is_silent(reply)
+            if self._learnt.may_cut(part, reply):
+                self._learnt.refuse(part)
+                speaks = await self._cut(part, take, every) and speaks
             else:
                 take(Outcome(part, reply))
         return speaks
 
-    def _may_cut(self, block: Block, reply: Answer | Fault) -> bool:
-        return (
-            isinstance(reply, Fault)
-            and reply.code in _REFUSALS
-            and len(block.spans) > 1
-            and reply.at >= self._whole_until.get(block, 0.0)
-        )
-
-    def _learn(self, block: Block, parts: Sequence[Outcome], *, too_long: bool) -> None:
-        """Remember what was refused, unless the device refused everything: then it is not the addresses.
-
-        A refused *value* is the number of registers (V1.1b3, §6.3): what it did give becomes the limit.
-        """
-        if not any(isinstance(part.reply, Answer) for part in parts):
-            self._refused = [one for one in self._refused if not block.covers(one)]
-            self._whole_until[block] = self._clock.boot() + _PATIENCE
-            return
-        if not self._learnt:
-            self._learnt, self._forget_at = True, self._clock.boot() + _FORGET
-        self._refused.append(block)
-        if too_long and block.table not in BIT_TABLES:
-            given = [part.block.size for part in parts if isinstance(part.reply, Answer)]
-            self._limits = Limits(max(*given, *(span.size for span in self._spans)), self._limits.bits)
-        for part in parts:
-            if len(part.block.spans) == 1 and isinstance(part.reply, Fault) and part.reply.code in _REFUSALS:
-                self._unsupported.add(part.block.spans[0])
-                self._refused.append(part.block)
-        self._plan = self._planned([span for span in self._spans if span not in self._unsupported])
-
-    def _forget(self) -> None:
-        """Begin anew: firmware changes, and a busy device refuses what it usually gives."""
-        self._learnt = False
-        self._limits = self.device.limits
-        self._refused.clear()
-        self._unsupported.clear()
-        self._whole_until.clear()
-        self._plan = self._planned(self._spans)
-
-    def _planned(self, spans: Collection[Span]) -> tuple[Block, ...]:
-        return blocks(spans, cost=self._cost, limits=self._limits, refused=self._refused)
-
-    async def _ask(self, block: Block) -> Answer | Fault:
+    async def _ask(self, planned: _Planned) -> Answer | Fault:
         """Ask once; a device that calls itself busy is asked a second time."""
-        request = Request(self.device.unit, block.table, block.start, block.size)
-        reply = await self._link.ask(request, self.breaker.timeout)
+        request, every = planned.request, planned.period
+        reply = await self._link.ask(request, self.breaker.timeout, every)
         if isinstance(reply, Fault) and reply.busy:
             await self._clock.sleep(_BUSY_PAUSE)
-            reply = await self._link.ask(request, self.breaker.timeout)
-        if self._is_silent(reply):
-            self.breaker.failed(reply.at)
+            reply = await self._link.ask(request, self.breaker.timeout, every)
+        if isinstance(reply, Answer) and reply.seconds:
+            size = request.count / 16 if request.table in BIT_TABLES else request.count
+            self._model.add(size, 1000 * reply.seconds)
+        if isinstance(reply, Fault) and reply.silent:
+            self._waited = reply.seconds
         else:
+            self._spoke = True
             self.breaker.worked()
         return reply
 
-    @staticmethod
-    def _is_silent(reply: Answer | Fault) -> bool:
-        return isinstance(reply, Fault) and reply.silent
+
+def _is_silent(reply: Answer | Fault) -> bool:
+    return isinstance(reply, Fault) and reply.silent
 
 
 def _alone(span: Span) -> Block:

@@ -88,7 +88,7 @@ async def eventually(true: Callable[[], bool]) -> None:
 class Running:
     """A link at work for the length of a ``with`` block."""
 
-    def __init__(self, driver: ModbusTcp, clock: VirtualClock | SystemClock | None = None) -> None:
+    def __init__(self, driver: Driver, clock: VirtualClock | SystemClock | None = None) -> None:
         self.seen, self.desk = Seen(), Desk()
         self._driver, self._clock = driver, clock or SystemClock()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drivers.modbus.breaker import Breaker
+import pytest
+
+from drivers.modbus.breaker import BRIEF, Breaker
 
 
 def test_a_device_is_left_alone_after_two_silent_polls() -> None:
@@ -30,7 +32,20 @@ def test_probes_are_brief_and_every_fourth_one_is_patient() -> None:
     for _ in range(10):
         waits.append(breaker.timeout)
         breaker.failed(0.0)
-    assert waits == [1.0, 1.0, 0.3, 0.3, 0.3, 1.0, 0.3, 0.3, 0.3, 1.0]
+    assert waits == [None, None, BRIEF, BRIEF, BRIEF, 1.0, BRIEF, BRIEF, BRIEF, 1.0]
+
+
+@pytest.mark.parametrize("ceiling", [0.3, 1.0, 3.0, 30.0])
+def test_a_dead_device_costs_less_than_a_fiftieth_of_the_line(ceiling: float) -> None:
+    breaker, now, spent = Breaker(ceiling), 0.0, 0.0
+    while now < 86400:
+        if not breaker.allows(now):
+            now += 1.0
+            continue
+        wait = ceiling if breaker.timeout is None else breaker.timeout or min(0.4, ceiling)
+        now, spent = now + wait, spent + wait
+        breaker.failed(now, wait)
+    assert spent / now < 0.02
 
 
 def test_one_answer_closes_it() -> None:
@@ -40,4 +55,4 @@ def test_one_answer_closes_it() -> None:
     breaker.worked()
     assert breaker.allows(11.1)
     assert not breaker.open
-    assert breaker.timeout == 1.0
+    assert breaker.timeout is None

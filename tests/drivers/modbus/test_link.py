@@ -10,13 +10,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from pymodbus.pdu.register_message import WriteSingleRegisterRequest
 
 from agent.core.errors import DriverError
 from drivers.modbus.figures import Figures
-from drivers.modbus.link import Endpoint, TcpLink
-from drivers.modbus.request import READ_ONLY, Answer, Fault, Request
-from drivers.modbus.strict import StrictSocket
+from drivers.modbus.frames import Frames, Question
+from drivers.modbus.frames_rtu import RtuFrames
+from drivers.modbus.frames_tcp import TcpFrames
+from drivers.modbus.link import Link
+from drivers.modbus.request import POLITE, READ_ONLY, Answer, Fault, Request
+from drivers.modbus.way import TcpWay
 from tests.drivers.modbus.wire import CLOSE, RESET, Asked, Wire, serving
 from tests.drivers.modbus.wire import Answer as Behaviour
 from tests.virtual import VirtualClock
@@ -28,10 +30,10 @@ RIGHT = struct.pack(">4H", 10, 11, 12, 13)
 @asynccontextmanager
 async def linked(
     behaviour: Behaviour | None, clock: VirtualClock, figures: dict[str, float | str] | None = None
-) -> AsyncIterator[tuple[TcpLink, Wire]]:
+) -> AsyncIterator[tuple[Link, Wire]]:
     async with serving(behaviour) as wire:
-        endpoint = Endpoint("127.0.0.1", wire.port, 1.0)
-        async with TcpLink(endpoint, clock, Figures({} if figures is None else figures)) as link:
+        counted = Figures({} if figures is None else figures)
+        async with Link(TcpWay("127.0.0.1", wire.port), clock, counted, ceiling=1.0) as link:
             yield link, wire
 
 
@@ -163,7 +165,7 @@ async def test_bytes_that_are_no_frame_end_the_connection_with_a_hint(
         assert virtual.boot() - started < 0.1
         assert isinstance(await link.ask(FOUR), Answer)
         assert wire.most <= 2  # the old connection may still be closing
-        assert not link._connection or link.connected
+        assert link.connected
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ async def test_a_connection_on_which_nobody_answers_is_opened_anew(virtual: Virt
 async def test_an_unreachable_port_is_a_driver_error_that_says_where(virtual: VirtualClock) -> None:
     async with serving() as wire:
         port = wire.port
-    link = TcpLink(Endpoint("127.0.0.1", port, 1.0), virtual, Figures({}))
+    link = Link(TcpWay("127.0.0.1", port), virtual, Figures({}), ceiling=1.0)
     with pytest.raises(DriverError, match=f"no connection to 127.0.0.1 port {port}: "):
         await link.ask(FOUR)
 
@@ -230,7 +232,7 @@ async def test_a_cancelled_question_leaves_no_connection_behind(virtual: Virtual
         with pytest.raises(TimeoutError):
             async with (
                 asyncio.timeout(0.2),
-                TcpLink(Endpoint("127.0.0.1", wire.port, 9.0), virtual, Figures({})) as link,
+                Link(TcpWay("127.0.0.1", wire.port), virtual, Figures({}), ceiling=9.0) as link,
             ):
                 await link.ask(FOUR)
         await virtual.sleep(0.1)
@@ -240,8 +242,8 @@ async def test_a_cancelled_question_leaves_no_connection_behind(virtual: Virtual
 async def test_the_kernel_watches_for_the_other_end(virtual: VirtualClock) -> None:
     async with linked(None, virtual) as (link, _):
         await link.ask(FOUR)
-        assert link._connection is not None
-        sock = link._connection.transport.get_extra_info("socket")
+        assert link._session is not None
+        sock = link._session.transport.get_extra_info("socket")
         assert 0 < sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 5000
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
@@ -253,17 +255,17 @@ async def test_a_verdict_of_the_kernel_between_two_questions_ends_the_link(virtu
         watching = asyncio.create_task(link.watch())
         await virtual.sleep(60)
         assert not watching.done()
-        assert link._connection is not None
+        assert link._session is not None
         # what asyncio calls when TCP_USER_TIMEOUT or keepalive has run out
-        link._connection.connection_lost(OSError(errno.ETIMEDOUT, "by the kernel"))
+        link._session.connection_lost(OSError(errno.ETIMEDOUT, "by the kernel"))
         with pytest.raises(DriverError, match="is out of reach: Connection timed out"):
             await watching
         assert figures["connected"] == "no"
 
 
-def test_a_request_that_writes_cannot_be_put_on_the_wire() -> None:
-    strict = StrictSocket(lambda _: None)
-    strict.expect(4)
-    with pytest.raises(PermissionError, match="function code 6 could change a device"):
-        strict.buildFrame(WriteSingleRegisterRequest(address=1, registers=[1], dev_id=1))
+@pytest.mark.parametrize("body", [bytes((6, 0, 1, 0, 1)), bytes((16, 0, 0, 0, 1, 2, 0, 1)), b"\x2b\x0d\0\0"])
+@pytest.mark.parametrize("frames", [TcpFrames(), RtuFrames()])
+def test_a_request_that_writes_cannot_be_put_on_the_wire(frames: Frames, body: bytes) -> None:
+    with pytest.raises(PermissionError, match=f"function code {body[0]} could change a device"):
+        frames.ask(Question(1, body, 4, POLITE))
     assert {1, 2, 3, 4, 0x2B} == READ_ONLY

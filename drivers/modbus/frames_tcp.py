@@ -1,0 +1,132 @@
+"""Modbus TCP frames: a reply is taken only if it can be nothing but the answer to the request in flight.
+
+Transaction number, unit, function and byte count must be those of the request. Other whole frames are
+dropped and counted. Stray bytes are passed over where the reply stands behind them; a stream that shows
+nothing but strange bytes is called garbage, because it cannot be trusted again. Source: MODBUS Messaging on
+TCP/IP Implementation Guide V1.0b, §3.1.3 and §4.4.2.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from drivers.modbus.frames import EXCEPTION, Question, Tally, only_reads
+from drivers.modbus.request import IDENTIFY
+
+_HEADER: Final = 6  # transaction, protocol and length: two bytes each, before what the length counts
+_SHORTEST: Final = 2
+_LONGEST: Final = 254
+_GARBAGE: Final = 8  # so many bytes without a frame are no accident
+_header = struct.Struct(">HHHB").pack
+_reply_head = struct.Struct(">HHHBBB").pack
+
+
+class TcpFrames:
+    """Implements Frames for Modbus TCP."""
+
+    numbered = True
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.garbage = b""
+        self._buffer = b""
+        self._number = 0
+        self._question: Question | None = None
+        self._head, self._whole = b"", 0
+        self._refused = False
+
+    @property
+    def half(self) -> bool:
+        """Whether a frame has begun to arrive and has not ended."""
+        return bool(self._buffer)
+
+    def reset(self) -> None:
+        """Begin with a new stream; numbers go on, so that an old reply stays an old one."""
+        self._buffer = self.garbage = b""
+        self._question = None
+
+    def ask(self, question: Question) -> bytes:
+        """Write a request; from now on only its reply is taken. Raise PermissionError if it is no read."""
+        body = question.body
+        only_reads(body)
+        # 0 is left out: some devices put it into every reply
+        self._number = number = self._number % 0xFFFF + 1
+        self._question, self._refused = question, False
+        if question.size >= 0:
+            size = question.size
+            self._head = _reply_head(number, 0, 3 + size, question.unit, body[0], size)
+            self._whole = 9 + size
+        else:
+            self._whole = 0
+        return _header(number, 0, len(body) + 1, question.unit) + body
+
+    def give_up(self) -> bool:
+        """Take no reply any more; say whether something came that could not be one."""
+        self._question = None
+        return self._refused or bool(self._buffer)
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take bytes; give the reply, from its function code on, when it is there."""
+        if not self._buffer and len(data) == self._whole and self._question and data[:9] == self._head:
+            self._question = None
+            return data[7:]
+        self._buffer += data
+        found = None
+        while self._buffer and (size := self._frame_size()) is not None:
+            if size < 0:
+                if self._skip():
+                    continue
+                break
+            frame, self._buffer = self._buffer[:size], self._buffer[size:]
+            if self._fits(frame):
+                found, self._question = frame[7:], None
+            else:
+                self.tally.stale += 1
+                self._refused = True
+        return found
+
+    def _frame_size(self) -> int | None:
+        """Give the length of the first frame; None: not all there yet, -1: this is no frame."""
+        have = self._buffer
+        if any(have[2:4]):
+            return -1
+        if len(have) < _HEADER:
+            return None
+        length = int.from_bytes(have[4:6], "big")
+        if not _SHORTEST <= length <= _LONGEST:
+            return -1
+        return _HEADER + length if len(have) >= _HEADER + length else None
+
+    def _skip(self) -> bool:
+        """Pass over stray bytes to where the reply may begin; say whether to go on."""
+        have = self._buffer
+        begin = self._number.to_bytes(2, "big") + b"\0\0"
+        at = have.find(begin, 1)
+        if at < 0:
+            tail = next((size for size in (3, 2, 1) if have.endswith(begin[:size])), 0)
+            if len(have) - tail >= _GARBAGE:
+                self.garbage, self._buffer = have[:_GARBAGE], b""
+                self.tally.noise += len(have)
+            return False
+        self.tally.noise += at
+        self._refused = True
+        self._buffer = have[at:]
+        return True
+
+    def _fits(self, frame: bytes) -> bool:
+        question, body = self._question, frame[7:]
+        if question is None or not body or not self._is_ours(frame, question):
+            return False
+        function = question.function
+        if body[0] == function | EXCEPTION:
+            return len(body) == 2 and body[1] > 0
+        if function == IDENTIFY:
+            return len(body) >= 7 and body[:2] == bytes((IDENTIFY, 0x0E))
+        size = question.size
+        return len(body) == 2 + size and body[0] == function and body[1] == size
+
+    def _is_ours(self, frame: bytes, question: Question) -> bool:
+        number = int.from_bytes(frame[:2], "big")
+        numbered = number == self._number or (question.manners.zero_transaction and not number)
+        return numbered and frame[6] in question.units()

@@ -1,0 +1,74 @@
+"""How long to wait for a reply: learnt for each unit from how fast it answers.
+
+Pure. The wait is four times the slowest of a unit's latest replies, beside the time that the bytes take on
+the line; doubled with each silence in a row; never below a fifth of a second, never above the ceiling.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_TIMES: Final = 4.0
+_FLOOR: Final = 0.2
+_LATEST: Final = 64
+
+
+class Slowest:
+    """The slowest of the latest replies: between 64 and 128 of them."""
+
+    def __init__(self) -> None:
+        self._now = self._before = 0.0
+        self._count = 0
+
+    @property
+    def seconds(self) -> float:
+        """The time of the slowest; 0: nothing has answered."""
+        return max(self._now, self._before)
+
+    def add(self, seconds: float) -> None:
+        """Note a reply."""
+        self._now = max(self._now, seconds)
+        self._count += 1
+        if self._count == _LATEST:
+            self._before, self._now, self._count = self._now, 0.0, 0
+
+
+class Patience:
+    """The waits of all units of a link."""
+
+    def __init__(self, ceiling: float) -> None:
+        self.ceiling = ceiling
+        self._all = Slowest()
+        self._units: dict[int, Slowest] = {}
+        self._silences: dict[int, int] = {}
+
+    def of(self, unit: int, line: float = 0.0) -> float:
+        """Say how long to wait for *unit*, where the bytes alone take *line* seconds."""
+        known = self._units.get(unit) or self._all
+        if not known.seconds:
+            return self.ceiling
+        silences = self._silences.get(unit, 0)
+        return min(self.ceiling, line + max(_FLOOR, _TIMES * known.seconds) * 2.0 ** min(silences, 8))
+
+    def brief(self, line: float = 0.0) -> float:
+        """Say how long a unit is worth that has been silent for long."""
+        return min(self.ceiling, line + max(_FLOOR, _TIMES * self._all.seconds))
+
+    def answered(self, unit: int, seconds: float) -> None:
+        """Note a reply after *seconds*, not counting the time of its bytes."""
+        if unit not in self._units:
+            self._units[unit] = Slowest()
+        seconds = max(seconds, 0.001)
+        self._units[unit].add(seconds)
+        self._all.add(seconds)
+        if self._silences:
+            self._silences.pop(unit, None)
+
+    def missed(self, unit: int) -> None:
+        """Note that a reply did not come in time."""
+        self._silences[unit] = self._silences.get(unit, 0) + 1
+
+    @property
+    def slowest(self) -> float:
+        """The slowest of the latest replies of all units."""
+        return self._all.seconds

@@ -1,0 +1,105 @@
+"""The life of one connection: bytes go out, the reply to the one question in flight comes back.
+
+It fails the question at once when the connection ends, and never repeats one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Final
+
+from agent.core.errors import DriverError
+from drivers.modbus.frames import Frames
+
+_SHOWN: Final = 8
+
+
+class LinkLostError(DriverError):
+    """The connection ended, or could not be opened."""
+
+
+class Session(asyncio.Protocol):
+    """One open connection; *on_end* is told the sentence and the error when it is over."""
+
+    def __init__(self, frames: Frames, where: str, on_end: Callable[[Session, OSError | None], None]) -> None:
+        self._frames, self._where, self._on_end = frames, where, on_end
+        self._loop = asyncio.get_running_loop()
+        self._reply: asyncio.Future[bytes | None] | None = None
+        self._sockets: asyncio.Transport | None = None
+        self.ended = ""
+        self.heard = self._loop.time()
+        frames.reset()
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The open transport."""
+        assert self._sockets is not None
+        return self._sockets
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport over."""
+        assert isinstance(transport, asyncio.Transport)
+        self._sockets = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Look for the reply in what has come."""
+        self.heard = self._loop.time()
+        body = self._frames.feed(data)
+        if body is not None:
+            if self._reply is not None and not self._reply.done():
+                self._reply.set_result(body)
+        elif self._frames.garbage:
+            self._end(
+                f"{self._where} sent bytes that are no Modbus TCP "
+                f"({self._frames.garbage[:_SHOWN].hex(' ')}); is it a serial converter in transparent mode?"
+            )
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail the question in flight at once, instead of letting it wait for its timeout."""
+        error = exc if isinstance(exc, OSError) else None
+        if not self.ended:
+            self._end(f"{self._where} closed the connection" + (f": {reason(error)}" if error else ""), error)
+
+    def gone(self, sentence: str) -> None:
+        """Note that the medium has ended, for the reason that *sentence* tells."""
+        if not self.ended:
+            self._end(sentence)
+
+    async def exchange(self, frame: bytes, limit: float) -> bytes | None:
+        """Send *frame* and give its reply; None after *limit* seconds. Raise LinkLostError."""
+        if self.ended:
+            raise LinkLostError(self.ended)
+        reply: asyncio.Future[bytes | None] = self._loop.create_future()
+        self._reply = reply
+        alarm = self._loop.call_later(limit, _expire, reply)
+        self.transport.write(frame)
+        try:
+            return await reply
+        finally:
+            alarm.cancel()
+            self._reply = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.ended = self.ended or "closed"
+        if self._sockets is not None:
+            self._sockets.abort()
+
+    def _end(self, sentence: str, error: OSError | None = None) -> None:
+        self.ended = sentence
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(LinkLostError(sentence))
+        self._on_end(self, error)
+
+
+def _expire(reply: asyncio.Future[bytes | None]) -> None:
+    if not reply.done():
+        reply.set_result(None)
+
+
+def reason(error: OSError) -> str:
+    """Say what the system says; asyncio's own text repeats the address."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

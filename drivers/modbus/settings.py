@@ -1,0 +1,120 @@
+"""What all Modbus links have in common: their devices, how long they wait, and their life."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from agent.core.clock import Clock
+from agent.core.driver import Desk, Found, LinkSettings, Poll, Reading
+from agent.core.duration import Duration
+from agent.core.point import Point
+from agent.core.sample import Emit
+from drivers.modbus.device import ModbusDevice
+from drivers.modbus.plan import Block, Cost
+from drivers.modbus.request import FUNCTIONS
+
+if TYPE_CHECKING:
+    from drivers.modbus.figures import Figures
+    from drivers.modbus.link import Link
+    from drivers.modbus.reader import Reader
+    from drivers.modbus.way import Way
+
+
+class ModbusLink(LinkSettings, kw_only=True):
+    """A link to Modbus devices; what it runs over is said by those that extend it."""
+
+    device_type: ClassVar[type[Any]] = ModbusDevice
+
+    timeout: Annotated[
+        Duration,
+        Meta(
+            description="Longest wait for a reply; what a device usually needs is learnt.",
+            extra={"least": "20ms", "most": "30s"},
+        ),
+    ] = Duration(3)
+
+    def points(self) -> Sequence[Point]:
+        """List every point of every device."""
+        return [point for device in self.devices for point in device.described(self.location)]
+
+    def plan(self) -> Sequence[Poll]:
+        """List the requests of one cycle of each device, as planned before anything is learnt from it."""
+        cost = self.cost()
+        return [
+            _poll(device, block, period, cost)
+            for device in self.devices
+            for period in device.periods
+            for block in device.blocks(cost, period)
+        ]
+
+    async def run(self, emit: Emit, clock: Clock, desk: Desk) -> None:
+        """Poll until cancelled; raise DriverError when the connection is lost or cannot be made."""
+        from drivers.modbus.figures import Figures
+        from drivers.modbus.poll import Poller
+
+        async with self._link(clock, Figures(desk.figures)) as link:
+            poller = Poller(link, self._readers(link, clock), emit, clock=clock, desk=desk)
+            await poller.run(listen=self.listening())
+
+    async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
+        """Read *points* (empty: all) once, on a connection of its own; raise DriverError."""
+        from drivers.modbus.figures import Figures
+        from drivers.modbus.poll import read
+
+        async with self._link(clock, Figures({})) as link:
+            return await read(self._readers(link, clock), points, clock)
+
+    async def scan(self, clock: Clock) -> AsyncIterator[Found]:
+        """Look for units behind this endpoint; raise DriverError when it is out of reach."""
+        from drivers.modbus.figures import Figures
+        from drivers.modbus.scan import scan
+
+        link = self._link(clock, Figures({}))
+        try:
+            async with aclosing(scan(link, self.name, min(0.3, self.timeout))) as found:
+                async for one in found:
+                    yield one
+        finally:
+            link.close()
+
+    def way(self) -> Way:
+        """Give the way to the endpoint."""
+        raise NotImplementedError
+
+    def cost(self) -> Cost:
+        """Foresee what a request costs."""
+        raise NotImplementedError
+
+    def pause(self) -> float:
+        """Give the seconds between connecting and the first request."""
+        return 0.0
+
+    def listening(self) -> float:
+        """Give the seconds for which another master is listened for before the first request."""
+        return 0.0
+
+    def _link(self, clock: Clock, figures: Figures) -> Link:
+        from drivers.modbus.link import Link
+
+        return Link(self.way(), clock, figures, ceiling=self.timeout, connect_delay=self.pause())
+
+    def _readers(self, link: Link, clock: Clock) -> list[Reader]:
+        from drivers.modbus.reader import Reader
+
+        return [
+            Reader(device, link, clock, timeout=self.timeout, cost=self.cost()) for device in self.devices
+        ]
+
+
+def _poll(device: ModbusDevice, block: Block, period: float, cost: Cost) -> Poll:
+    return Poll(
+        device=device.name,
+        request=f"FC{FUNCTIONS[block.table]} {block.start}..{block.end - 1}",
+        every=period,
+        points=tuple(f"{device.name}.{span.name}" for span in block.spans),
+        bus_ms=cost.of(block.table, block.size),
+    )

@@ -1,0 +1,118 @@
+"""Whatever bytes come, in whatever pieces: only the right reply is taken."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.modbus.frames import Question
+from drivers.modbus.frames_tcp import TcpFrames
+from drivers.modbus.request import POLITE, Manners
+
+RIGHT_BODY = b"\x03\x04\x12\x34\x56\x78"
+
+
+def frame(transaction: int, unit: int, body: bytes) -> bytes:
+    return struct.pack(">HHHB", transaction, 0, len(body) + 1, unit) + body
+
+
+RIGHT = frame(7, 1, RIGHT_BODY)
+FOREIGN = st.builds(
+    frame,
+    st.integers(0, 9),
+    st.integers(0, 3),
+    st.one_of(
+        st.binary(min_size=1, max_size=20),
+        st.builds(lambda data: b"\x03" + bytes((len(data),)) + data, st.binary(max_size=12)),
+    ),
+).filter(lambda one: one[:2] != b"\0\7" or one[6] != 1)
+PIECES = st.lists(st.integers(1, 40), min_size=1, max_size=30)
+
+
+def asked() -> TcpFrames:
+    """Give frames that wait for the reply to transaction 7."""
+    frames = TcpFrames()
+    for _ in range(7):
+        frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    return frames
+
+
+def taken(frames: TcpFrames, stream: bytes, pieces: list[int]) -> list[bytes]:
+    found, at, turn = [], 0, 0
+    while at < len(stream):
+        size = pieces[turn % len(pieces)]
+        body = frames.feed(stream[at : at + size])
+        if body is not None:
+            found.append(body)
+        at, turn = at + size, turn + 1
+    return found
+
+
+@given(st.lists(FOREIGN, max_size=5), st.lists(FOREIGN, max_size=3), PIECES)
+def test_the_right_reply_is_found_among_foreign_frames(
+    before: list[bytes], after: list[bytes], pieces: list[int]
+) -> None:
+    frames = asked()
+    assert taken(frames, b"".join((*before, RIGHT, *after)), pieces) == [RIGHT_BODY]
+    assert frames.tally.stale == len(before) + len(after)
+    assert not frames.garbage
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_the_right_reply_is_found_behind_noise_that_came_with_it(noise: bytes, after: bytes) -> None:
+    frames = asked()
+    found = taken(frames, noise + RIGHT + after, [1000])
+    # noise that begins like a frame of another request is waited for, as it must be
+    assert found == [RIGHT_BODY] or frames.half or noise[2:4] == b"\0\0"
+
+
+@pytest.mark.parametrize("noise", [b"\0", b"\xff", b"\0\7", b"\0\7\0", b"\xff" * 7])
+def test_a_little_noise_before_the_reply_is_passed_over(noise: bytes) -> None:
+    frames = asked()
+    assert frames.feed(noise) is None
+    assert not frames.garbage
+    assert frames.feed(RIGHT) == RIGHT_BODY
+    assert frames.tally.noise == len(noise)
+
+
+def test_nothing_but_strange_bytes_is_garbage() -> None:
+    frames = asked()
+    frames.feed(b"SSH-2.0-Open")
+    assert frames.garbage == b"SSH-2.0-"
+
+
+@given(st.binary(max_size=600), PIECES)
+def test_any_bytes_are_borne_and_none_is_taken_for_a_reply(stream: bytes, pieces: list[int]) -> None:
+    assert [body for body in taken(asked(), stream, pieces) if body[0] == 3 and len(body) != 6] == []
+
+
+@given(st.integers(0, len(RIGHT) - 1), st.integers(1, 255), PIECES)
+def test_a_reply_with_one_wrong_byte_in_its_frame_is_not_taken(
+    place: int, flip: int, pieces: list[int]
+) -> None:
+    wrong = bytearray(RIGHT)
+    wrong[place] ^= flip
+    found = taken(asked(), bytes(wrong), pieces)
+    if place < 9:  # header, function or byte count; behind them are the values, which TCP guards
+        assert not [body for body in found if body[0] == 3]
+
+
+def test_a_second_copy_of_a_reply_is_not_taken() -> None:
+    frames = asked()
+    assert len(taken(frames, RIGHT + RIGHT, [100])) == 1
+    assert frames.tally.stale == 1
+
+
+def test_a_device_may_answer_with_unit_or_transaction_zero_if_its_settings_say_so() -> None:
+    for manners, reply in (
+        (Manners(any_unit=True), frame(1, 0, RIGHT_BODY)),
+        (Manners(any_unit=True), frame(1, 255, RIGHT_BODY)),
+        (Manners(zero_transaction=True), frame(0, 1, RIGHT_BODY)),
+    ):
+        for allowed, expected in ((manners, RIGHT_BODY), (POLITE, None)):
+            frames = TcpFrames()
+            frames.ask(Question(1, b"\x03\0\0\0\2", 4, allowed))
+            assert frames.feed(reply) == expected
