@@ -19,6 +19,10 @@ _HOST: Final = re.compile(
 )
 
 
+_IPV6: Final = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?")
+_WITH_PORT: Final = re.compile(r"([^:\s]+):(\d{1,5})")
+
+
 class Broker(Struct, frozen=True):
     """Where a broker listens, and whether the way there is encrypted."""
 
@@ -31,15 +35,17 @@ def parse_broker(text: str) -> Broker:
     """Read an address; raise ValueError, after ``; `` perhaps with a hint."""
     found = _FORM.fullmatch(text)
     if found is None:
-        raise ValueError('expected an address such as "mqtts://broker.example:8883"')
+        bare = text.strip().strip("/")
+        hint = f'; did you mean "mqtts://{bare}"?' if re.fullmatch(r"[\w.-]+(:\d+)?", bare) else ""
+        raise ValueError(f'expected an address such as "mqtts://broker.example:8883"{hint}')
     scheme = found["scheme"].lower()
     if scheme not in _PORTS:
         raise ValueError(f'unknown scheme "{found["scheme"]}"; write mqtts:// or mqtt://')
     if found["user"]:
         what = "password" if ":" in found["user"] else "user name"
         raise ValueError(f'a {what} stands in this address; write username, and password = "credential:NAME"')
-    if not _HOST.fullmatch(found["host"]):
-        raise ValueError(f'"{found["host"]}" is no host name or address')
+    if flaw := host_flaw(found["host"]):
+        raise ValueError(flaw)
     rest = found["rest"].removesuffix("/")
     port = _PORTS[scheme]
     if rest:
@@ -49,6 +55,24 @@ def parse_broker(text: str) -> Broker:
         if not 1 <= port <= 65535:
             raise ValueError("a port is between 1 and 65535")
     return Broker(found["host"].strip("[]").lower(), port, scheme == "mqtts")
+
+
+def host_flaw(text: str) -> str:
+    """Say why *text* is no host, after ``; `` perhaps with a hint; empty when it is one."""
+    if _HOST.fullmatch(text):
+        parts = text.split(".")
+        is_numeric = all(one.isdigit() for one in parts)
+        if is_numeric and (len(parts) != 4 or any(int(one) > 255 for one in parts)):
+            return f'"{text}" is no address: it has four numbers between 0 and 255'
+        return ""
+    if _IPV6.fullmatch(text):
+        return ""
+    words = f'"{text}" is no host name or address'
+    if (whole := _FORM.fullmatch(text.strip())) and _HOST.fullmatch(whole["host"]):
+        return f'{words}; did you mean "{whole["host"]}"?'
+    if port := _WITH_PORT.fullmatch(text.strip()):
+        return f'{words}; the port is a key of its own: "{port[1]}", and port = {port[2]}'
+    return f'{words}; did you mean "{text.strip()}"?' if _HOST.fullmatch(text.strip()) else words
 
 
 def is_loopback(host: str) -> bool:

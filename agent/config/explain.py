@@ -73,9 +73,15 @@ def _keys(table: Mapping[str, Any], keys: Mapping[str, inspect.Field], path: Pat
         missing = [one for one in missing if f'"{one}"?' not in hint]
         yield Flaw((*path, name), f'unknown key "{name}"', hint, at_key=True)
     for name in missing:
-        yield Flaw(path, f'missing key "{name}"', at_key=True)
+        yield Flaw(path, f'missing key "{name}"', _meaning(keys[name]), at_key=True)
     for name in (one for one in table if one in keys):
         yield from _walk(table[name], keys[name].type, (*path, name))
+
+
+def _meaning(field: inspect.Field) -> str:
+    """Give what its author says of a key, for somebody who has not heard of it."""
+    extra = field.type.extra_json_schema if isinstance(field.type, inspect.Metadata) else None
+    return str((extra or {}).get("description", ""))
 
 
 def _own_rule(value: object, wanted: type[Struct], path: Path) -> list[Flaw]:
@@ -142,7 +148,8 @@ def _walk_union(
             yield from _walk(value, one, path, limits)
             return
     words = list(dict.fromkeys(_word(one) for one in branches))
-    yield Flaw(path, f"expected {' or '.join(words)}, got {kind_of(value)}")
+    hint = next(filter(None, (quotes_hint(value, one) for one in branches)), "")
+    yield Flaw(path, f"expected {' or '.join(words)}, got {kind_of(value)}", hint)
 
 
 def _is_like(value: object, kind: inspect.Type) -> bool:

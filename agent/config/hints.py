@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from msgspec import inspect
 
 _FEW: Final = 16
+_MEANT: Final[dict[str, tuple[str, ...]]] = {
+    "address": ("host", "addr"), "average": ("mean",), "avg": ("mean",), "byteorder": ("byte_order",),
+    "count": ("sum",), "difference": ("delta",), "endian": ("byte_order",), "increase": ("delta",),
+    "interval": ("every",), "ip": ("host",), "latest": ("last",), "newest": ("last",), "period": ("every",),
+    "poll": ("every",), "register": ("addr",), "retention": ("keep",), "slave": ("unit",),
+    "slave-id": ("unit",), "swap": ("byte_order",), "total": ("sum",), "unit-id": ("unit",),
+    "url": ("broker", "source", "host"), "user": ("username",), "word-order": ("byte_order",),
+}  # fmt: skip
 _MEASURE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 _LONG_UNITS: Final = {
     "": "s", "msec": "ms", "millis": "ms", "sec": "s", "secs": "s", "second": "s", "seconds": "s",
     "min": "m", "mins": "m", "minute": "m", "minutes": "m", "hr": "h", "hour": "h", "hours": "h",
     "day": "d", "days": "d", "week": "w", "weeks": "w",
 }  # fmt: skip
+_DAYS: Final = {"y": 365, "yr": 365, "year": 365, "years": 365, "month": 30, "months": 30}
+_DAY_FIRST: Final = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -27,20 +37,28 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
     words = sorted(known)
     folded = {_folded(one): one for one in words}
+    if meant := next((one for one in _MEANT.get(_folded(word), ()) if one in words), ""):
+        return f'did you mean "{meant}"?'
     if near := get_close_matches(_folded(word), folded, n=1):
         return f'did you mean "{folded[near[0]]}"?'
     return f"known: {', '.join(words)}" if 0 < len(words) <= _FEW else ""
 
 
 def name_hint(text: str, pattern: str) -> str:
-    """Give the name most like *text* that *pattern* allows."""
+    """Offer the name most like *text* that *pattern* allows."""
+    made = name_guess(text, pattern)
+    return f'did you mean "{made}"?' if made else ""
+
+
+def name_guess(text: str, pattern: str) -> str:
+    """Give the name most like *text* that *pattern* allows; empty when there is none."""
     import unicodedata
 
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     for joint in ("-", "_"):
         made = re.sub(r"[^a-z0-9]+", joint, plain).strip(joint)
         if re.search(pattern, made):
-            return f'did you mean "{made}"?'
+            return made
     return ""
 
 
@@ -53,6 +71,8 @@ def measure_hint(value: object, wanted: type) -> str:
         units = {one.lower(): one for one in SIZES} | {"": "MB", "k": "kB", "m": "MB", "g": "GB"}
     else:
         units = _LONG_UNITS | {one: one for one in ("ms", "s", "m", "h", "d", "w")}
+        if days := _DAYS.get(found[2].lower()):
+            return f'did you mean "{float(found[1]) * days:.0f}d"?'
     unit = units.get(found[2].lower())
     return f'did you mean "{found[1]}{unit}"?' if unit else ""
 
@@ -69,6 +89,23 @@ def quotes_hint(value: object, kind: inspect.Type) -> str:
         return f"write {value} without quotes" if re.fullmatch(number, value) else ""
     if isinstance(bare, inspect.BoolType) and isinstance(value, str) and value.lower() in ("true", "false"):
         return f"write {value.lower()} without quotes"
+    return _form_hint(value, bare) if isinstance(value, str) else ""
+
+
+def _form_hint(value: str, kind: inspect.Type) -> str:
+    """Write *value* in the form that *kind* has in TOML."""
+    from msgspec import inspect
+
+    match kind:
+        case inspect.ListType() | inspect.VarTupleType():
+            return f'write ["{value}"]'
+        case inspect.StructType():
+            for one in kind.fields:
+                bare = one.type.type if isinstance(one.type, inspect.Metadata) else one.type
+                if isinstance(bare, inspect.LiteralType) and value in bare.values:
+                    return f'write {{ {one.encode_name} = "{value}" }}'
+        case inspect.DateType() if found := _DAY_FIRST.fullmatch(value):
+            return f"write {found[3]}-{int(found[2]):02}-{int(found[1]):02}"
     return ""
 
 

@@ -9,14 +9,15 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agent.config.brokers import host_flaw
 from agent.config.draft import Draft, Where, keys_of
-from agent.config.hints import name_hint, nearest
+from agent.config.hints import name_guess, name_hint, nearest
 from agent.config.profiles import Profile, profile
 from agent.config.report import Fault
 from agent.config.sources import Source
 from agent.config.spans import Path
 from agent.config.tables import DeviceHead, LinkHead
-from agent.config.words import POINT_PATTERN, name_flaw
+from agent.config.words import NAME_PATTERN, POINT_PATTERN, name_flaw
 from agent.core.plan import Link
 from agent.core.point import Point
 
@@ -38,11 +39,18 @@ def compile_links(draft: Draft) -> Links:
     tables = dict(draft.named("link"))
     types = {name: _type(draft, name, table) for name, table in tables.items()}
     broken = {name for name, one in types.items() if one is None}
+    # whoever wrote [device.Main-Meter] means it by "main-meter" elsewhere; the table's name has been noted
+    meant = {
+        name_guess(name, NAME_PATTERN)
+        for section in ("link", "device")
+        for name in draft.names(section)
+        if name_flaw(name)
+    } - {""}
     devices: dict[str, list[Any]] = {name: [] for name in types}
     for name, table in draft.named("device"):
         if name in types:
             draft.fault(("device", name), f'a link is called "{name}" too', at_key=True)
-        made = _device(draft, name, table, types)
+        made = None if table.get("link") in [*meant] else _device(draft, name, table, types)
         link = table.get("link")
         if made is None:
             broken |= {name, link} if isinstance(link, str) else {name}
@@ -58,7 +66,7 @@ def compile_links(draft: Draft) -> Links:
             continue
         links.append(link[0])
         points.update(link[1])
-    return Links(tuple(links), points, frozenset(broken))
+    return Links(tuple(links), points, frozenset(broken | meant))
 
 
 def _type(draft: Draft, name: str, table: Mapping[str, Any]) -> type[Any] | None:
@@ -72,7 +80,7 @@ def _link(
     path: Path = ("link", name)
     is_open = _has_literal_secret(draft, table, path)
     settings = draft.settings(table, driver_type, draft.where(path), head=LinkHead)
-    if settings is None or is_open:
+    if settings is None or is_open or _has_wrong_host(draft, table, path):
         return None
     try:
         driver = replace(settings, name=name, devices=tuple(devices))
@@ -232,6 +240,15 @@ class _Device:
                 self._draft.faults.append(Fault(*self._where_point(name)(()), str(error), at_key=True))
                 return
         self._draft.fault(self._path, message, at_key=True)
+
+
+def _has_wrong_host(draft: Draft, table: Mapping[str, Any], path: Path) -> bool:
+    """Note a host that can be none: it would be found out on the roof, as a device that is silent."""
+    host = table.get("host")
+    flaw, _, hint = (host_flaw(host) if isinstance(host, str) else "").partition("; ")
+    if flaw:
+        draft.fault((*path, "host"), flaw, hint)
+    return bool(flaw)
 
 
 def _has_literal_secret(draft: Draft, value: object, path: Path) -> bool:

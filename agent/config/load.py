@@ -29,7 +29,11 @@ def load(path: Path, *, today: date | None = None) -> Plan:
     """
     files = sources.find(path)
     if not files:
-        raise ConfigError(f"{path}: there is no *.toml in this folder")
+        raise ConfigError(
+            f"{path}: there is no *.toml in this folder; write a site.toml there, or name another folder"
+        )
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such file or folder; name the folder of your *.toml files")
     read = [sources.read(name, file, order) for order, (name, file) in enumerate(files)]
     draft = Draft(read, path if path.is_dir() else path.parent)
     plan = _compile(draft, today)
@@ -40,8 +44,10 @@ def load(path: Path, *, today: date | None = None) -> Plan:
 
 def _compile(draft: Draft, today: date | None) -> Plan | None:
     for name in draft.tables.keys() - tables.SINGLE.keys() - tables.NAMED.keys():
-        message = f'unknown table "{name}"'
-        draft.fault((name,), message, nearest(name, [*tables.SINGLE, *tables.NAMED]), at_key=True)
+        hint = nearest(name, [*tables.SINGLE, *tables.NAMED])
+        draft.fault((name,), f'unknown table "{name}"', hint, at_key=True)
+        if hint.startswith("did you mean"):
+            draft.is_whole = False  # what seems to be missing stands in it
     site = _single(draft, "site", tables.Site)
     clock = _single(draft, "clock", tables.Clock)
     outbox = _single(draft, "outbox", tables.Outbox)

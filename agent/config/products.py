@@ -14,10 +14,11 @@ from msgspec import Struct
 
 from agent.config import tables
 from agent.config.draft import Draft
-from agent.config.hints import nearest
+from agent.config.hints import measure_hint, nearest
 from agent.config.links import Links
 from agent.config.spans import Path
 from agent.config.widths import width
+from agent.core.duration import Duration
 from agent.core.point import Kind, Point, Scope
 from agent.core.product import Privacy, Product, Statistic
 from agent.core.step import Step
@@ -87,6 +88,7 @@ class _Product:
         # what is right is checked on although a key is wrong; nothing is said of what depends on that key
         self._written, self._bad = draft.salvage(table, tables.Product, self._path, {"from": ["?"]})
         self._links = links
+        self._all_found = True
 
     def make(self, shared: Mapping[str, list[Placed]]) -> Product | None:
         """Give the compiled product; None, and faults noted, when there are any."""
@@ -95,7 +97,7 @@ class _Product:
         seconds = self._window(placed)
         self._check_privacy(points)
         published = self._published(points, placed)
-        if self._written.window and published is not None:
+        if self._written.window and published is not None and self._all_found:
             self._check_statistics(published)
         if len(self._draft.faults) > self._before or published is None or not points:
             return None
@@ -122,6 +124,7 @@ class _Product:
         for index, wish in enumerate(() if "from" in self._bad else self._written.from_):
             matching = {name: one for name, one in self._links.points.items() if _matches(wish, one)}
             if not matching:
+                self._all_found = False  # what else is said of its points would be half of the truth
                 self._refuse_wish(index, wish)
             found.update(matching)
         return tuple(found.values())
@@ -172,7 +175,7 @@ class _Product:
         try:
             width(written.window)
         except ValueError as error:
-            self._draft.fault(path, str(error))
+            self._draft.fault(path, str(error), _window_hint(written.window))
             return Placed(WINDOW, None, path)
         kind = self._draft.plugin("step", WINDOW, path)
         keys = {"length": "window", "statistics": "statistics", "late": "late", "coverage": "coverage"}
@@ -258,6 +261,12 @@ class _Product:
             if one not in SUPPRESSIBLE:
                 allowed = " and ".join(SUPPRESSIBLE)
                 self._fault("statistics", f'"{one}" cannot be suppressed; only {allowed} can', "", index)
+
+
+def _window_hint(text: str) -> str:
+    """Give the width that somebody meant who wrote ``15`` or ``15 min``."""
+    meant = measure_hint(f"{text}m" if text.isdigit() else text, Duration)
+    return "" if f'"{text}"' in meant else meant
 
 
 def is_personal(point: Point) -> bool:

@@ -23,6 +23,11 @@ _SECRETS: Final = (
 )
 
 
+_WIDE: Final = 79  # of a terminal
+_LONGEST: Final = 200  # of a line that is shown
+_BEFORE: Final = 40  # of what is shown of a longer one before the spot
+
+
 class Fault(Struct, frozen=True):
     """One thing that a person has to change.
 
@@ -75,18 +80,35 @@ def _frame(fault: Fault) -> str:
     spot = fault.spot()
     if spot is None:
         hint = f"; {fault.hint}" if fault.hint else ""
-        return f"{fault.source.name}: {fault.message}{hint}"
+        return printable(f"{fault.source.name}: {fault.message}{hint}")
     line = _line(fault.source.text.split("\n"), spot)
     secrets = _secrets(line)
-    line, message, hint = (_masked(text, secrets) for text in (line, fault.message, fault.hint))
+    line, message, hint = (printable(_masked(one, secrets)) for one in (line, fault.message, fault.hint))
     gutter = " " * len(str(spot.line))
+    line, column = _cut(line, spot.column)
     # a tab above stays a tab below, or the mark would stand elsewhere
-    indent = "".join("\t" if one == "\t" else " " for one in line[: spot.column - 1])
-    mark = f"{indent}{'^' * spot.length} {hint}".rstrip()
+    indent = "".join("\t" if one == "\t" else " " for one in line[: column - 1])
+    mark = f"{gutter} | {indent}{'^' * min(spot.length, max(1, len(line) - column + 1))}"
+    # a hint that would leave a narrow terminal stands in a line of its own
+    fits = len(mark) + 1 + len(hint) <= _WIDE
+    tail = "" if not hint else f" {hint}" if fits else f"\n{gutter} = {hint}"
     return (
         f"{fault.source.name}:{spot.line}:{spot.column}: {message}\n"
-        f"{gutter} |\n{spot.line} | {line}\n{gutter} | {mark}"
+        f"{gutter} |\n{spot.line} | {line}\n{mark}{tail}"
     )
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey instead of show; tabs and ends of lines stay."""
+    return "".join(one if one.isprintable() or one in "\t\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def _cut(line: str, column: int) -> tuple[str, int]:
+    """Shorten a very long line to what stands around *column*; give the column in what is left."""
+    if len(line) <= _LONGEST:
+        return line, column
+    begin = max(0, column - 1 - _BEFORE)
+    return line[begin : begin + 2 * _BEFORE], column - begin
 
 
 def _line(lines: Sequence[str], spot: Span) -> str:

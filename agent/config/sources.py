@@ -18,6 +18,11 @@ DROP_INS: Final = "site.d"
 _AT: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _DOUBLE: Final = re.compile(r"Cannot declare \((.*?),?\) twice")
 _BARE_TEXT: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*([^\s#=\"'\[{][^#=\"'\[{]*)")
+_KEY: Final = re.compile(r"\s*([\w.\"'-]+?)\s*=")
+_NO_EQUALS: Final = re.compile(r"\s*([\w-]+)\s*(?::|\s)\s*([^\s#].*?)\s*(?:#.*)?")
+_CURLY: Final = str.maketrans(
+    dict.fromkeys("“”„‟″", '"') | dict.fromkeys("‘’‚′", "'")  # noqa: RUF001 - those of word processors
+)
 
 
 class Source:
@@ -100,7 +105,26 @@ def _explained(message: str, text: str) -> tuple[str, str, Span]:
         name = ".".join(part.strip(" '\"") for part in double[1].split(","))
         column = len(whole) - len(whole.lstrip()) + 1
         return (f"table [{name}] stands twice", "", Span(line, column, max(1, len(whole.strip()))))
-    hint = ""
-    if bare := _BARE_TEXT.match(whole):
-        hint = f'text stands in quotes: "{bare[1].strip()}"'
+    if message == "Cannot overwrite a value" and (key := _KEY.match(whole)):
+        return (f'key "{key[1]}" stands twice', "take one away", Span(line, key.start(1) + 1, len(key[1])))
+    hint = _meant(message, whole, column)
     return (f"not TOML: {message[:1].lower()}{message[1:]}", hint, Span(line, column, 1))
+
+
+def _meant(message: str, line: str, column: int) -> str:  # noqa: PLR0911 - one for each mistake
+    """Guess how *line*, which is no TOML from *column* on, was meant."""
+    straight = line.translate(_CURLY)
+    if straight != line:
+        return f"use straight quotes: {straight.strip()}"
+    if line[column - 1 : column] in (";", ","):
+        return f'take away "{line[column - 1]}"'
+    if message.startswith("Expected ']' at the end of a table"):
+        name = line.strip().lstrip("[").partition("#")[0].partition("]")[0].strip()
+        return f"write [{name.replace(' ', '-')}]"
+    if message.startswith("Expected '='") and (pair := _NO_EQUALS.fullmatch(line)):
+        return f"write {pair[1]} = {pair[2]}"
+    if message.startswith("Illegal character '\\n'") and line.count('"') % 2:
+        return "the closing quote is missing"
+    if bare := _BARE_TEXT.match(line):
+        return f'text stands in quotes: "{bare[1].strip()}"'
+    return ""
