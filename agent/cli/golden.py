@@ -117,7 +117,7 @@ def profile_file(name: str, folder: Path | None) -> Path:
 
 def verdict(one: Subject) -> Verdict:
     """Compile the profile and run its cases; raise ConfigError with the report if it does not compile."""
-    device = _device(one)
+    device = compiled(one)
     if one.golden is None:
         missing = f"it has no cases: write {GOLDEN}/{one.name}.toml with raw words and what they mean"
         return Verdict(one.name, len(device.points), 0, (missing,))
@@ -132,7 +132,8 @@ def verdict(one: Subject) -> Verdict:
     return Verdict(one.name, len(device.points), len(cases), tuple(failures))
 
 
-def _device(one: Subject) -> Any:  # noqa: ANN401 - the settings of whatever driver speaks its protocol
+def compiled(one: Subject) -> Any:  # noqa: ANN401 - the settings of whatever driver speaks its protocol
+    """Give a device of this profile, as the configuration compiler makes it; raise ConfigError."""
     from agent.config.load import load
 
     link = _LINKS.get(str(one.about.get("protocol", "")))

@@ -86,9 +86,9 @@ def test_a_profile_with_a_wrong_fact_fails(own: Path, old: str, new: str, said: 
 
 def test_a_point_that_no_case_covers_fails(own: Path, capsys: Screen) -> None:
     with own.open("a", encoding="utf-8") as file:
-        file.write("\n[point.power_factor]\naddr = 0x5B3A\n")
+        file.write("\n[point.apparent_power]\naddr = 0x5B24\n")
     assert main(["profile", "test", str(own)]) == 1
-    assert "no case covers power_factor" in capsys.readouterr().out
+    assert "no case covers apparent_power" in capsys.readouterr().out
 
 
 def test_a_profile_without_cases_fails(own: Path, capsys: Screen) -> None:

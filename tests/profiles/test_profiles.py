@@ -1,8 +1,8 @@
-"""Every profile compiles, and turns golden registers into the expected values."""
+"""Every profile compiles, turns golden words into the expected values, and speaks the common words."""
 
 from __future__ import annotations
 
-import tempfile
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -10,108 +10,148 @@ from typing import Any
 
 import pytest
 
-from agent.config.load import load
-from agent.core.units import UNITS
+from agent.cli.golden import Subject, compiled, subject, verdict
+from agent.core.point import Kind
+from agent.core.units import commensurable, known
 from agent.resources import resource
 from drivers.modbus.device import ModbusDevice
-from drivers.modbus.plan import Block
-from drivers.modbus.reader import Outcome, Reader
-from drivers.modbus.request import Answer
-from drivers.modbus_tcp import ModbusTcp
-from tests.virtual import VirtualClock
+from drivers.modbus.identify import checks
+from drivers.modbus.point import BIT_TABLES, WORDS
 
 HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "technician" / "profiles.md"
 SHIPPED = Path(str(resource("config/profiles")))
-PROFILES = sorted(path.relative_to(SHIPPED).as_posix() for path in SHIPPED.glob("*/*.toml"))
-SITE = """
-[site]
-city = "vaasa"
-id = "library"
-gateway = "gw1"
-timezone = "Europe/Helsinki"
-[link.room]
-driver = "modbus-tcp"
-host = "10.0.0.1"
-[device.it]
-link = "room"
-profile = "{profile}"
-"""
-
-
-def loaded(name: str) -> dict[str, Any]:
-    return tomllib.loads((SHIPPED / name).read_text("utf-8"))
+PROFILES = sorted(
+    path.relative_to(SHIPPED).as_posix().removesuffix(".toml") for path in SHIPPED.glob("*/*.toml")
+)
+SINGLE_READ = {"keba/p30", "webasto/next", "vestel/evc04"}  # devices that want one request for each value
 
 
 @cache
-def compiled(name: str) -> ModbusDevice:
-    """Give a device of this profile, as the configuration compiler makes it."""
-    with tempfile.TemporaryDirectory() as folder:
-        site = Path(folder) / "site.toml"
-        site.write_text(SITE.format(profile=name.removesuffix(".toml")), "utf-8")
-        (link,) = load(site).links
-    assert isinstance(link.driver, ModbusTcp)
-    (device,) = link.driver.devices
-    assert isinstance(device, ModbusDevice)
-    return device
+def found(name: str) -> Subject:
+    return subject(name)
 
 
-def reader(device: ModbusDevice) -> Reader:
-    class Nobody:
-        async def ask(self, *_: object) -> Answer:
-            raise AssertionError("golden words are not asked for")
+@cache
+def loaded(name: str) -> dict[str, Any]:
+    return tomllib.loads((SHIPPED / f"{name}.toml").read_text("utf-8"))
 
-    return Reader(device, Nobody(), VirtualClock(), timeout=1.0)
+
+@cache
+def device(name: str) -> ModbusDevice:
+    made = compiled(found(name))
+    assert isinstance(made, ModbusDevice)
+    return made
+
+
+def table_of_page(mark: str) -> list[list[str]]:
+    """Give the rows between two marks of the page, without head, backticks and rule."""
+    text = PAGE.read_text("utf-8").partition(f"<!-- {mark} -->")[2].partition(f"<!-- /{mark} -->")[0]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in text.strip().splitlines()]
+    return rows[2:]
+
+
+def stem(point: str) -> str:
+    return re.sub(r"_l[123]$", "", point)
+
+
+def test_there_are_thirty_families_at_least() -> None:
+    assert len(PROFILES) >= 30
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_a_profile_has_a_golden_file(name: str) -> None:
-    assert (HERE / name).is_file(), f"write tests/profiles/{name}: raw words and expected values"
+def test_golden_words_become_the_expected_values(name: str) -> None:
+    assert found(name).golden == HERE / f"{name}.toml"
+    one = verdict(found(name))
+    assert not one.failures
+    assert one.cases
 
 
 @pytest.mark.parametrize(
     "path", sorted(HERE.glob("*/*.toml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
 )
 def test_a_golden_file_belongs_to_a_profile(path: Path) -> None:
-    assert path.relative_to(HERE).as_posix() in PROFILES
+    assert path.relative_to(HERE).as_posix().removesuffix(".toml") in PROFILES
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_golden_words_become_the_expected_values(name: str) -> None:
-    device = compiled(name)
-    known = reader(device)
-    seen: set[str] = set()
-    for case in tomllib.loads((HERE / name).read_text("utf-8"))["case"]:
-        got: dict[str, object] = {}
-        for golden in case["blocks"]:
-            data = b"".join(word.to_bytes(2, "big") for word in golden["words"])
-            start, size = golden["addr"], len(golden["words"])
-            spans = tuple(
-                span
-                for span in (device.span(one, point) for one, point in device.points.items())
-                if span.table == golden["table"] and start <= span.start and span.end <= start + size
-            )
-            outcome = Outcome(Block(golden["table"], start, size, spans), Answer(data, 1.0))
-            for sample in known.samples(outcome):
-                point = sample.point.removeprefix("it.")
-                got[point] = sample.why if sample.value is None else pytest.approx(sample.value, rel=1e-6)
-        assert case["expected"] == got, case["what"]
-        seen |= got.keys()
-    assert seen == device.points.keys(), "every point of a profile is in its golden file"
+def test_a_profile_whose_addresses_are_all_off_by_one_fails(name: str) -> None:
+    off = re.sub(
+        r"(?m)^addr = (\S+)$", lambda match: f"addr = {int(match[1], 0) + 1}", found(name).text
+    ).replace('addressing = "one"', "")
+    one = verdict(Subject(name, off, found(name).golden, found(name).about))
+    assert one.failures
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_a_profile_names_itself_its_sources_and_known_units(name: str) -> None:
-    about, device = loaded(name)["profile"], compiled(name)
-    assert about["id"] == name.removesuffix(".toml")
-    assert len(about["sources"]) >= 2, "a fact needs two independent sources"
+def test_a_profile_names_itself_its_sources_and_its_protocol(name: str) -> None:
+    about = loaded(name)["profile"]
+    assert about["id"] == name
     assert about["protocol"] == "modbus"
-    for point in device.points.values():
-        assert point.unit in UNITS
-        assert point.quantity
+    assert about["verified"]
+    assert len(set(about["sources"])) >= 2 or about["unconfirmed"] is True, "a fact needs two sources"
 
 
 @pytest.mark.parametrize("name", PROFILES)
+def test_points_speak_the_common_words(name: str) -> None:
+    words = {row[0]: (row[1], row[2]) for row in table_of_page("names")}
+    for one, point in device(name).points.items():
+        quantity, unit = words[stem(one)]
+        assert point.quantity == quantity, one
+        assert known(point.unit), one
+        assert commensurable(point.unit, unit), one
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_kinds_fit_what_is_measured(name: str) -> None:
+    for one, point in device(name).points.items():
+        is_energy = point.quantity.startswith("active_energy")
+        is_state = point.quantity == "operating_state"
+        wanted = Kind.COUNTER if is_energy else Kind.STATE if is_state else Kind.GAUGE
+        assert point.kind is wanted, one
+        assert is_state or point.resolution, f"{one} would be published with all its digits"
+        assert not is_energy or point.minimum == 0, one
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_register_is_used_by_two_points_and_none_is_cut_in_two(name: str) -> None:
+    owner: dict[tuple[str, int], str] = {}
+    for one, point in device(name).points.items():
+        table, start = point.place(device(name).addressing)
+        if point.bit is not None or table in BIT_TABLES or point.scale_addr is not None:
+            continue
+        for register in range(start, start + WORDS[point.type]):
+            assert owner.setdefault((table, register), one) == one, f"{one} overlaps {owner[table, register]}"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_phases_follow_each_other_at_even_steps(name: str) -> None:
+    places = {one: point.place(device(name).addressing)[1] for one, point in device(name).points.items()}
+    for one in places:
+        if one.endswith("_l1"):
+            first, second, third = (places[f"{stem(one)}_l{phase}"] for phase in (1, 2, 3))
+            assert third - second == second - first > 0, one
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_what_identifies_a_device_can_be_asked(name: str) -> None:
+    for check in checks(loaded(name).get("identify", {})):
+        assert 1 <= check.count <= 32
+
+
+@pytest.mark.parametrize("name", sorted({*PROFILES} - SINGLE_READ))
 def test_a_profile_is_read_in_a_handful_of_requests(name: str) -> None:
-    blocks = compiled(name).blocks()
-    assert len(blocks) <= 3
-    assert all(block.size <= compiled(name).max_block for block in blocks)
+    blocks = device(name).blocks()
+    assert len(blocks) <= 8
+    assert all(block.size <= device(name).max_block for block in blocks)
+
+
+def test_the_page_lists_every_profile_and_what_is_unconfirmed() -> None:
+    rows = {row[0]: row for row in table_of_page("profiles")}
+    assert [*rows] == PROFILES
+    for name, (_, what, points, marked) in rows.items():
+        about, count = loaded(name)["profile"], len(loaded(name)["point"])
+        alone = [one for one, point in loaded(name)["point"].items() if point.get("unconfirmed")]
+        short = ", ".join(alone) if len(alone) <= 3 else f"{len(alone)} of them"
+        assert what == f"{about['vendor']} {about['model']}"
+        assert (points, marked) == (str(count), "all" if about.get("unconfirmed") else short)
