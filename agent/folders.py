@@ -1,4 +1,4 @@
-"""Where things lie on this computer: as systemd says, or at the places it would choose."""
+"""Where things lie on this computer: as systemd or the command line says, else where systemd would."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from pathlib import Path
 def config_folder() -> Path:
     """Give the folder of ``*.toml`` files: ``$CONFIGURATION_DIRECTORY`` or ``/etc/citygate``."""
     return _folder("CONFIGURATION_DIRECTORY", "/etc/citygate")
+
+
+def look_beside(path: Path) -> None:
+    """Take *path*, a folder or a file in one, for the configuration: its ``credentials/`` holds from now on.
+
+    For a process as a whole, before anything is read: what looks for a credential does so much later, and
+    the credentials of ``/etc/citygate`` must not answer for another site's.
+    """
+    folder = path if path.is_dir() else path.parent
+    os.environ["CONFIGURATION_DIRECTORY"] = str(folder.absolute())
 
 
 def state_folder() -> Path:

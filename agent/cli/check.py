@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from agent.cli import options
 from agent.cli.plan import bus_share, polls_of
-from agent.cli.screen import size, span, table
+from agent.cli.screen import sentence, size, span, table
 from agent.cli.volume import DAY, MONTH, Volume, volumes
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def _polled(plan: Plan) -> str:
         if (share := bus_share(polls_of(link)))
     ]
     heads = ("device", "link", "driver", "points", "every", "requests")
+    if not rows:
+        return "What will be polled\n  Nothing: no [device.NAME] names a link."
     return "\n".join(["What will be polled", table(heads, rows), *busy])
 
 
@@ -110,8 +112,16 @@ def _leaves(plan: Plan) -> str:
     rows = [_route(route, products[route.product]) for route in plan.routes]
     if not rows:
         return "What will leave\n  Nothing: no grant shares a product with a recipient."
-    owner = f" (owner: {plan.owner}{f', {plan.contact}' if plan.contact else ''})" if plan.owner else ""
-    return f"What will leave{owner}\n{table(heads, rows)}"
+    note = "keep: how long the recipient may keep it. until: the last day of the grant. Samples never leave."
+    return "\n".join(["What will leave", *_owner(plan), table(heads, rows), sentence(note)])
+
+
+def _owner(plan: Plan) -> list[str]:
+    """Say who decides, and who can be asked."""
+    if not plan.owner:
+        return [sentence("Nobody is named who decides this: write [owner] into sharing.toml.")]
+    asked = [one for one in (plan.contact, plan.dpo and f"data protection officer {plan.dpo}") if one]
+    return [sentence(f"Decided by {', '.join([plan.owner, *asked])}.")]
 
 
 def _route(route: Route, product: Product) -> list[str]:
@@ -152,10 +162,11 @@ def _recipients(plan: Plan) -> str:
     brokers = {one.name: f"{one.host}:{one.port}{' TLS' if one.tls else ''}" for one in plan.recipients}
     rows = [[one.recipient, brokers[one.recipient], *_forecast(one)] for one in volumes(plan)]
     note = (
-        f"  MQTT packets without TCP and TLS; {span(plan.outbox.keep)} and at most {size(plan.outbox.cap)}"
-        " are kept here; events come on top"
+        "Counted: windows, as MQTT packets without TCP and TLS; events come on top. What waits for a broker"
+        f" is held until the grant's keep is over, in at most {size(plan.outbox.cap)} of disk; what was"
+        f" delivered stays here as the ledger for {span(plan.outbox.keep)}."
     )
-    return "\n".join(["Per recipient", table(heads, rows), note])
+    return "\n".join(["Per recipient", table(heads, rows), sentence(note)])
 
 
 def _forecast(one: Volume) -> tuple[str, str, str, str]:
@@ -171,7 +182,7 @@ def _forecast(one: Volume) -> tuple[str, str, str, str]:
 
 
 def _warnings(plan: Plan) -> str:
-    return "\n".join(["Warnings", *(f"  {one}" for one in plan.warnings)]) if plan.warnings else ""
+    return "\n".join(["Warnings", *map(sentence, plan.warnings)]) if plan.warnings else ""
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:
@@ -180,6 +191,7 @@ def _as_json(plan: Plan) -> dict[str, Any]:
     products = {one.id: one for one in plan.products}
     return {
         "place": to_builtins(plan.place),
+        "owner": {"name": plan.owner, "contact": plan.contact, "dpo": plan.dpo},
         "policy": plan.policy,
         "polled": [to_builtins(one) for link in plan.links for one in polled(link)],
         "leaves": [

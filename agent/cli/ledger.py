@@ -1,12 +1,13 @@
 """Show what left, byte for byte; verify that it is unaltered; match it with what the city kept.
 
-Reads the outbox beside a running gateway and changes nothing. --since and --until are dates, UTC times or
-spans ago: 2026-11-21, 2026-11-21T20:00:00Z, 2h.
+Reads the outbox beside a running gateway and changes nothing. It lies where [outbox] path of the
+configuration says, else in the state folder; --state names another folder, or a copy of the file.
+--since and --until are dates, UTC times or spans ago: 2026-11-21, 2026-11-21T20:00:00Z, 2h.
 
 For example:
   citygate ledger show --last 5
   citygate ledger show --product energy --since 2h --bodies
-  citygate ledger verify
+  citygate ledger verify --config ./site
   citygate ledger export --since 2026-11-01 > november.jsonl
   citygate ledger match received.jsonl     files of the city: bodies, or mosquitto_sub -v lines
 """
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import options
-from agent.cli.screen import size, table
+from agent.cli.screen import blocks, printable, size
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError
+from agent.folders import state_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -42,11 +44,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("match", "compare files of the city with what left; 1 if something is unknown"),
     ):
         way = ways.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        options.state(way)
+        options.config(way)
+        way.add_argument("--state", metavar="DIR", type=Path, help="folder of the outbox, or the file itself")
         if name in {"show", "export"}:
             _add_filters(way)
         if name == "show":
-            way.add_argument("--last", type=int, metavar="N", default=20, help="the newest N (default: 20)")
+            way.add_argument(
+                "--last", type=_number, metavar="N", default=20, help="the newest N (default: 20)"
+            )
             way.add_argument("--bodies", action="store_true", help="print each message's body too")
         if name == "match":
             way.add_argument("files", metavar="FILE", nargs="+", type=Path, help="what the city kept")
@@ -56,9 +61,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do one of the four."""
-    path = args.state if args.state.is_file() else args.state / _FILE
+    path = _place(args)
     ways = {"show": _show, "verify": _verify, "export": _export, "match": _match}
     return ways[args.way](path, args)
+
+
+def _place(args: argparse.Namespace) -> Path:
+    """Find the outbox: where the command line says, else the configuration, else in the state folder."""
+    from agent.config.load import outbox_folder
+
+    place = args.state or Path(outbox_folder(args.folder) or state_folder())
+    return place if place.is_file() else place / _FILE
 
 
 def moment(text: str, now: float) -> float:
@@ -74,6 +87,12 @@ def moment(text: str, now: float) -> float:
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
+def _number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ConfigError(f'--last: "{text}" is no whole number above 0')
+    return int(text)
+
+
 def _add_filters(way: argparse.ArgumentParser) -> None:
     way.add_argument("--product", metavar="NAME", help="only this product")
     way.add_argument("--recipient", metavar="NAME", help="only what went to this recipient")
@@ -87,6 +106,20 @@ def _filters(args: argparse.Namespace) -> dict[str, Any]:
     return {"product": args.product, "recipient": args.recipient, **times}
 
 
+def _nothing(path: Path, args: argparse.Namespace) -> str:
+    """Say why nothing is listed: a name that the ledger does not know, or nothing of that time."""
+    from agent.outbox.ledger import rows
+
+    known = {(one.product, one.recipient) for one in rows(path, limit=1000)}
+    for name, given, names in (
+        ("product", args.product, {one for one, _ in known}),
+        ("recipient", args.recipient, {one for _, one in known}),
+    ):
+        if given is not None and given not in names:
+            return f'no message of {name} "{given}" is here; of: {", ".join(sorted(names)) or "none"}'
+    return "no message of that time is here" if args.since or args.until else "no message has left yet"
+
+
 def _show(path: Path, args: argparse.Namespace) -> int:
     from agent.outbox.ledger import rows
 
@@ -97,12 +130,15 @@ def _show(path: Path, args: argparse.Namespace) -> int:
         print(json.dumps([_as_json(one) for one in found], indent=2))
         return 0
     heads = ("made (UTC)", "recipient", "product", "message", "kind", "bytes", "state")
-    lines = table(heads, [_line(one) for one in found]).splitlines()
-    print(lines[0])
-    for number, line in enumerate(lines[1:]):
-        print(line)
-        if args.bodies and found and (body := found[number].body) is not None:
-            print(f"    {body.decode(errors='replace')}")
+    if not found:
+        print(_nothing(path, args), file=sys.stderr)
+        return 0
+    top, *lines = blocks(heads, [_line(one) for one in found])
+    print("\n".join(top))
+    for row, block in zip(found, lines, strict=True):
+        print("\n".join(block))
+        if args.bodies and row.body is not None:
+            print(f"    {printable(row.body.decode(errors='replace'))}")
     return 0
 
 

@@ -64,9 +64,11 @@ def parser_of(name: str) -> tuple[Command, argparse.ArgumentParser]:
     """Import the command called *name* and give it with its parser."""
     import argparse
 
+    from agent.cli.parser import Parser
+
     command = cast("Command", import_module(f"agent.cli.{name}{'_' if iskeyword(name) else ''}"))
     text, _, examples = command.__doc__.partition("\nFor example:\n")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"citygate {name}",
         description=text.strip(),
         epilog=f"examples:\n{examples.rstrip()}",

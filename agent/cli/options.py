@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.folders import config_folder, control_socket, state_folder
+from agent.folders import config_folder, control_socket, look_beside, state_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -17,9 +17,9 @@ def folder(parser: argparse.ArgumentParser) -> None:
         "folder",
         metavar="DIR",
         nargs="?",
-        type=Path,
+        type=_chosen,
         default=config_folder(),
-        help="folder of *.toml files, or one such file (default: %(default)s)",
+        help="folder of *.toml files and credentials/, or one such file (default: %(default)s)",
     )
 
 
@@ -29,9 +29,9 @@ def config(parser: argparse.ArgumentParser) -> None:
         "--config",
         metavar="DIR",
         dest="folder",
-        type=Path,
+        type=_chosen,
         default=config_folder(),
-        help="folder of *.toml files, or one such file (default: %(default)s)",
+        help="folder of *.toml files and credentials/, or one such file (default: %(default)s)",
     )
 
 
@@ -47,14 +47,21 @@ def socket(parser: argparse.ArgumentParser) -> None:
 
 
 def state(parser: argparse.ArgumentParser) -> None:
-    """Add --state DIR: where the outbox lies."""
+    """Add --state DIR: where the outbox lies, when the configuration does not say so."""
     parser.add_argument(
         "--state",
         metavar="DIR",
         type=Path,
         default=state_folder(),
-        help="folder of the outbox (default: %(default)s)",
+        help="folder of the outbox, unless [outbox] path names one (default: %(default)s)",
     )
+
+
+def _chosen(text: str) -> Path:
+    """Take DIR for all that lies beside the files: a credential is looked for there, and nowhere else."""
+    path = Path(text)
+    look_beside(path)
+    return path
 
 
 def json(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import options
-from agent.cli.screen import figure, size, span, table
+from agent.cli.screen import figure, sentence, size, span, table, wrapped
 
 if TYPE_CHECKING:
     import argparse
@@ -93,20 +93,24 @@ def _gateway(found: Object) -> list[str]:
     waiting = ", windows wait for it" if clock["waiting"] else ""
     return [
         f"{found['place']}  {found['state']}  citygate {found['software']}, up {span(found['runs_s'])}",
-        f"  {found['sentence']}",
-        f"  clock {clock['utc']} ({synced}{waiting}); policy {found['policy']} since {found['loaded']}; "
-        f"memory {found['rss_mb']:.0f} MB",
-        *(f"  warning: {one}" for one in found["warnings"]),
+        sentence(found["sentence"]),
+        wrapped(
+            [
+                f"clock {clock['utc']} ({synced}{waiting})",
+                f"policy {found['policy']} since {found['loaded']}",
+                f"memory {found['rss_mb']:.0f} MB",
+            ]
+        ),
+        *(sentence(f"warning: {one}") for one in found["warnings"]),
     ]
 
 
 def _links(found: Object) -> list[str]:
     lines = []
     for link in found["links"]:
-        figures = "  ".join(
-            f"{name} {_short(value)}" for name, value in link["figures"].items() if value != ""
-        )
-        lines.append(f"link {link['name']} ({link['driver']}): {link['state']}  {figures}".rstrip())
+        lines.append(f"link {link['name']} ({link['driver']}): {link['state']}")
+        figures = [f"{name} {_short(value)}" for name, value in link["figures"].items() if value != ""]
+        lines += [wrapped(figures)] if figures else []
         rows = [
             [
                 one["name"],
@@ -144,7 +148,7 @@ def _product(recipient: Object, route: str) -> str:
 
 
 def _todo(steps: list[str]) -> list[str]:
-    return ["Next:", *(f"  {one}" for one in steps)] if steps else ["All is well."]
+    return ["Next:", *map(sentence, steps)] if steps else ["All is well."]
 
 
 def _short(value: float | str) -> str:

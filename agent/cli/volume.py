@@ -35,8 +35,9 @@ _FITS: Final[dict[Kind, frozenset[Statistic]]] = {
 
 
 class Volume(Struct, frozen=True, kw_only=True):
-    """What one recipient gets: per day, and ``held``: seconds of outage that the outbox's cap holds.
+    """What one recipient gets: per day, and ``held``: seconds of outage that are held here.
 
+    That is as long as the outbox's cap lasts, and no longer than the grants let a message wait.
     ``wire`` is bytes of MQTT packets a day, without TCP and TLS. ``drain`` is the seconds that it takes to
     deliver a full outbox afterwards at the allowed rate; 0 when there is no limit. None: nothing is regular.
     """
@@ -58,11 +59,18 @@ def volumes(plan: Plan) -> list[Volume]:
             recipient=one.name,
             messages=traffic[one.name][0],
             wire=traffic[one.name][1],
-            held=held,
-            drain=_drain(traffic[one.name][0], held, one.rate),
+            held=(mine := _held(plan, one.name, held)),
+            drain=_drain(traffic[one.name][0], mine, one.rate),
         )
         for one in plan.recipients
     ]
+
+
+def _held(plan: Plan, recipient: str, cap: float | None) -> float | None:
+    """Give the shorter of *cap* and the longest time that a grant lets this recipient's windows wait."""
+    windowed = {one.id for one in plan.products if one.window}
+    keeps = [one.keep for one in plan.routes if one.recipient == recipient and one.product in windowed]
+    return None if cap is None or not keeps else min(cap, *keeps)
 
 
 def wire_size(message: Message) -> int:

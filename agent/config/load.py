@@ -42,6 +42,17 @@ def load(path: Path, *, today: date | None = None) -> Plan:
     return plan
 
 
+def outbox_folder(path: Path) -> str:
+    """Give ``[outbox] path`` as the files at *path* say it; empty when they do not, whatever else they say.
+
+    For commands that look at the outbox: a fault elsewhere in the files must not hide what has left.
+    """
+    read = [sources.read(name, file, order) for order, (name, file) in enumerate(sources.find(path))]
+    table = Draft(read, path).tables.get("outbox")
+    found = table.get("path") if isinstance(table, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def _compile(draft: Draft, today: date | None) -> Plan | None:
     for name in draft.tables.keys() - tables.SINGLE.keys() - tables.NAMED.keys():
         hint = nearest(name, [*tables.SINGLE, *tables.NAMED])

@@ -51,6 +51,14 @@ until = 2030-12-31
 """
 
 
+@pytest.fixture(autouse=True)
+def usual_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no command of one test tell the next where the configuration lies."""
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", "/etc/citygate")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def lay(folder: Path, port: int = 502) -> Path:
     """Write the site into *folder*."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from agent.cli.main import main
 from agent.cli.volume import DAY, MONTH, sample_messages, volumes, wire_size
 from agent.config.load import load
+from agent.config.secrets import secret
 from agent.registry import plugin
 
 Screen = pytest.CaptureFixture[str]
@@ -72,6 +74,42 @@ def test_what_is_held_is_drained_at_four_fifths_of_the_rate(site: Path) -> None:
     [one] = volumes(plan)
     assert one.held is not None
     assert one.drain == pytest.approx(96 * one.held / DAY / (0.8 * plan.recipients[0].rate - 96 / DAY))
+
+
+def test_no_longer_is_held_than_the_grant_lets_a_message_wait(site: Path) -> None:
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('"400d"', '"2d"'))
+    [one] = volumes(load(site))
+    assert one.held == 2 * DAY
+
+
+def test_it_says_who_decides_or_that_nobody_does(site: Path, capsys: Screen) -> None:
+    assert main(["check", str(site)]) == 0
+    assert "Decided by City of Vaasa, data@vaasa.example." in capsys.readouterr().out
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text[text.index("[product") :])
+    assert main(["check", str(site)]) == 0
+    assert "Nobody is named who decides this" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [("check", "{site}"), ("read", "--config", "{site}")])
+def test_a_credential_is_looked_for_beside_the_files_that_were_named(
+    words: tuple[str, ...], site: Path, capsys: Screen
+) -> None:
+    text = (site / "sharing.toml").read_text()
+    login = 'username = "gw1"\npassword = "credential:broker"\n'
+    (site / "sharing.toml").write_text(text.replace("\n[grant", f"{login}\n[grant"))
+    said = f'credential "broker" is missing: put it into {site}/credentials'
+    main([one.format(site=site) for one in words])
+    assert os.environ["CONFIGURATION_DIRECTORY"] == str(site)
+    assert (said in capsys.readouterr().out) == (words[0] == "check")
+    (site / "credentials").mkdir()
+    (site / "credentials" / "broker").write_text("secret")
+    (site / "credentials" / "broker").chmod(0o600)
+    assert main(["check", str(site / "sharing.toml"), "--json"]) == 2  # one file alone has no [site]
+    assert secret("credential:broker") == "secret"
+    assert main(["check", str(site)]) == 0
+    assert "Warnings" not in capsys.readouterr().out
 
 
 def test_the_plan_names_requests_and_their_points(site: Path, capsys: Screen) -> None:

@@ -107,6 +107,32 @@ def test_what_was_exported_matches_and_a_stranger_does_not(
     assert "1 did not leave here" in capsys.readouterr().out
 
 
+def test_the_ledger_lies_where_the_configuration_says(state: Path, tmp_path: Path, capsys: Screen) -> None:
+    site = tmp_path / "site"
+    (site / "outbox.toml").write_text(f'[outbox]\npath = "{state}"\n')
+    assert main(["ledger", "verify", "--config", str(site)]) == 0
+    (site / "site.toml").write_text("a fault elsewhere\n")
+    assert main(["ledger", "show", "--config", str(site)]) == 0
+    assert str(state) in capsys.readouterr().out
+    assert main(["ledger", "verify", "--config", str(site), "--state", str(tmp_path)]) == 1
+    assert f"there is no outbox at {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_name_that_the_ledger_does_not_know_is_told_from_silence(state: Path, capsys: Screen) -> None:
+    assert ledger(state, "show", "--product", "heat") == 0
+    assert 'no message of product "heat" is here; of: energy' in capsys.readouterr().err
+    assert ledger(state, "show", "--until", "1h") == 0
+    assert "no message of that time" in capsys.readouterr().err
+
+
+def test_on_a_narrow_screen_bodies_stand_below_their_rows(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: Screen
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert ledger(state, "show", "--last", "1", "--bodies") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["s"] == 4
+
+
 def test_a_ledger_that_is_not_there_is_a_sentence(tmp_path: Path, capsys: Screen) -> None:
     assert ledger(tmp_path, "verify") == 1
     assert "there is no outbox" in capsys.readouterr().err

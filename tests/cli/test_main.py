@@ -37,11 +37,30 @@ def test_a_wrong_command_gets_the_nearest_name(capsys: pytest.CaptureFixture[str
     assert "did you mean `citygate check`?" in capsys.readouterr().err
 
 
-def test_a_wrong_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as leaving:
-        main(["check", "--colour"])
-    assert leaving.value.code == 2
-    assert "--colour" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("check --colour", 'there is no option "--colour"'),
+        ("read --evry 2s", 'did you mean "--every"?'),
+        ("ledger show --prodct x", 'did you mean "--product"?'),
+        ("ledger shwo", 'did you mean "show"?'),
+        ("ledger", "show|verify|export|match is missing"),
+        ("ledger show --last all", '"all" is no whole number'),
+        ("ledger show --last -3", '"-3" is no whole number'),
+        ("completion fsh", 'did you mean "fish"?'),
+        ("check one two", '"two" is one word too many'),
+        ("read --every", "--every needs one value"),
+        ("demo --seconds soon", '--seconds: "soon" is no number'),
+        ("try", "SAMPLES is missing"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence_and_2(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
