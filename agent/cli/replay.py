@@ -1,24 +1,18 @@
 """Runs recorded samples through products, gate and encodings: the gateway without devices and brokers.
 
-A sample is a JSON object on a line of its own: ``{"at": "2026-11-21T20:00:00Z", "point": "hall.co2",
-"value": 612.0}``; ``quality`` and ``why`` may follow, and ``at`` may be seconds since 1970. Time is that of
-the samples: it advances second by second between them, and on until the last windows have closed.
+Time is that of the samples: it advances second by second between them, and on until the last windows have
+closed. A sample that is older than one before it is as late as it would have been.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from agent.core.clock import Instant
-from agent.core.errors import ConfigError
 from agent.core.message import Encoding, Head, Message
 from agent.core.record import Aggregate
-from agent.core.sample import Quality, Sample
 from agent.gate import Gate
 from agent.pipeline import Pipeline
 from agent.registry import plugin
@@ -27,21 +21,10 @@ if TYPE_CHECKING:
     from agent.core.plan import Plan
     from agent.core.product import Route
     from agent.core.record import Record
+    from agent.core.sample import Sample
 
 _LATE: Final = 60.0  # more than a window waits for late samples
 _TICKS: Final = 4000  # per window, once samples have ended
-
-
-def samples(lines: Iterable[str]) -> Iterator[Sample]:
-    """Read samples; raise ConfigError that names the faulty line."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield _sample(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
-            raise ConfigError(f"line {number} is no sample: {reason}\n  {line.strip()[:200]}") from error
 
 
 class Replay:
@@ -112,20 +95,6 @@ class Replay:
             found = self._encodings[route.recipient].batch(cleared.product, head, cleared.records)
             self._numbers[route.id] = head.seq - 1 + len(found)
             yield from ((route, message) for message in found)
-
-
-def _sample(raw: dict[str, Any]) -> Sample:
-    at = raw["at"]
-    if isinstance(at, str):
-        when = datetime.fromisoformat(at)
-        at = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    value = raw.get("value")
-    if value is not None and not math.isfinite(value):
-        raise ValueError(f"value {value} is not finite")
-    quality = Quality(raw.get("quality", Quality.GOOD if value is not None else Quality.BAD))
-    return Sample(
-        str(raw["point"]), None if value is None else float(value), float(at), quality, raw.get("why", "")
-    )
 
 
 def _instant(now: float) -> Instant:

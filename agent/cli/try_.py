@@ -2,6 +2,7 @@
 
 SAMPLES is a file of JSON lines, or - for standard input:
   {"at": "2026-11-21T20:00:00Z", "point": "main-meter.active_power", "value": 12.5}
+"at" may be seconds since 1970, "value" null; "quality" (good, uncertain, bad) and "why" may follow.
 
 For example:
   citygate try samples.jsonl ./site
@@ -36,7 +37,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every message that would leave; 1 when none would."""
-    from agent.cli.replay import Replay, samples
+    from agent.cli.recorded import samples
+    from agent.cli.replay import Replay
     from agent.config.load import load
 
     replay = Replay(load(args.folder))
@@ -44,15 +46,19 @@ def run(args: argparse.Namespace) -> int:
     try:
         opened = Path(args.samples).open(encoding="utf-8") if args.samples != "-" else nullcontext(sys.stdin)  # noqa: SIM115
     except OSError as error:
-        raise ConfigError(f"{args.samples}: {error.strerror}") from error
+        raise ConfigError(f"{args.samples}: cannot be read: {error.strerror}") from error
     with opened as lines:
-        for route, message in replay.leaving(samples(lines)):
+        name = "standard input" if args.samples == "-" else args.samples
+        for route, message in replay.leaving(samples(lines, name)):
             count += 1
             _print(route, message, as_json=args.json)
     for point, number in replay.unwanted.items():
-        print(f"{point}: {number} samples that no product takes", file=sys.stderr)
+        print(
+            f"{point}: {number} {'sample' if number == 1 else 'samples'} that no product takes",
+            file=sys.stderr,
+        )
     if not count:
-        print("nothing would leave", file=sys.stderr)
+        print("nothing would leave: no granted product takes these samples", file=sys.stderr)
     return 0 if count else 1
 
 

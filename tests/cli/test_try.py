@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.cli.main import main
+from agent.cli.recorded import samples
 
 Screen = pytest.CaptureFixture[str]
+CASES = Path(__file__).parents[1] / "cases" / "pipelines"
 BEGIN = 1_795_291_200  # 2026-11-21T20:00:00Z
 
 
@@ -30,8 +32,8 @@ def recorded(minutes: int) -> list[dict[str, object]]:
 
 
 def test_windows_leave_as_native_messages(site: Path, tmp_path: Path, capsys: Screen) -> None:
-    samples = write(tmp_path / "samples.jsonl", recorded(31))
-    assert main(["try", str(samples), str(site), "--json"]) == 0
+    file = write(tmp_path / "samples.jsonl", recorded(31))
+    assert main(["try", str(file), str(site), "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {one["topic"] for one in found} == {"citygate/1/vaasa/library/gw1/d/energy"}
     bodies = [one["body"] for one in found]
@@ -50,27 +52,53 @@ def test_times_may_be_written_as_text(site: Path, tmp_path: Path, capsys: Screen
 
 
 def test_samples_that_no_product_takes_are_counted(site: Path, tmp_path: Path, capsys: Screen) -> None:
-    samples = write(tmp_path / "s.jsonl", [{"at": BEGIN, "point": "main-meter.volts", "value": 230}] * 3)
-    main(["try", str(samples), str(site)])
+    file = write(tmp_path / "s.jsonl", [{"at": BEGIN, "point": "main-meter.volts", "value": 230}] * 3)
+    main(["try", str(file), str(site)])
     assert "main-meter.volts: 3 samples that no product takes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "line 1 is no sample"),
-        ('{"at": 1}', "'point' is missing"),
+        ("{", ":2:1: not JSON"),
+        ('{"at": 1}', '"point" is missing; write {"at": '),
+        ('{"t": 1, "p": "a.b", "v": 2}', 'unknown key "t"; '),
+        ('{"at": 1, "point": "a.b", "valeu": 2}', 'did you mean "value"?'),
         ('{"at": 1, "point": "a.b", "value": NaN}', "not finite"),
-        ('{"at": "noon", "point": "a.b", "value": 1}', "noon"),
-        ('{"at": 1, "point": "a.b", "value": 1, "quality": "fine"}', "fine"),
-        ("[1]", "line 1 is no sample"),
+        ('{"at": 1, "point": "a.b", "value": 1e999}', "not finite"),
+        ('{"at": 1, "point": "a.b", "value": "12"}', '"value" is a number, not "12"'),
+        ('{"at": 1, "point": "a.b", "value": true}', '"value" is a number, not true'),
+        ('{"at": 1, "point": ["a"], "value": 1}', '"point" is text, not ["a"]'),
+        ('{"at": "noon", "point": "a.b", "value": 1}', '"noon" is no time such as'),
+        ('{"at": 1e300, "point": "a.b", "value": 1}', "outside the years 1970 to 9999"),
+        ('{"at": "2026-11-21", "point": "a.b", "value": 1}', "days lie between this sample and"),
+        ('{"at": 1, "point": "a.b", "value": 1, "quality": "fine"}', 'good, uncertain or bad, not "fine"'),
+        ("[1]", "a sample is an object"),
+        ("[" * 5000, ":2: "),
+        ("9" * 5000, ":2: "),
     ],
 )
 def test_a_faulty_line_is_named(line: str, said: str, site: Path, tmp_path: Path, capsys: Screen) -> None:
-    samples = tmp_path / "s.jsonl"
-    samples.write_text(line, encoding="utf-8")
-    assert main(["try", str(samples), str(site)]) == 2
-    assert said in capsys.readouterr().err
+    file = tmp_path / "s.jsonl"
+    sound = '{"at": 0, "point": "main-meter.active_power", "value": 1}'
+    file.write_text(f"{sound}\n{line}\n", encoding="utf-8")
+    assert main(["try", str(file), str(site)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"{file}:2")
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_file_that_is_no_text_is_refused_by_line(site: Path, tmp_path: Path, capsys: Screen) -> None:
+    (tmp_path / "s.jsonl").write_bytes(b"\n\xfe\xff")
+    assert main(["try", str(tmp_path / "s.jsonl"), str(site)]) == 2
+    assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_the_samples_of_the_golden_cases_are_of_the_same_form() -> None:
+    for file in sorted(CASES.glob("*/samples.jsonl")):
+        lines = [one for one in file.read_text("utf-8").splitlines() if '"do"' not in one]
+        assert list(samples((one for one in lines if '"ago"' not in one), str(file)))
 
 
 def test_a_file_that_is_not_there_is_a_sentence(site: Path, capsys: Screen) -> None:

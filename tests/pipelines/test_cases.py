@@ -1,8 +1,9 @@
 """Whole pipelines as data: each folder of tests/cases/pipelines is one regression test, without code.
 
 ``product.toml``   what is known at the start: ``start`` (UTC), ``until`` (seconds), ``zone``, points, steps
-``samples.jsonl``  what happens, by second ``t``: a sample ``p``, ``v`` (``q``, ``why``, ``ago``), or
-                   ``do``: stop, crash, reboot, synced, unsynced, or ``clock`` with ``by`` seconds
+``samples.jsonl``  what happens, by second ``at``: a sample as `citygate try` reads it (``point``, ``value``,
+                   ``quality``, ``why``, and ``ago``), or ``do``: stop, crash, reboot, synced, unsynced, or
+                   ``clock`` with ``by`` seconds
 ``expected.jsonl`` every record in order, with the second ``t`` at which it came
 """
 
@@ -50,7 +51,7 @@ def replay(folder: Path) -> list[dict[str, Any]]:
         zone=ZoneInfo(case.get("zone", "Europe/Helsinki")),
     )
     for line in lines(folder / "samples.jsonl"):
-        time.until(line["t"])
+        time.until(line["at"])
         happen(time, line)
     time.until(case["until"])
     statistics = time.product.statistics
@@ -61,9 +62,11 @@ def happen(time: Timeline, line: dict[str, Any]) -> None:
     """Let one line of ``samples.jsonl`` happen."""
     match line.get("do"):
         case None:
-            value = None if line["v"] is None else float(line["v"])
-            quality = Quality(line.get("q", "good"))
-            time.feed(line["p"], value, quality=quality, why=line.get("why", ""), ago=line.get("ago", 0.0))
+            value = None if line["value"] is None else float(line["value"])
+            quality = Quality(line.get("quality", "good"))
+            time.feed(
+                line["point"], value, quality=quality, why=line.get("why", ""), ago=line.get("ago", 0.0)
+            )
         case "clock":
             time.set_clock(line["by"])
         case "synced" | "unsynced" as word:
