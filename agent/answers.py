@@ -23,6 +23,7 @@ from agent.release import release
 
 _PATIENCE: Final = 15.0  # seconds that a link may take to read what was wished
 _BEATS: Final = 60
+_FEW: Final = 12  # names in a sentence
 
 Object = dict[str, Any]
 
@@ -182,9 +183,10 @@ def _expanded(names: Sequence[str], points: dict[str, Point]) -> list[str]:
     for name in names:
         matching = [name] if name in points else [one for one in points if one.startswith(f"{name}.")]
         if not matching:
-            near = get_close_matches(name, points, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            raise GatewayError(f'no point is called "{name}"{hint}')
+            devices = list(dict.fromkeys(one.rpartition(".")[0] for one in points))
+            near = get_close_matches(name, [*devices, *points], n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(devices[:_FEW])}"
+            raise GatewayError(f'no point, device or link is called "{name}"; {hint}')
         chosen.update(dict.fromkeys(matching))
     return list(chosen)
 

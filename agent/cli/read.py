@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import options
-from agent.cli.screen import figure, span, table
+from agent.cli.screen import figure, sentence, span, table
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, GatewayError
 
@@ -29,6 +29,20 @@ if TYPE_CHECKING:
     from agent.core.plan import Link, Plan
 
     Answer = list[dict[str, Any]]
+
+
+_FEW = 12  # names in a sentence
+_LEAST, _MOST = 1e-9, 1e12  # nobody measures outside, but words in the wrong order often lie there
+_ADVICE = {
+    "no_reply": "nothing answers at this unit number; is it right, and is the device on and on this line?",
+    "bad_reply": "bytes come that are no frames; are baud rate and parity right? is another master there?",
+    "illegal_address": "the device has no such register; is this its profile? are table and addr right?",
+    "exception": "the device refuses the request; is this its profile? are table and addr as in its manual?",
+    "not_available": "the device says that it does not measure this",
+    "not_finite": "these words are no number; are type and byte_order as in the manual?",
+    "out_of_range": "a value outside what the profile allows; are type, byte_order and scale right?",
+    "not_read": "not read yet; if it stays so, `citygate status` says why",
+}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -102,10 +116,17 @@ def matching(plan: Plan, names: Sequence[str]) -> list[str]:
             from difflib import get_close_matches
 
             near = get_close_matches(name, groups, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            hint = f'; did you mean "{near[0]}"?' if near else f"; known: {', '.join(_heads(everything))}"
             raise ConfigError(f'no point, device or link is called "{name}"{hint}')
     chosen = [point for name in names for point in groups[name]] or [point for _, point in everything]
     return list(dict.fromkeys(chosen))
+
+
+def _heads(points: Sequence[tuple[str, str]]) -> list[str]:
+    """List the names of links and devices, a dozen at most."""
+    names = [one for link, point in points for one in (link, point.partition(".")[0])]
+    known = list(dict.fromkeys(names))
+    return known if len(known) <= _FEW else [*known[:_FEW], "..."]
 
 
 async def _by_ourselves(plan: Plan, wanted: set[str]) -> Answer:
@@ -159,4 +180,15 @@ def _print(readings: Answer, way: str, *, as_json: bool) -> None:
         for one in readings
     ]
     print(f"{time.strftime('%H:%M:%S')}, {way}")
-    print(table(("point", "value", "unit", "quality", "age", "raw words"), rows), flush=True)
+    print(table(("point", "value", "unit", "quality", "age", "raw words"), rows))
+    print("".join(f"{sentence(one)}\n" for one in advice(readings)), end="", flush=True)
+
+
+def advice(readings: Answer) -> list[str]:
+    """Say what to look at next, once for each kind of trouble."""
+    whys = {one["why"]: one["point"] for one in reversed(readings) if one["quality"] != "good"}
+    found = [f"{point}: {_ADVICE[why]}" for why, point in reversed(whys.items()) if why in _ADVICE]
+    far_off = [one["point"] for one in readings if one["value"] and not _LEAST < abs(one["value"]) < _MOST]
+    if far_off:
+        found.append(f"{far_off[0]} is far off: compare type and byte_order with the meter's manual")
+    return found

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Final
 
 _SPANS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+_HUGE: Final = 1e15
 _SIZES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "KB"))
 
 
@@ -100,6 +101,8 @@ def figure(value: float | None, places: int = 3) -> str:
     """Write a number without needless zeros, a dash for none."""
     if value is None:
         return "-"
+    if abs(value) >= _HUGE:
+        return f"{value:.6g}"
     text = f"{value:.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

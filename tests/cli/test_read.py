@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.cli.main import main
-from agent.cli.read import matching
+from agent.cli.read import advice, matching
 from agent.config.load import load
 from agent.core.errors import ConfigError
 from tests.cli.conftest import lay
@@ -69,6 +70,29 @@ def test_names_may_be_links_devices_and_points(site: Path) -> None:
 def test_an_unknown_name_gets_the_nearest_one(site: Path) -> None:
     with pytest.raises(ConfigError, match='did you mean "main-meter"'):
         matching(load(site), ["main-metre"])
+
+
+def test_a_name_like_no_other_gets_the_names_there_are(site: Path) -> None:
+    with pytest.raises(ConfigError, match="known: plant-room, main-meter"):
+        matching(load(site), ["zzz"])
+
+
+def test_each_kind_of_trouble_is_followed_by_what_to_look_at() -> None:
+    def reading(point: str, value: float | None, why: str = "") -> dict[str, Any]:
+        return {"point": point, "value": value, "quality": "bad" if why else "good", "why": why}
+
+    said = advice([
+        reading("a.good", 1.0),
+        reading("a.silent", None, "no_reply"),
+        reading("a.too", None, "no_reply"),
+        reading("a.missing", None, "illegal_address"),
+        reading("a.swapped", 5.9e34),
+    ])  # fmt: skip
+    assert [one.partition(" ")[0] for one in said] == ["a.silent:", "a.missing:", "a.swapped"]
+    assert "unit number" in said[0]
+    assert "profile" in said[1]
+    assert "byte_order" in said[2]
+    assert advice([reading("a.zero", 0.0)]) == []
 
 
 def test_an_interval_without_a_unit_is_refused(site: Path, capsys: Screen) -> None:
