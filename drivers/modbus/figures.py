@@ -85,9 +85,9 @@ class Figures:
         """Count polls that were due while an earlier one of the same device still ran."""
         self._add("overruns", beats)
 
-    def shed(self, period: float) -> None:
-        """Count a poll of slower points that was put off, so that faster ones keep their beat."""
-        self._add(f"shed_{period:g}s", 1)
+    def shed(self, period: float, polls: int) -> None:
+        """Count polls of slower points that were left out, so that faster ones keep their beat."""
+        self._add(f"shed_{period:g}s", polls)
 
     def overload(self, devices: list[str]) -> None:
         """Name the devices that are read less often than they should be."""

@@ -58,7 +58,7 @@ class Link:
         self._ghosts: dict[int, Ghosts] = {}
         self._peace: dict[int, float] = {}
         self._rested: dict[int, float] = {}
-        self._strangers, self._strangers_since = 0, 0.0
+        self._strangers, self._strangers_since = 0, clock.boot()
 
     async def __aenter__(self) -> Link:
         return self
@@ -88,6 +88,7 @@ class Link:
         await self._turns.take(0.0)
         try:
             await self._open()
+            self._strangers_since = self._clock.boot() + seconds
             await self._clock.sleep(seconds)
             self._frames.give_up()
             self._note_strays(most=0)
@@ -209,7 +210,7 @@ class Link:
         self._note_strays()
         code = body[1] if body[0] & 0x80 else 0
         self.figures.answered(seconds, code)
-        return Fault(why(code), now, code, seconds) if code else Answer(body, now, seconds)
+        return Fault(why(code), now, code, seconds) if code else Answer(body, now, seconds + self.way.quiet)
 
     def _unanswered(self, unit: int, now: float, seconds: float) -> Fault:
         """Note a timeout; leave a connection that hangs in the middle of a frame, or is silent for long."""

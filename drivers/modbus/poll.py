@@ -25,7 +25,9 @@ from drivers.modbus.reader import Outcome, Reader
 NO_CONNECTION = "no_connection"
 _log = logging.getLogger(__name__)
 _SHED: Final = 10.0  # periods after which a slow class takes its turn at any price
-_MANY: Final = 3  # late polls in a row that make an overload
+_WEIGHT: Final = 4  # a late poll outweighs so many that were in time
+_MANY: Final = 12
+_MEMORY: Final = 100
 _SHOW: Final = 60.0  # seconds between two looks at what the plan costs
 
 
@@ -87,32 +89,33 @@ class Poller:
 
     async def _beat(self, reader: Reader) -> None:
         fastest, *slower = reader.periods
-        due_at = dict.fromkeys(slower, -math.inf)
+        due_at = dict.fromkeys(slower, self._clock.boot())
         async for beat in ticks(self._clock, fastest):
-            due = [fastest, *(period for period, at in due_at.items() if beat >= at - fastest / 2)]
-            patient = [one for one in due[1:] if beat - due_at[one] < _SHED * one]
+            due = {fastest: beat, **{one: at for one, at in due_at.items() if beat >= at - fastest / 2}}
+            overdue = any(beat - at > _SHED * one for one, at in due.items())
             put_off = await reader.cycle(
                 lambda outcome: self._emit(reader.samples(outcome)),
                 due=due,
-                until=beat + fastest if len(patient) == len(due) - 1 else 0.0,
+                until=0.0 if overdue else beat + fastest,
             )
-            for period in due[1:]:
-                if period in put_off:
-                    due_at[period] = max(due_at[period], beat)
-                    self._figures.shed(period)
-                else:
-                    due_at[period] = beat + period
+            late = False
+            for period in due.keys() & due_at.keys():
+                skipped = int((beat - due_at[period]) // period)
+                late = late or skipped > 0
+                if period not in put_off:
+                    self._figures.shed(period, skipped)
+                    due_at[period] += period * (skipped + 1)
             self._figures.silent([name for name, one in self._readers.items() if one.breaker.open])
             if missed := int((self._clock.boot() - beat) // fastest):
                 self._figures.overran(missed)
-            self._load(reader, bool(missed or put_off))
+            self._load(reader, late=late or missed > 0)
             self._show_plan()
 
-    def _load(self, reader: Reader, late: bool) -> None:
+    def _load(self, reader: Reader, *, late: bool) -> None:
         """Tell once when the line cannot carry what is asked of it, and once when it can again."""
-        name = reader.device.name
-        self._late[name] = min(_MANY, self._late.get(name, 0) + 1) if late else 0
-        late_ones = [one for one, count in self._late.items() if count == _MANY]
+        name, before = reader.device.name, self._late.get(reader.device.name, 0)
+        self._late[name] = min(_MEMORY, before + _WEIGHT) if late else max(0, before - 1)
+        late_ones = [one for one, count in self._late.items() if count >= (1 if self._overloaded else _MANY)]
         if bool(late_ones) == self._overloaded:
             return
         self._overloaded = bool(late_ones)

@@ -6,7 +6,8 @@ the others. It never guesses: a point without bytes gets a sample without a valu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -29,18 +30,23 @@ __all__ = ("Outcome", "Reader", "Take")
 
 _BUSY_PAUSE: Final = 0.2
 _SILENCES: Final = 3
+_AMPLE: Final = 1.2  # what is allowed for a request beyond its usual time
 _WORTH: Final = 0.98  # a plan made anew must cost less than this part of the old one
 
 
 Take = Callable[[Outcome], None]
 
 
-class _Planned(Struct, frozen=True):
-    """A block of a plan, the request that reads it, and how often its most wanted point is read."""
+class _Planned(Struct):
+    """A block of a plan, the request that reads it, and how often its most wanted point is read.
+
+    ``read_at`` is the boot second of its latest reading.
+    """
 
     block: Block
     request: Request
     period: float
+    read_at: float = -math.inf
 
 
 class Link(Protocol):
@@ -77,14 +83,14 @@ class Reader:
         take: Take,
         only: Collection[str] | None = None,
         *,
-        due: Collection[float] | None = None,
+        due: Mapping[float, float] | None = None,
         until: float = 0.0,
     ) -> frozenset[float]:
         """Read all points (or *only* the named ones of this device); give each block's outcome as it comes.
 
-        *due* names the periods whose points are wanted. When boot second *until* has come (0: never), those
-        that are read more rarely than the first are put off; their periods are given back. A device that is
-        known to be silent is left alone, unless it is asked for by name.
+        *due* names the periods whose points are wanted, and since which boot second. What would not be done
+        by *until* (0: never mind) is put off, if it is read more rarely than the first; its periods are given
+        back. A device that is known to be silent is left alone, unless it is asked for by name.
         """
         now = self._clock.boot()
         if self._learnt.forget(now):
@@ -97,11 +103,17 @@ class Reader:
         plan = self._plan(wanted) if only is None else self._wish(spans)
         left = most = 0 if only is None and not self.breaker.allows(now) else self._patience()
         put_off: set[float] = set()
+        fastest = min(wanted)
         for one in plan:
+            if one.period > fastest and due is not None:
+                if one.read_at >= due[one.period]:
+                    continue
+                if until and self._clock.boot() + self._seconds(one) >= until:
+                    put_off |= {self._period[span.name] for span in one.block.spans}
+                    continue
+            one.read_at = self._clock.boot()
             if not left:
-                take(Outcome(one.block, Fault("no_reply", self._clock.boot())))
-            elif until and one.period > min(wanted) and self._clock.boot() >= until:
-                put_off |= {self._period[span.name] for span in one.block.spans}
+                take(Outcome(one.block, Fault("no_reply", one.read_at)))
             else:
                 left = most if await self._read(one, take) else left - 1
         if left < most:
@@ -142,6 +154,9 @@ class Reader:
         value, reason = self._decoders[span.name](raw)
         quality = Quality.BAD if value is None else Quality.GOOD
         return Sample(name, value, reply.at, quality, reason), raw
+
+    def _seconds(self, planned: _Planned) -> float:
+        return _AMPLE * self._model.cost.of(planned.block.table, planned.block.size) / 1000
 
     def _patience(self) -> int:
         """Say how many silences in a row end a poll: a late reply keeps the next one waiting too."""
