@@ -6,6 +6,7 @@ For example:
   citygate profile test                       run the golden cases of all
   citygate profile test ./profiles/acme/boiler.toml
   citygate profile import registers.csv > profiles/acme/boiler.toml
+  citygate profile sunspec 10.20.0.40 --unit 126 > profiles/own/roof.toml
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _COMMON = ("unit", "kind", "quantity", "scope", "resolution", "minimum", "maximu
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what `citygate profile` takes."""
-    ways = parser.add_subparsers(dest="way", metavar="list|show|test|import", required=True)
+    ways = parser.add_subparsers(dest="way", metavar="list|show|test|import|sunspec", required=True)
     known = {
         name: ways.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         for name, text in (
@@ -35,11 +36,13 @@ def add(parser: argparse.ArgumentParser) -> None:
             ("show", "show the points of one, and where its facts come from"),
             ("test", "run golden cases: raw words must become the expected values; 1 if they do not"),
             ("import", "turn a vendor's list of registers (CSV) into a profile to be completed"),
+            ("sunspec", "ask an inverter or meter what it measures, and write that as a profile"),
         )
     }
     known["show"].add_argument("name", metavar="NAME", help="a profile, such as eastron/sdm630")
     known["test"].add_argument("names", metavar="NAME", nargs="*", help="profile or file; none: all")
     _add_import(known["import"])
+    _add_sunspec(known["sunspec"])
     for name in ("list", "show", "test"):
         options.config(known[name])
         options.json(known[name])
@@ -52,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         "show": _show,
         "test": _test,
         "import": _import,
+        "sunspec": _sunspec,
     }
     return ways[args.way](args)
 
@@ -61,6 +65,12 @@ def _add_import(way: argparse.ArgumentParser) -> None:
     way.add_argument("--vendor", metavar="NAME", default="", help="who makes the device")
     way.add_argument("--model", metavar="NAME", default="", help="which model")
     way.add_argument("--table", choices=("holding", "input"), help="where nothing else says the table")
+
+
+def _add_sunspec(way: argparse.ArgumentParser) -> None:
+    way.add_argument("host", metavar="HOST[:PORT]", help="where it is; port 502 if not said")
+    way.add_argument("--unit", type=int, metavar="N", default=1, help="its unit number (default: 1)")
+    way.add_argument("--name", metavar="VENDOR/MODEL", default="own/sunspec", help="name of the profile")
 
 
 def _folder(args: argparse.Namespace) -> Path | None:
@@ -163,6 +173,13 @@ def _import(args: argparse.Namespace) -> int:
     from agent.cli.register_list import profile_of
 
     print(profile_of(args.file, vendor=args.vendor, model=args.model, table=args.table), end="")
+    return 0
+
+
+def _sunspec(args: argparse.Namespace) -> int:
+    from agent.cli.sunspec import survey
+
+    print(survey(args.host, args.unit, args.name), end="")
     return 0
 
 

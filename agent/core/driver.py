@@ -7,7 +7,7 @@ protocols: a command finds out by ``isinstance``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct, field
@@ -143,6 +143,20 @@ class CanRead(Protocol):
 
     async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
         """Read *points* (empty: all) once; raise DriverError when the link is out of reach."""
+        ...
+
+
+@runtime_checkable
+class CanSurvey(Protocol):
+    """A driver whose devices can say themselves what they measure."""
+
+    async def survey(
+        self, device: str, facts: Sequence[Mapping[str, Any]], clock: Clock, *, name: str
+    ) -> str:
+        """Ask *device*; give a profile called *name* as TOML; raise DriverError when it cannot say.
+
+        *facts* are the standard's definitions, as they ship with the gateway.
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -80,6 +80,17 @@ class ModbusLink(LinkSettings, kw_only=True):
                     yield one
         finally:
             link.close()
+
+    async def survey(
+        self, device: str, facts: Sequence[Mapping[str, Any]], clock: Clock, *, name: str
+    ) -> str:
+        """Ask *device* by SunSpec what it measures; give a profile called *name* as TOML."""
+        from drivers.modbus.figures import Figures
+        from drivers.modbus.sunspec import survey
+
+        [asked] = [one for one in self.devices if one.name == device]
+        async with self._link(clock, Figures({})) as link:
+            return await survey(link, asked.unit, facts, name=name)
 
     def way(self) -> Way:
         """Give the way to the endpoint."""

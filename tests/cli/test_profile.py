@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import socket
 import tomllib
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from agent.cli.main import main
 from agent.config.profiles import profiles
 from agent.resources import resource
+from tests.drivers.modbus.sunspec_device import END, common, inverter, serving
 
 Screen = pytest.CaptureFixture[str]
 SHIPPED = Path(str(resource("config/profiles")))
@@ -185,3 +188,27 @@ def test_a_file_that_is_no_list_is_a_sentence(text: str, said: str, tmp_path: Pa
     (tmp_path / "list.csv").write_text(text, "utf-8")
     assert main(["profile", "import", str(tmp_path / "list.csv")]) == 2
     assert said in capsys.readouterr().err
+
+
+async def test_a_sunspec_device_writes_its_own_profile(capsys: Screen) -> None:
+    words = [0x5375, 0x6E53, *common("ACME", "Sunny 8"), *inverter(), *END]
+    async with serving(words, unit=126) as port:
+        asked = ["profile", "sunspec", f"127.0.0.1:{port}", "--unit", "126", "--name", "acme/sunny"]
+        assert await asyncio.to_thread(main, asked) == 0
+    made = tomllib.loads(capsys.readouterr().out)
+    assert made["profile"]["id"] == "acme/sunny"
+    assert made["point"]["active_power"]["addr"] == 40084
+
+
+@pytest.mark.parametrize("where", ["", "10.0.0.1:x", "10.0.0.1:0", 'a"b'])
+def test_a_host_that_is_none_is_a_sentence(where: str, capsys: Screen) -> None:
+    assert main(["profile", "sunspec", where]) == 2
+    assert "is no host" in capsys.readouterr().err
+
+
+async def test_a_device_that_is_not_there_is_a_sentence(capsys: Screen) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{closed.getsockname()[1]}"
+        assert await asyncio.to_thread(main, ["profile", "sunspec", where]) == 1
+    assert where in capsys.readouterr().err

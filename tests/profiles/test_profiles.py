@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.cli.golden import Subject, compiled, subject, verdict
+from agent.cli.sunspec import facts
 from agent.core.point import Kind
 from agent.core.units import commensurable, known
 from agent.resources import resource
@@ -52,7 +53,7 @@ def table_of_page(mark: str) -> list[list[str]]:
 
 
 def stem(point: str) -> str:
-    return re.sub(r"_l[123]$", "", point)
+    return re.sub(r"_(l[123]|s\d+)$", "", point)
 
 
 def test_there_are_thirty_families_at_least() -> None:
@@ -100,6 +101,16 @@ def test_points_speak_the_common_words(name: str) -> None:
         assert point.quantity == quantity, one
         assert known(point.unit), one
         assert commensurable(point.unit, unit), one
+
+
+@pytest.mark.parametrize("model", facts(), ids=lambda one: str(one["id"]))
+def test_sunspec_models_speak_the_common_words(model: dict[str, Any]) -> None:
+    words = {row[0]: (row[1], row[2]) for row in table_of_page("names")}
+    for one, point in model["point"].items():
+        quantity, unit = words[stem(one)]
+        assert point["quantity"] == quantity, one
+        assert commensurable(point["unit"], unit), one
+        assert (point.get("kind") == "counter") == quantity.startswith("active_energy"), one
 
 
 @pytest.mark.parametrize("name", PROFILES)
