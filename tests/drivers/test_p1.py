@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from agent.config.load import load
 from agent.core.clock import SystemClock
 from agent.core.driver import CanRead, Driver
 from agent.core.duration import Duration
+from agent.core.errors import ConfigError
 from agent.core.point import Kind, Point, Scope
 from drivers.p1 import P1, P1Device, P1Point
 from drivers.serial.telegram import TelegramParser
@@ -113,6 +115,58 @@ def test_a_meter_tells_about_a_household_unless_the_table_says_otherwise() -> No
     assert point("import_energy", school).scope is Scope.BUILDING
     assert not point("import_energy", school).personal
     assert point("tariff", school).scope is Scope.PUBLIC
+
+
+SITE = """
+[site]
+city = "vaasa"
+id = "house"
+[link.cupboard]
+driver = "p1"
+path = "/dev/serial/by-id/usb-P1"
+[device.home]
+link = "cupboard"
+SCOPE
+[product.energy]
+from = ["home.import_energy*"]
+window = "15m"
+statistics = ["delta"]
+[recipient.city]
+broker = "mqtts://broker.example"
+[grant.city]
+recipient = "city"
+products = ["energy"]
+purpose = "operations"
+basis = "public-task"
+keep = "400d"
+"""
+
+
+def test_a_households_meter_leaves_only_through_a_product_that_protects_it(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(SITE.replace("SCOPE", ""), "utf-8")
+    with pytest.raises(ConfigError, match=r"home\.import_energy.* is personal: the product needs"):
+        load(site)
+    site.write_text(SITE.replace("SCOPE", 'scope = "building"'), "utf-8")
+    assert len(load(site).routes) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ('frame = "9N1"', "8N1"),
+        ("port = 3333", "one of them|host and port go together"),
+        ('known = ["gas"]', 'unknown key "known"'),
+        ('pfad = "x"', 'unknown key "pfad"'),
+    ],
+)
+def test_a_slip_in_the_link_is_reported_at_its_place(key: str, word: str, tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    text = SITE.replace("SCOPE", 'scope = "building"').replace('driver = "p1"', f'driver = "p1"\n{key}')
+    site.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=word) as report:
+        load(site)
+    assert "site.toml:" in str(report.value)
 
 
 def test_known_points_have_units_kinds_and_how_often_they_come() -> None:
