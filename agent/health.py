@@ -21,7 +21,7 @@ _MISSES: Final = 3  # polls without a good value before a device that says nothi
 _GRACE: Final = 5.0
 _PATIENCE: Final = 2.5  # polls: a single lost packet is no news
 _SETTLE: Final = 600.0
-_QUIET: Final = frozenset({"no_reply", "timeout", "no_answer", "link_down", "stale"})
+_QUIET: Final = frozenset({"no_reply", "timeout", "no_answer", "link_down", "no_connection", "stale"})
 
 
 class DeviceHealth(Struct, kw_only=True):

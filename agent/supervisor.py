@@ -189,7 +189,7 @@ class Supervisor:
 def _tell(life: Life, failure: GatewayError, at: float, delay: float) -> None:
     # who must act decides the level: a line or a broker comes back by itself, a disk or a file does not
     level = logging.WARNING if isinstance(failure, DriverError | UplinkError) else logging.ERROR
-    sentence = "%s failed: %s; next try in %s"
+    sentence = "%s failed: %s Next try in %s" if life.why.endswith("?") else "%s failed: %s; next try in %s"
     life.trouble.failed(at, sentence, life.name, life.why, spoken(max(1.0, round(delay))), level=level)
 
 

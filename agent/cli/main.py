@@ -57,6 +57,11 @@ def main(argv: list[str] | None = None) -> int:
         # the interpreter would complain once more when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.filename is None:  # not about a file that somebody could put right
+            raise
+        hint = "; use sudo, or name a place of your own" if isinstance(error, PermissionError) else ""
+        return _complain(GatewayError(f"{error.filename}: {error.strerror}{hint}"), 1)
     return status
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _FEW = 12  # names in a sentence
 _LEAST, _MOST = 1e-9, 1e12  # nobody measures outside, but words in the wrong order often lie there
 _ADVICE = {
+    "no_connection": "nothing answers at this address; power, cable, host and port right? does ping answer?",
     "no_reply": "nothing answers at this unit number; is it right, and is the device on and on this line?",
     "bad_reply": "bytes come that are no frames; are baud rate and parity right? is another master there?",
     "illegal_address": "the device has no such register; is this its profile? are table and addr right?",

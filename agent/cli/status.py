@@ -52,15 +52,17 @@ def next_steps(found: Object) -> list[str]:
     steps = []
     if found["fault"]:
         steps.append("the changed configuration has faults and is not in force: citygate check")
+    if trouble := found["outbox"].get("trouble"):
+        steps.append(f"outbox: {trouble}; is the disk full or worn out? df -h /var/lib/citygate")
     steps += [f"{name} hangs: journalctl -u citygate -n 50" for name in found["hanging"]]
     for link in found["links"]:
         if link["why"]:
-            steps.append(f"link {link['name']}: {link['why']}{_again(link)}")
+            steps.append(f"link {link['name']}: {_then(link['why'], link)}")
             continue  # what is wrong with the link is wrong with each of its devices
         steps += [_device_step(one) for one in link["devices"] if one["state"] in {"silent", "faulty"}]
     for one in found["recipients"]:
         if not one["connected"]:
-            steps.append(f"recipient {one['name']}: {one['why'] or 'not connected'}{_again(one)}")
+            steps.append(f"recipient {one['name']}: {_then(one['why'] or 'not connected', one)}")
         steps += [_route_step(one, route, word) for route, word in one["routes"].items() if word != "ok"]
         cap = one["queue"]["cap"]
         if cap and one["queue"]["bytes"] > 0.8 * cap:
@@ -70,9 +72,16 @@ def next_steps(found: Object) -> list[str]:
 
 def _device_step(device: Object) -> str:
     why = f" ({device['why'].replace('_', ' ')})" if device["why"] else ""
-    return f"device {device['name']} is {device['state']}{why} for {span(device['for_s'])}: is it on? " + (
-        f"citygate read {device['name']}"
+    return (
+        f"device {device['name']} is {device['state']}{why} for {span(device['for_s'])}: {_question(device)} "
+        + (f"citygate read {device['name']}")
     )
+
+
+def _question(device: Object) -> str:
+    if device["why"] == "no_connection":
+        return "is it on, are cable and address right?"
+    return "is it on?" if device["state"] == "silent" else "does its profile fit?"
 
 
 def _route_step(recipient: Object, route: str, word: str) -> str:
@@ -83,8 +92,11 @@ def _route_step(recipient: Object, route: str, word: str) -> str:
     return f"{what} is {word}: {_WORDS.get(word, 'see the log')}"
 
 
-def _again(service: Object) -> str:
-    return f"; next try in {span(service['next_try_s'])}" if service["next_try_s"] is not None else ""
+def _then(why: str, service: Object) -> str:
+    """Say *why* and when it is tried again."""
+    if service["next_try_s"] is None:
+        return why
+    return f"{why}{' Next' if why.endswith('?') else '; next'} try in {span(service['next_try_s'])}"
 
 
 def _gateway(found: Object) -> list[str]:

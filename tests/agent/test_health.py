@@ -97,6 +97,13 @@ def test_a_device_that_never_answered_is_told_at_once(watch: Watch, caplog: pyte
     assert caplog.messages == ["solar-meter is silent: no reply on plant-room; next try within 10 s"]
 
 
+def test_a_device_without_a_connection_is_silent_and_not_said_to_answer(
+    watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch.run(2, solar_meter="no_connection")
+    assert caplog.messages == ["solar-meter is silent: no connection on plant-room; next try within 10 s"]
+
+
 def test_a_device_that_answers_nonsense_is_faulty_not_silent(
     watch: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import subprocess
 import sys
@@ -65,7 +66,12 @@ def test_a_wrong_command_line_is_one_sentence_and_2(
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(ConfigError("a.toml:1:1: no"), 2), (GatewayError("gone"), 1), (KeyboardInterrupt(), 130)],
+    [
+        (ConfigError("a.toml:1:1: no"), 2),
+        (GatewayError("gone"), 1),
+        (KeyboardInterrupt(), 130),
+        (PermissionError(errno.EACCES, "Permission denied", "/var/lib/citygate"), 1),
+    ],
 )
 def test_an_error_becomes_a_sentence_and_a_status(
     error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -75,7 +81,16 @@ def test_an_error_becomes_a_sentence_and_a_status(
 
     monkeypatch.setattr("agent.cli.schema.run", fail)
     assert main(["schema"]) == status
-    assert capsys.readouterr().err == (f"{error}\n" if str(error) else "")
+    denied = "/var/lib/citygate: Permission denied; use sudo, or name a place of your own"
+    said = denied if isinstance(error, OSError) else str(error)
+    assert capsys.readouterr().err == (f"{said}\n" if said else "")
+
+
+def test_a_state_folder_that_cannot_be_made_is_a_sentence(site: Path) -> None:
+    words = ["run", str(site), "--state", "/proc/nowhere/state", "--socket", str(site / "control.sock")]
+    done = subprocess.run([*HERE, *words], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == "/proc/nowhere: No such file or directory\n"
 
 
 def test_every_command_has_its_file_and_every_file_of_a_command_its_entry() -> None:

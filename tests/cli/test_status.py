@@ -98,6 +98,17 @@ def test_a_healthy_gateway_is_one_screen_that_ends_with_all_is_well(tmp_path: Pa
     assert max(map(len, said.splitlines())) <= 130
 
 
+def test_a_screen_of_80_columns_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Screen
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = dict.fromkeys(("requests", "timeouts", "exceptions", "stale_dropped", "rtt_ms"), 12345.5)
+    fault = "host 10.20.0.15 has no route; is the cable in? " * 3
+    with daemon(tmp_path / "s", changed(links__0__figures=figures, links__0__why=fault)):
+        assert main(["status", "--socket", str(tmp_path / "s")]) == 1
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -110,6 +121,26 @@ def test_a_healthy_gateway_is_one_screen_that_ends_with_all_is_well(tmp_path: Pa
         ({"recipients__0__routes": {"city.energy": "expired"}}, "its grant has ended"),
         ({"recipients__0__queue__bytes": 450_000_000}, "nearly full"),
         ({"hanging": ["link plant-room"]}, "link plant-room hangs"),
+        (
+            {"outbox__trouble": "database or disk is full"},
+            "disk is full; is the disk full or worn out? df -h",
+        ),
+        (
+            {
+                "recipients__0__connected": False,
+                "recipients__0__why": "is the port right?",
+                "recipients__0__next_try_s": 2.0,
+            },
+            "is the port right? Next try in 2 s",
+        ),
+        (
+            {"links__0__devices__0__state": "faulty", "links__0__devices__0__why": "exception"},
+            "does its profile fit? citygate read main-meter",
+        ),
+        (
+            {"links__0__devices__0__state": "silent", "links__0__devices__0__why": "no_connection"},
+            "are cable and address right?",
+        ),
     ],
 )
 def test_what_is_wrong_gets_a_next_step(changes: dict[str, Any], said: str) -> None:
