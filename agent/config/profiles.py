@@ -85,6 +85,21 @@ def profiles(folder: Path | None = None) -> list[str]:
     return sorted(found)
 
 
+def identities(folder: Path | None = None) -> dict[str, dict[str, dict[str, Any]]]:
+    """Give the ``[identify]`` tables of all profiles that have one, by name, for whoever looks for devices.
+
+    A profile that cannot be read has none: ``check`` reports it where it is used.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name in profiles(folder):
+        own = folder / FOLDER / f"{name}.toml" if folder is not None else None
+        place = own if own is not None and own.is_file() else resource(f"{SHIPPED}/{name}.toml")
+        table = read(name, place, 0).tables.get("identify")
+        if isinstance(table, dict) and table and all(isinstance(one, dict) for one in table.values()):
+            found[name] = table
+    return found
+
+
 def profile(draft: Draft, name: str, path: KeyPath) -> Profile | None:
     """Give the profile called *name*; None, and a fault at *path* or in its file, if it cannot be used."""
     source = _source(draft, name)
