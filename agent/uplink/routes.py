@@ -95,9 +95,10 @@ class Routes:
 
     def words(self, expired: frozenset[str] = frozenset()) -> Mapping[str, str]:
         """Give each route's word: ok, held, refused:0xNN or expired."""
-        return {name: EXPIRED if name in expired else self._word_of(name) for name in self._names}
+        return {name: EXPIRED if name in expired else self.word(name) for name in self._names}
 
-    def _word_of(self, name: str) -> str:
+    def word(self, name: str) -> str:
+        """Give the word of one route, also of one that is no longer in the plan: its last words may wait."""
         known = self._troubles.get(name)
         return known.word if known else OK
 

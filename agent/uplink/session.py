@@ -149,18 +149,19 @@ class Session:
         for route in self._routes.probes(self._setup.now().boot):
             if not self._flow.room(self._setup.now().boot, self.flying):
                 return
-            others = frozenset(self._routes.names) - {route} | self._setup.expired()
+            others = (frozenset(self._routes.names) | self._routes.blocked()) - {route}
             rows = await self._feed.take(0, 1, others) or await self._feed.take(1, 0, others)
-            if rows:
-                self._routes.probing(route)
-                self._send_row(rows[0], backlog=True)
-                self._feed.release(rows[1:])
-            else:
+            self._hungry = True  # the outbox told of other routes too, and was not asked for them
+            if not rows:
                 self._routes.idle(route)
+            for row in rows:
+                if row.route == route:  # what is left of a withdrawn route is no probe of this one
+                    self._routes.probing(route)
+                self._send_row(row, backlog=True)
 
     async def _send_rows(self) -> None:
         """Take live rows first, then of the backlog what the window and the rate leave."""
-        skip = self._routes.blocked() | self._setup.expired()
+        skip = self._routes.blocked()
         before, called, self._called = self._setup.tally.sent, self._called, False
         for backlog in (False, True):
             now = self._setup.now().boot
@@ -302,7 +303,6 @@ class Setup(Struct, kw_only=True):
     hold: bool
     where: str
     epoch: Callable[[], int]
-    expired: Callable[[], frozenset[str]]
     news: Callable[[float], Sequence[Message]]
     next_news: Callable[[], float]
     changed: Callable[[str, int], None]

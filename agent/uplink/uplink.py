@@ -153,7 +153,6 @@ class Uplink:
             hold=self._recipient.on_no_subscriber == "hold",
             where=self._where,
             epoch=lambda: self._epoch,
-            expired=self._desk.expired,
             news=self._news,
             next_news=lambda: min(self._tell_at, self._births_at),
             changed=self._changed,
@@ -209,7 +208,7 @@ class Uplink:
     def _changed(self, route: str, reason: int) -> None:
         """Log a route's new word, once, and tell the outbox."""
         self._tell_refused()
-        match self._routes.words()[route]:
+        match self._routes.word(route):
             case word if word == OK:
                 _log.info("%s: accepted again; what waited follows", route)
             case word if word == HELD:
