@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import random
 import re
 import struct
 import subprocess
 import sys
+import tty
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +24,9 @@ from agent.core.errors import DriverError
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.point import ModbusPoint
 from drivers.modbus_rtu import ModbusRtu
-from tests.drivers.test_modbus_tcp import Running, device, registers
+from tests.drivers.modbus.rtu_wire import Asked
+from tests.drivers.test_modbus_rtu_tcp import judge, scattered
+from tests.drivers.test_modbus_tcp import Running, device, eventually, registers
 from tests.peers import need
 from tests.peers.serial_line import SerialLine, serial_line, slave
 
@@ -148,3 +155,72 @@ def test_the_plan_prices_requests_by_baud_rate() -> None:
     assert [one.request for one in fast] == ["FC3 0..40"]
     # 13 + 30 characters of 10 bits, two silences of 3.5 characters, and 10 ms
     assert slow[0].bus_ms == pytest.approx((43 + 7) * 10 / 9.6 + 10)
+
+
+class NoisySlave:
+    """A device on the other end of a pseudo-terminal: one reply in twenty late, one in twenty disturbed."""
+
+    def __init__(self, timeout: float) -> None:
+        self.fd, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self.fd, False)
+        self.path = os.ttyname(self._slave)
+        self._timeout, self._chance = timeout, random.Random(3)
+        self._buffer, self._free_at = b"", 0.0
+        self.asked = self.late = self.noisy = 0
+
+    def __enter__(self) -> NoisySlave:
+        asyncio.get_running_loop().add_reader(self.fd, self._read)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        asyncio.get_running_loop().remove_reader(self.fd)
+        os.close(self.fd)
+        os.close(self._slave)
+
+    def _read(self) -> None:
+        with suppress(OSError):
+            self._buffer += os.read(self.fd, 4096)
+        while len(self._buffer) >= 8:
+            frame, self._buffer = self._buffer[:8], self._buffer[8:]
+            self._answer(Asked(frame))
+
+    def _answer(self, asked: Asked) -> None:
+        self.asked += 1
+        loop, chance = asyncio.get_running_loop(), self._chance
+        is_late, is_noisy = chance.random() < 0.05, chance.random() < 0.05
+        self.late, self.noisy = self.late + is_late, self.noisy + is_noisy
+        pause = self._timeout * chance.uniform(1.1, 1.8) if is_late else 0.001
+        absent = any(addr % 700 == 699 for addr in range(asked.addr, asked.addr + asked.count))
+        reply = asked.refusal(2) if absent else asked.reply()
+        if is_noisy:
+            broken = bytearray(reply)
+            broken[chance.randrange(len(broken))] ^= chance.randint(1, 255)
+            reply = chance.choice((bytes(broken), chance.randbytes(3) + reply, asked.frame + reply))
+        # answers come in order, as from a device with a queue
+        self._free_at = max(self._free_at, loop.time()) + pause
+        loop.call_at(self._free_at, self._write, reply)
+
+    def _write(self, reply: bytes) -> None:
+        with suppress(OSError):
+            os.write(self.fd, reply)
+
+
+@pytest.mark.parametrize("reads", [120, pytest.param(2000, marks=pytest.mark.long)])
+async def test_a_noisy_line_with_late_replies_gives_no_wrong_value(reads: int) -> None:
+    timeout = 0.06
+    with NoisySlave(timeout) as far:
+        driver = ModbusRtu(
+            path=far.path,
+            baud=115_200,
+            timeout=Duration(timeout),
+            listen=Duration(0),
+            devices=(device(scattered(random.Random(5)) | registers(698, 699, 2799), every=0.1),),
+        )
+        async with Running(driver) as running:
+            await eventually(lambda: far.asked >= reads, 120)
+    found = judge(running.seen.samples, illegal=True)
+    assert found["WRONG"] == found["FALSE"] == 0
+    assert found["right"] > 0.5 * found.total()
+    assert far.late > reads / 60
+    assert far.noisy > reads / 100

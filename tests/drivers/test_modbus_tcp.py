@@ -78,9 +78,9 @@ class Seen:
         return found
 
 
-async def eventually(true: Callable[[], bool]) -> None:
+async def eventually(true: Callable[[], bool], patience: float = 10.0) -> None:
     """Wait for what another process will soon say."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patience):
         while not true():  # noqa: ASYNC110 - another process has no event to wait for
             await asyncio.sleep(0.01)
 

@@ -1,0 +1,48 @@
+"""Waits follow how fast a unit answers, and never exceed what the settings say."""
+
+from __future__ import annotations
+
+from drivers.modbus.patience import Patience
+
+
+def test_nothing_is_known_at_first() -> None:
+    assert Patience(3.0).of(1) == 3.0
+    assert Patience(3.0).brief() == 0.2
+
+
+def test_a_wait_is_four_times_the_slowest_of_the_latest_replies() -> None:
+    patience = Patience(3.0)
+    for _ in range(30):
+        patience.answered(1, 0.05)
+    patience.answered(1, 0.3)
+    assert patience.of(1) == 1.2
+    for _ in range(130):
+        patience.answered(1, 0.1)
+    assert patience.of(1) == 0.4, "it forgets"
+
+
+def test_a_wait_has_a_floor_and_a_ceiling_and_room_for_the_bytes() -> None:
+    patience = Patience(3.0)
+    patience.answered(1, 0.001)
+    assert patience.of(1) == 0.2
+    assert patience.of(1, line=0.25) == 0.45
+    patience.answered(1, 2.0)
+    assert patience.of(1) == 3.0
+
+
+def test_silences_in_a_row_double_a_wait_and_one_reply_ends_that() -> None:
+    patience, waits = Patience(3.0), []
+    patience.answered(1, 0.05)
+    for _ in range(6):
+        waits.append(patience.of(1))
+        patience.missed(1)
+    assert waits == [0.2, 0.4, 0.8, 1.6, 3.0, 3.0]
+    patience.answered(1, 0.05)
+    assert patience.of(1) == 0.2
+
+
+def test_a_unit_that_never_answered_is_judged_by_the_others() -> None:
+    patience = Patience(3.0)
+    patience.answered(1, 0.1)
+    assert patience.of(2) == 0.4
+    assert patience.brief() == 0.4
