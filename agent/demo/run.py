@@ -30,7 +30,7 @@ from agent.outbox.ledger import match, verify
 from agent.status import ask
 
 _STARTING: Final = 15.0
-_SHOWN: Final = 4  # live readings
+_SHOWN: Final = 3  # live readings
 _PACE: Final = 0.5  # seconds between them
 
 

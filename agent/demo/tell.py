@@ -12,7 +12,7 @@ from agent.demo.site import Site
 from agent.demo.verdict import Judged, clock, longest_run
 from agent.outbox.ledger import Match, Verdict
 
-_HEADS: Final = "  {:<9} {:>5} {:>12} {:>12} {:>15} {:>10}  {}"
+_HEADS: Final = "  {:<8} {:>5} {:>8} {:>9} {:>12} {:>9}  {}"
 
 
 def opening(site: Site, *, broker: int) -> str:
@@ -21,23 +21,24 @@ def opening(site: Site, *, broker: int) -> str:
 citygate demo: a small site on this computer (Ctrl-C ends it)
 
   meter     an electricity meter on Modbus TCP; the demo knows its true values
-  gateway   citygate run {site.config}
+  gateway   citygate run, with config/site.toml and config/sharing.toml
   broker    MQTT 5 on 127.0.0.1:{broker}
-  city      gets what was granted in {site.config}/sharing.toml, checks it against the schema
+  city      gets what sharing.toml grants, and checks it against the schema
+
+Its files are in {site.folder}
 """
 
 
 def live(seen: Sequence[tuple[float, dict[str, Any]]]) -> str:
     """Draw a few readings side by side: they are the samples, and they stay on the site."""
     names = [one["point"] for one in seen[-1][1]["readings"]]
-    rows = [
-        f"  {'point':<32}" + "".join(f"{clock(at):>11}" for at, _ in seen) + "  unit    quality  raw words"
-    ]
+    wide = max(map(len, names))
+    rows = [f"  {'point':<{wide}}" + "".join(f"{clock(at):>11}" for at, _ in seen) + "  unit  quality"]
     for place, name in enumerate(names):
         readings = [answer["readings"][place] for _, answer in seen if place < len(answer["readings"])]
         last = readings[-1]
-        values = "".join(f"{_figure(one['value']):>12}" for one in readings)
-        rows.append(f"  {name:<32}{values}  {last['unit']:<7} {last['quality']:<8} {last.get('raw', '')}")
+        values = "".join(f"{_figure(one['value']):>11}" for one in readings)
+        rows.append(f"  {name:<{wide}}{values}  {last['unit']:<5} {last['quality']}")
     return "\n".join(["Live values, read from the meter. They do not leave.", *rows, ""])
 
 

@@ -26,8 +26,8 @@ _SAME: Final = 0.003  # kWh: less than the meter's smallest step, more than a si
 _IN_KILO: Final = {"W": 1e-3, "W.h": 1e-3, "kW": 1.0, "kW.h": 1.0}
 
 _NOT_OK: Final = {
-    "partial": "partial: the gateway was not there for all of it",
-    "no_data": "no data: the meter did not answer",
+    "partial": "seen in part",
+    "no_data": "no data",
 }
 
 Served = tuple[float, float]
