@@ -94,8 +94,16 @@ class Books:
         if lane.epoch == self.epoch or lane.encoding is None:
             return
         previous = Previous(epoch=lane.epoch, last=lane.seq, clean=lane.clean) if lane.epoch else None
-        lane.epoch, lane.seq, lane.clean = self.epoch, 0, True
+        lane.epoch, lane.seq, lane.clean = self.epoch, self._first(lane), True
         self._number(lane, [lane.encoding.start(lane.product, self._head(lane), previous)])
+
+    def _first(self, lane: Lane) -> int:
+        """Give the number to go on from: beyond those of a recipient that is gone and had this product.
+
+        It may be the same city under another name, and ids do not tell the recipient.
+        """
+        gone = (x for x in self.lanes.values() if x.product == lane.product and x.encoding is None)
+        return max((x.seq for x in gone if x.epoch == self.epoch), default=0)
 
     def put(self, cleared: Cleared) -> None:
         """Take what the gate cleared: number and encode it; a route without a grant takes nothing."""
@@ -311,6 +319,7 @@ class Books:
             lane.dirty = True
         for number in transaction.changes:
             self.by_number[number].leaving.clear()
+        self._forget_withdrawn()  # while it was under way, a grant may have ended
         self._unsaved |= transaction.unsaved
         self._meta = transaction.meta | self._meta
         self._trim()
@@ -342,6 +351,7 @@ class Books:
             self._salvaged, self._meta["salvaged"] = False, "0"
         for lane in self.lanes.values():
             lane.encoding = encodings.get(lane.recipient)
+        for lane in self.lanes.values():
             was, lane.granted = lane.granted or lane.was_open, lane.name in terms
             lane.was_open = False
             if lane.granted:
@@ -352,5 +362,10 @@ class Books:
                 lane.dirty = lane.dirty or was
                 lane.erasing = True
                 lane.close_crash()
-                for draft in [x for x in self.pending if x.route == lane.number and x.message.kind in DATA]:
-                    self.forget_pending(draft, "ttl")
+        self._forget_withdrawn()
+
+    def _forget_withdrawn(self) -> None:
+        """Give up what waits for the disk on routes that nobody grants any more."""
+        for draft in list(self.pending):
+            if draft.message.kind in DATA and not self.by_number[draft.route].granted:
+                self.forget_pending(draft, "ttl")

@@ -130,7 +130,7 @@ class Feed:
         kept: list[tuple[Lane, Row, int]] = []
         while self._live:
             lane, row, before = self._live.popleft()
-            if lane.orderly or lane.erasing or not lane.wants(row.id):
+            if lane.orderly or lane.erasing or lane.withheld(row.kind) or not lane.wants(row.id):
                 self._live_size -= len(row.body)
             elif len(rows) >= most or lane.name in skip:
                 kept.append((lane, row, before))
@@ -158,6 +158,10 @@ class Feed:
             lane = lanes[found.route]
             # while the disk was read, the row may have been settled, pruned or withdrawn
             if found.id <= self._desk.floor or not lane.wants(found.id) or lane.erasing:
+                continue
+            if lane.withheld(found.kind):
+                lane.erasing = True
+                self._desk.expired()
                 continue
             if found.body is None:
                 lane.settle(found.before + 1, found.id)

@@ -80,7 +80,7 @@ class Keeper:
         now = self.clock.now()
         at = number if number is not None else getattr(row, "id", 0)
         if row.expires is None and at < self.books.boot_from and now.synced:
-            return float("inf")  # its time is learnt first
+            return lane.end(row)  # its time is learnt first
         return lane.expiry(row, utc=now.utc, boot=now.boot, same_boot=at >= self.books.boot_from)
 
     def hanging_since(self) -> float | None:

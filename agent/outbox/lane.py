@@ -167,6 +167,10 @@ class Lane:
         """Whether the row *number* still has to be sent and is not under way."""
         return number not in self.acked and number not in self.flight and number not in self.leaving
 
+    def withheld(self, kind: str) -> bool:
+        """Whether a message of *kind* must not leave: nobody grants it (any more)."""
+        return kind in DATA and not self.granted
+
     @property
     def behind(self) -> bool:
         """Whether there are rows that nobody has taken."""
@@ -178,14 +182,20 @@ class Lane:
         plain = Span(route=self.number, holes=holes)
         return [plain] if self.orderly else [Span(route=self.number, holes=holes, events=True), plain]
 
+    def end(self, row: Header | Found | Draft) -> float:
+        """Give the UTC second at which the grant ends for *row*.
+
+        Declarations may still be made then: they tell nothing but that it ended.
+        """
+        kind = row.message.kind if isinstance(row, Draft) else row.kind
+        return self.ends if kind in DATA else math.inf
+
     def expiry(self, row: Header | Found | Draft, *, utc: float, boot: float, same_boot: bool) -> float:
         """Give the UTC second at which *row* must no longer leave; what was promised never grows longer.
 
         A row made without a trusted clock ages by boot time; from another boot, only its label is left.
         """
-        kind = row.message.kind if isinstance(row, Draft) else row.kind
-        # declarations may still be made when the grant has ended: they tell nothing but that it ended
-        ends = self.ends if kind in DATA else math.inf
+        ends = self.end(row)
         if row.expires is None:
             made = utc - (boot - row.boot) if same_boot else min(row.made, utc)
             return min(made + self.keep, ends)
