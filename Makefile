@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PEERS := mosquitto mosquitto-clients libmodbus5 libmodbus-dev mbpoll socat strace e2fsprogs gcc systemd
+PEERS := mosquitto mosquitto-clients libmodbus5 libmodbus-dev mbpoll socat strace e2fsprogs gcc systemd zsh fish
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
-import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from agent.cli.main import COMMANDS, main, parser_of
 from agent.core.errors import ConfigError, GatewayError
+from tests.peers import need
 
 HERE = [sys.executable, "-P", "-m", "agent"]
 
@@ -130,13 +131,32 @@ def test_a_completion_script_knows_commands_and_options(
     assert "json" in script
 
 
-def test_the_bash_completion_completes() -> None:
-    script = subprocess.run([*HERE, "completion", "bash"], capture_output=True, text=True, check=True).stdout
-    ask = 'COMP_WORDS=(citygate check --j); COMP_CWORD=2; _citygate; echo "${COMPREPLY[*]}"'
-    done = subprocess.run(
-        ["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True, env=dict(os.environ)
-    )
-    assert done.stdout.strip() == "--json"
+@pytest.mark.parametrize(
+    ("line", "first"),
+    [
+        ("citygate che", "check"),
+        ("citygate check --j", "--json"),
+        ("citygate ledger ver", "verify"),
+        ("citygate ledger show --la", "--last"),
+        ("citygate completion zs", "zsh"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes(shell: str, line: str, first: str) -> None:
+    program = need(shell)
+    script = subprocess.run([*HERE, "completion", shell], capture_output=True, text=True, check=True).stdout
+    words = line.split()
+    ask = {
+        "bash": f'COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _citygate; printf "%s\\n" "$COMPREPLY"',
+        # what the line editor of zsh provides, told here what is on the line
+        "zsh": f"words=({line}); CURRENT={len(words)}; _citygate",
+        "fish": f"complete -C '{line}'",
+    }[shell]
+    begin = "compdef() {}; _files() {}; _describe() { print -rl -- ${(M)${(P)2}:#${words[CURRENT]}*} }\n"
+    whole = f"{begin if shell == 'zsh' else ''}{script}\n{ask}\n"
+    done = subprocess.run([program, "-c", whole], capture_output=True, text=True, check=True)
+    assert re.split(r"[\t\n:]", done.stdout)[0] == first
+    assert done.stderr == ""
 
 
 def test_options_are_called_the_same_everywhere() -> None:
