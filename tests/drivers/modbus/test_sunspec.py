@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +22,9 @@ from drivers.modbus.device import ModbusDevice
 from drivers.modbus.sunspec import MARKER, Chain, Definition, Model, discover, points, survey
 from drivers.modbus_tcp import ModbusTcp
 from tests.drivers.modbus.sunspec_device import END, common, inputs, inverter, meter, model, serving
-from tests.peers import missing
+from tests.peers.packages import package
 
+PEER = Path(__file__).parents[2] / "peers" / "pysunspec_process.py"
 MARK = [0x5375, 0x6E53]
 ROOF = [*MARK, *common("ACME", "Sunny 8"), *inverter(), *inputs(2), *meter(), *END]
 SITE = """
@@ -177,40 +181,18 @@ def test_a_modbus_link_can_survey() -> None:
 
 
 async def test_another_reader_of_sunspec_sees_the_same(tmp_path: Path) -> None:
-    """pysunspec2 is the alliance's own: it shares no code and no definitions' file with us."""
-    try:
-        import sunspec2.modbus.client as peer  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        missing("pysunspec2")
+    folder = package("pysunspec2==1.3.7")
     async with serving(ROOF) as port:
         text = await driver(port).survey("it", facts(), SystemClock(), name="own/roof")
         ours, _ = await read(text, port, tmp_path)
-        theirs = await asyncio.to_thread(theirs_of, peer, port)
+        peer = await asyncio.create_subprocess_exec(
+            sys.executable, str(PEER), str(port),
+            env={**os.environ, "PYTHONPATH": str(folder)}, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        said, _ = await peer.communicate()
+    assert peer.returncode == 0
+    theirs = json.loads(said)
     assert {name: ours[name] for name in theirs} == pytest.approx(theirs)
-
-
-def theirs_of(peer: Any, port: int) -> dict[str, float | None]:  # noqa: ANN401
-    """Read with pysunspec2, by the standard's own names."""
-    device = peer.SunSpecModbusClientDeviceTCP(slave_id=1, ipaddr="127.0.0.1", ipport=port, timeout=5)
-    device.scan()
-    one, string, grid = device.models[103][0], device.models[160][0], device.models[203][0]
-    try:
-        return {
-            "active_power": one.W.cvalue,
-            "voltage_l1": one.PhVphA.cvalue,
-            "current_l3": one.AphC.cvalue,
-            "power_factor": one.PF.cvalue / 100,
-            "produced_energy": one.WH.cvalue / 1000,
-            "internal_temperature": one.TmpCab.cvalue,
-            "operating_state": one.St.cvalue,
-            "dc_current_s1": string.module[0].DCA.cvalue,
-            "dc_power_s2": string.module[1].DCW.cvalue,
-            "meter_active_power_l2": grid.WphB.cvalue,
-            "meter_import_energy": grid.TotWhImp.cvalue / 1000,
-            "meter_export_energy": grid.TotWhExp.cvalue,
-        }
-    finally:
-        device.close()
 
 
 async def read(text: str, port: int, folder: Path) -> tuple[dict[str, float | None], dict[str, str]]:
