@@ -1,8 +1,9 @@
 """CPU per Modbus TCP request: our link, against pymodbus' own client and a bare asyncio protocol.
 
 All three ask the same server (a process of its own, whose CPU is not counted) for the same registers,
-one request at a time, alternating in one run; the smallest of the rounds counts. The last figure is a whole
-poll of a meter: two requests, and one sample for each of its 17 points.
+one request at a time, alternating in one run; the smallest of the rounds counts. Then a whole
+poll of a meter: two requests, and one sample for each of its 17 points. Last, 1 to 500 such meters at 1 Hz in
+one process, against a bare loop around pymodbus.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from pymodbus.client import AsyncModbusTcpClient
 
 from agent.core.clock import SystemClock
+from bench._fleet import METER
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.figures import Figures
 from drivers.modbus.link import Link
@@ -27,7 +29,7 @@ from drivers.modbus.request import Answer, Request
 from drivers.modbus.way import TcpWay
 
 REQUESTS, ROUNDS, SIZES = 2000, 5, (1, 10, 80, 125)
-METER = (*range(0x00, 0x12, 2), 0x34, 0x38, 0x3C, 0x3E, 0x46, 0x48, 0x4A, 0x156)
+FLEETS, SECONDS = (1, 10, 100, 500), 10
 
 Case = Callable[[int, int], Awaitable[None]]
 
@@ -62,15 +64,38 @@ def _measure(port: int) -> None:
     poll = min(_cpu(_poll, port, 0) for _ in range(ROUNDS))
     print(f"{'a poll of 17 points, 2 requests':<48}{poll:>18.0f}", flush=True)
     lines.append(_line("modbus_poll.meter", poll, "two requests of our link", poll / 2 / ours))
+    lines += _fleets(port)
     for line in lines:
         print(json.dumps(line))
 
 
-def _line(name: str, value: float, against: str, ratio: float) -> dict[str, object]:
+def _fleets(port: int) -> list[dict[str, object]]:
+    """Run fleets in processes of their own, ours and the bare loop in turn."""
+    lines = []
+    print(f"{'devices at 1 Hz':<24}{'CPU %':>22}{'RSS MiB':>20}{'jitter p99 ms':>20}  (ours / bare loop)")
+    for devices in FLEETS:
+        got = {way: _fleet(way, port, devices) for way in ("ours", "pymodbus")}
+        ours, bare = got["ours"], got["pymodbus"]
+        figures = (f"{ours[word]:.1f} / {bare[word]:.1f}" for word in ("cpu", "rss", "jitter"))
+        print(f"{devices:<24}" + "".join(f"{one:>21}" for one in figures), flush=True)
+        assert min(ours["values"], bare["values"]) > 16, "17 values a second and device were wanted"
+        for word, unit in (("cpu", "%"), ("rss", "MiB"), ("jitter", "ms")):
+            ratio = ours[word] / max(bare[word], 0.01)
+            lines.append(_line(f"modbus_poll.fleet_{devices}.{word}", ours[word], "bare loop", ratio, unit))
+    return lines
+
+
+def _fleet(way: str, port: int, devices: int) -> dict[str, float]:
+    words = [sys.executable, "-m", "bench._fleet", way, str(port), str(devices), str(SECONDS)]
+    found: dict[str, float] = json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)
+    return found
+
+
+def _line(name: str, value: float, against: str, ratio: float, unit: str = "us") -> dict[str, object]:
     return {
         "name": name,
         "value": round(value, 1),
-        "unit": "us",
+        "unit": unit,
         "against": against,
         "ratio": round(ratio, 2),
     }

@@ -1,7 +1,7 @@
 """Learns what a request costs on a link: a fixed part, and a part per register.
 
 Pure. Both parts are the line of best fit through the latest replies, old ones fading. The part per register
-stays as it was foreseen until the replies differ enough in size to say otherwise.
+stays as it was known until the replies differ enough in size to say otherwise.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class CostModel:
 
     def __init__(self, foreseen: Cost) -> None:
         self._foreseen = foreseen
+        self._register = foreseen.register
         self._count = 0
         self._size = self._time = self._sizes = self._cross = self._times = 0.0
 
@@ -56,12 +57,13 @@ class CostModel:
         )
 
     def _slope(self) -> float:
-        """Give milliseconds per register: as foreseen, unless the replies are sure of something else."""
+        """Give milliseconds per register: as known so far, unless the replies are sure of something else."""
         if self._sizes < 1.0:
-            return self._foreseen.register
+            return self._register
         slope = self._cross / self._sizes
         rest = max(0.0, self._times - slope * self._cross)
         doubt = math.sqrt(rest / self._sizes / min(self._count, 1 / _FADE))
-        if abs(slope - self._foreseen.register) <= _SURE * doubt:
-            return self._foreseen.register
-        return max(_LEAST.register, slope)
+        if abs(slope - self._register) > _SURE * doubt:
+            # kept, because a good plan may leave requests of one size only, which tell nothing
+            self._register = max(_LEAST.register, slope)
+        return self._register

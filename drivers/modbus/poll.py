@@ -59,6 +59,7 @@ class Poller:
         self._emit, self._clock, self._desk = emit, clock, desk
         self._late: dict[str, int] = {}
         self._overloaded = False
+        self._silent: list[Reader] = []
         self._shown = -math.inf
 
     async def run(self, listen: float = 0.0) -> None:
@@ -91,25 +92,35 @@ class Poller:
         fastest, *slower = reader.periods
         due_at = dict.fromkeys(slower, self._clock.boot())
         async for beat in ticks(self._clock, fastest):
-            due = {fastest: beat, **{one: at for one, at in due_at.items() if beat >= at - fastest / 2}}
-            overdue = any(beat - at > _SHED * one for one, at in due.items())
-            put_off = await reader.cycle(
-                lambda outcome: self._emit(reader.samples(outcome)),
-                due=due,
-                until=0.0 if overdue else beat + fastest,
-            )
-            late = False
-            for period in due.keys() & due_at.keys():
-                skipped = int((beat - due_at[period]) // period)
-                late = late or skipped > 0
-                if period not in put_off:
-                    self._figures.shed(period, skipped)
-                    due_at[period] += period * (skipped + 1)
-            self._figures.silent([name for name, one in self._readers.items() if one.breaker.open])
+            late = await self._cycle(reader, beat, fastest, due_at)
+            if self._silent != (silent := [one for one in self._readers.values() if one.breaker.open]):
+                self._silent = silent
+                self._figures.silent([one.device.name for one in silent])
             if missed := int((self._clock.boot() - beat) // fastest):
                 self._figures.overran(missed)
             self._load(reader, late=late or missed > 0)
             self._show_plan()
+
+    async def _cycle(self, reader: Reader, beat: float, fastest: float, due_at: dict[float, float]) -> bool:
+        """Read what is due; note when slower points are due again; say whether some of them are late."""
+
+        def take(outcome: Outcome) -> None:
+            self._emit(reader.samples(outcome))
+
+        if not due_at:
+            await reader.cycle(take)
+            return False
+        due = {fastest: beat, **{one: at for one, at in due_at.items() if beat >= at - fastest / 2}}
+        overdue = any(beat - at > _SHED * one for one, at in due.items())
+        put_off = await reader.cycle(take, due=due, until=0.0 if overdue else beat + fastest)
+        late = False
+        for period in due.keys() & due_at.keys():
+            skipped = int((beat - due_at[period]) // period)
+            late = late or skipped > 0
+            if period not in put_off:
+                self._figures.shed(period, skipped)
+                due_at[period] += period * (skipped + 1)
+        return late
 
     def _load(self, reader: Reader, *, late: bool) -> None:
         """Tell once when the line cannot carry what is asked of it, and once when it can again."""

@@ -30,11 +30,14 @@ __all__ = ("Outcome", "Reader", "Take")
 
 _BUSY_PAUSE: Final = 0.2
 _SILENCES: Final = 3
+_THINK: Final = 30.0  # seconds between two thoughts about the plan
+_MOST_CUTS: Final = 64
 _AMPLE: Final = 1.2  # what is allowed for a request beyond its usual time
 _WORTH: Final = 0.98  # a plan made anew must cost less than this part of the old one
 
 
 Take = Callable[[Outcome], None]
+_Cut = tuple[str, int, int, Decoder]
 
 
 class _Planned(Struct):
@@ -77,6 +80,8 @@ class Reader:
         self._waited, self._spoke = 0.0, False
         self._plans: dict[frozenset[float], list[_Planned]] = {}
         self._everything = frozenset(self.periods)
+        self._cut_of: dict[int, tuple[Block, list[_Cut]]] = {}
+        self._think_at = clock.boot() + _THINK
 
     async def cycle(
         self,
@@ -123,12 +128,26 @@ class Reader:
 
     def samples(self, outcome: Outcome) -> list[Sample]:
         """Turn what became of a block into one sample per point."""
-        return [self._sample(outcome.reply, outcome.block, span)[0] for span in outcome.block.spans]
+        reply, good = outcome.reply, Quality.GOOD
+        if isinstance(reply, Fault):
+            names = (self._names[span.name] for span in outcome.block.spans)
+            return [Sample(name, None, reply.at, Quality.BAD, reply.why) for name in names]
+        data, at = reply.data, reply.at
+        found = []
+        for name, begin, end, decode in self._cuts(outcome.block):
+            value, reason = decode(data[begin:end] if end else bit_at(data, begin))
+            found.append(Sample(name, value, at, Quality.BAD if value is None else good, reason))
+        return found
 
     def readings(self, outcome: Outcome) -> list[Reading]:
         """Do the same for people, with raw words."""
-        pairs = (self._sample(outcome.reply, outcome.block, span) for span in outcome.block.spans)
-        return [Reading(sample, words(raw)) for sample, raw in pairs]
+        if isinstance(outcome.reply, Fault):
+            return [Reading(sample) for sample in self.samples(outcome)]
+        data = outcome.reply.data
+        cuts = self._cuts(outcome.block)
+        raw = (data[begin:end] if end else bit_at(data, begin) for _, begin, end, _ in cuts)
+        pairs = zip(self.samples(outcome), raw, strict=True)
+        return [Reading(sample, words(one)) for sample, one in pairs]
 
     def unread(self, reason: str) -> list[Sample]:
         """Give a sample without a value for each point."""
@@ -144,16 +163,20 @@ class Reader:
         blocks = (one.block for one in self._plan(self._everything))
         return price(blocks, cost), price(self.device.blocks(cost), cost)
 
-    def _sample(self, reply: Answer | Fault, block: Block, span: Span) -> tuple[Sample, bytes]:
-        name = self._names[span.name]
-        if isinstance(reply, Fault):
-            return Sample(name, None, reply.at, Quality.BAD, reply.why), b""
-        at = span.start - block.start
-        in_bits = span.table in BIT_TABLES
-        raw = bit_at(reply.data, at) if in_bits else reply.data[2 * at : 2 * (at + span.size)]
-        value, reason = self._decoders[span.name](raw)
-        quality = Quality.BAD if value is None else Quality.GOOD
-        return Sample(name, value, reply.at, quality, reason), raw
+    def _cuts(self, block: Block) -> list[_Cut]:
+        """Give for each point its name, where its bytes begin and end (0: it is a bit), and how to decode."""
+        known = self._cut_of.get(id(block))
+        if known is not None and known[0] is block:
+            return known[1]
+        cuts: list[_Cut] = []
+        for span in block.spans:
+            at, name, decode = span.start - block.start, self._names[span.name], self._decoders[span.name]
+            in_bits = span.table in BIT_TABLES
+            cuts.append((name, at, 0, decode) if in_bits else (name, 2 * at, 2 * (at + span.size), decode))
+        if len(self._cut_of) >= _MOST_CUTS:
+            self._cut_of.clear()  # wishes make blocks of their own
+        self._cut_of[id(block)] = block, cuts
+        return cuts
 
     def _seconds(self, planned: _Planned) -> float:
         return _AMPLE * self._model.cost.of(planned.block.table, planned.block.size) / 1000
@@ -188,6 +211,9 @@ class Reader:
 
     def _think_again(self) -> None:
         """Plan anew when requests cost something else than was thought, and it saves time."""
+        if (now := self._clock.boot()) < self._think_at:
+            return
+        self._think_at = now + _THINK
         if not self._model.has_drifted_from(self._cost):
             return
         before = [one.block for one in self._plan(self._everything)]

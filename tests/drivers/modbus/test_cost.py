@@ -34,6 +34,16 @@ def test_the_part_per_register_stays_as_foreseen_when_all_requests_are_of_one_si
     assert got.register == rtu_cost(9600, "8N1").register
 
 
+def test_what_was_learnt_outlives_replies_of_one_size() -> None:
+    true = rtu_cost(115_200, "8N1")
+    model = learnt(rtu_cost(9600, "8N1"), true, jitter=0.01)
+    assert model.cost.register == pytest.approx(true.register, rel=0.05)
+    for _ in range(2000):
+        model.add(100, true.request + 100 * true.register)
+    assert model.cost.register == pytest.approx(true.register, rel=0.05)
+    assert model.cost.request == pytest.approx(true.request, rel=0.05)
+
+
 def test_noise_is_not_mistaken_for_a_slope() -> None:
     got = learnt(TCP, Cost(1.0, 0.001), jitter=3.0).cost
     assert got.register < 0.1
