@@ -1,32 +1,50 @@
-"""Memory of a whole gateway with one Modbus link and one broker, once it has settled; the aim is 35 MB.
+"""Memory of a whole gateway with one Modbus link and one broker, against a bare process that holds both.
 
-RSS counts shared libraries in full, PSS their share; ``/proc/PID/smaps_rollup`` tells both.
+The bare one polls with pymodbus and keeps an aiomqtt session, no more (`bench/_bare.py`). RSS counts shared
+libraries in full, PSS their share; ``/proc/PID/smaps_rollup`` tells both, after both have settled.
 """
 
 from __future__ import annotations
 
-import json
 import time
+import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
-from bench._site import gateway, peers, wait_for, warm
+from bench._report import Figure, show
+from bench._site import as_installed, gateway, peers, start, wait_for, warm
 
 _SETTLE = 12.0
+_AIMS = {"Rss": 35.0, "Pss": None}
+
+
+def memory(process: int) -> dict[str, float]:
+    """Give RSS and PSS of *process* in MB."""
+    text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    fields = (line.split() for line in text.splitlines()[1:])
+    return {field[0].rstrip(":"): int(field[1]) * 1024 / 1e6 for field in fields}
 
 
 def main() -> None:
-    """Print RSS and PSS in MB."""
-    with peers() as (site, _):
+    """Let both settle beside each other, and look."""
+    with peers() as (site, port), ExitStack() as stack:
+        meter = tomllib.loads((site.config / "site.d" / "ports.toml").read_text("utf-8"))
         warm(site)
+        words = ("bench._bare", str(meter["link"]["plant-room"]["port"]), str(port))
+        bare = start(stack, *words, environment=as_installed(site.folder / "compiled"))
+        assert bare.stdout is not None
+        assert bare.stdout.readline() == "ready\n"
         with gateway(site) as process:
             wait_for(site.socket)
             time.sleep(_SETTLE)
-            text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
-    figures = {line.split()[0]: int(line.split()[1]) / 1000 for line in text.splitlines()[1:]}
-    for name, aim in (("Rss:", 35.0), ("Pss:", None)):
-        what = f"{name[:-1].upper()} of an idle gateway with one Modbus link"
-        line = {"bench": "idle_rss", "what": what, "value": figures[name] * 1.024, "unit": "MB"}
-        print(json.dumps(line | ({"aim": aim} if aim else {})))
+            ours, floor = memory(process.pid), memory(bare.pid)
+    show([
+        Figure(
+            name=f"idle_rss.{word.lower()}", what=f"{word.upper()} of an idle gateway", value=ours[word],
+            unit="MB", against="bare aiomqtt and pymodbus", floor=floor[word], aim=aim,
+        )
+        for word, aim in _AIMS.items()
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Both talk to the same broker in one run, alternating; the smallest of the rounds
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from agent.gate import Gate
 from agent.outbox.outbox import Outbox
 from agent.uplink.desk import UplinkDesk
 from agent.uplink.uplink import Uplink
+from bench._report import Figure, show
 from bench._site import start
 
 BATCHES, ROUNDS, POINTS = 600, 3, 40
@@ -48,12 +48,12 @@ def main() -> None:
             folder = room / str(number)
             folder.mkdir()
             ours.append(asyncio.run(_ours(port, folder)))
-    floor, figure = min(bare), min(ours)
-    print(f"{'per batch of 40 points':<32} {'CPU us':>8}")
-    print(f"{'bare aiomqtt, QoS 1':<32} {floor:>8.0f}")
-    print(f"{'gate to acknowledged, on disk':<32} {figure:>8.0f}   x{figure / floor:.2f}", flush=True)
-    line = {"name": "publish.batch_cpu", "value": round(figure, 1), "unit": "us"}
-    print(json.dumps(line | {"against": "bare aiomqtt", "ratio": round(figure / floor, 2)}))
+    what = "CPU per batch of 40 points, from the gate to acknowledged and on disk"
+    figure = Figure(
+        name="publish.batch_cpu", what=what, value=min(ours), unit="us", against="bare aiomqtt, QoS 1",
+        floor=min(bare),
+    )  # fmt: skip
+    show([figure])
 
 
 async def _bare(port: int) -> float:

@@ -1,20 +1,22 @@
-"""Runs one or all of the measurements in this folder; each prints JSON lines, which are collected.
+"""Runs one or all of the measurements in this folder, and collects their JSON lines.
 
     python bench/run.py            everything, into build/bench.jsonl
-    python bench/run.py check_cold one of them
+    python bench/run.py check_cold one of them; the lines of the others stay
 
-A line is {"bench", "what", "value", "unit", "aim"}; an aim that is missed is marked, but fails nothing:
-machines differ.
+A measurement prints a table for people, and for each figure a line of JSON whose keys are name, value, unit,
+against and ratio. Nothing fails for being slow: machines differ, ratios hardly do.
 """
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+KEYS = {"name", "value", "unit", "against", "ratio"}
 _HERE = Path(__file__).parent
 _RESULTS = _HERE.parent / "build" / "bench.jsonl"
 
@@ -26,14 +28,13 @@ def main() -> int:
         print(f"there is no measurement {unknown[0]}; known: {', '.join(_all())}", file=sys.stderr)
         return 2
     broken = []
-    _RESULTS.parent.mkdir(exist_ok=True)
-    with _RESULTS.open("a", encoding="utf-8") as results:
-        for name in names:
-            words = [sys.executable, "-m", f"bench.{name}"]
-            done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, cwd=_HERE.parent)
-            broken += [name] if done.returncode else []
-            for line in done.stdout.splitlines():
-                _show(line, results)
+    for name in names:
+        docstring = ast.get_docstring(ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8"))) or ""
+        print(f"\n{name}: {docstring.splitlines()[0]}", flush=True)
+        lines, status = _measure(name)
+        _keep(name, lines)
+        broken += [name] if status else []
+    print(f"\nThe figures are in {_RESULTS.relative_to(_HERE.parent)}.")
     for name in broken:
         print(f"{name} broke", file=sys.stderr)
     return 1 if broken else 0
@@ -44,19 +45,38 @@ def _all() -> list[str]:
     return sorted(name for name in found if name != "run" and not name.startswith("_"))
 
 
-def _show(line: str, results: Any) -> None:  # noqa: ANN401 - any text file
+def _measure(name: str) -> tuple[list[str], int]:
+    """Run one, showing its table as it comes; give its JSON lines and its exit status."""
+    lines = []
+    words = [sys.executable, "-m", f"bench.{name}"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, cwd=_HERE.parent, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if is_figure(line):
+                lines.append(line.strip())
+            else:
+                print(line, end="", flush=True)
+    return lines, process.returncode
+
+
+def is_figure(line: str) -> bool:
+    """Say whether *line* is a figure, which has exactly the agreed keys."""
     try:
         found = json.loads(line)
     except ValueError:
-        print(line)
-        return
-    print(json.dumps(found), file=results)
-    if not isinstance(found, dict) or "what" not in found:
-        print(line)
-        return
-    aim = found.get("aim")
-    note = f"  (aim {aim:g}{'' if found['value'] <= aim else ', missed'})" if aim is not None else ""
-    print(f"{found.get('bench', ''):<14} {found['what']:<52} {found['value']:>10.4g} {found['unit']}{note}")
+        return False
+    return isinstance(found, dict) and found.keys() == KEYS
+
+
+def _keep(name: str, lines: list[str]) -> None:
+    """Put *lines* in the place of those that this measurement left before."""
+    _RESULTS.parent.mkdir(exist_ok=True)
+    old = _RESULTS.read_text(encoding="utf-8").splitlines() if _RESULTS.exists() else []
+    kept = [one for one in old if is_figure(one) and not json.loads(one)["name"].startswith(f"{name}.")]
+    _RESULTS.write_text("".join(f"{one}\n" for one in [*kept, *lines]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """From the start of the process to the control socket, to the first message, and to the first full window.
 
-A window cannot be published before it has ended: what is over the wait for its end is ours.
+Floors of the same run: a bare process that imports, connects and publishes once (`bench/_bare.py`); for the
+window the moment at which it ends, and after that the 2 s for which it waits for late samples.
 """
 
 from __future__ import annotations
@@ -8,11 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import tomllib
+from contextlib import ExitStack
 from datetime import datetime
 
 import aiomqtt
 
-from bench._site import gateway, peers, wait_for, warm
+from bench._bare import TOPIC
+from bench._report import Figure, show
+from bench._site import as_installed, gateway, peers, start, wait_for, warm
+from pipelines.window import Window
+
+_LATE = float(Window(length="1m", statistics=("last",)).late)
 
 
 async def first_messages(port: int, begin: float) -> tuple[float, float, float]:
@@ -35,23 +43,48 @@ async def first_messages(port: int, begin: float) -> tuple[float, float, float]:
     raise AssertionError("the broker went away")
 
 
+def bare_start(meter: int, broker: int, environment: dict[str, str]) -> float:
+    """Give the seconds from the start of the bare process to its first acknowledged message."""
+    with ExitStack() as stack:
+        begin = time.time()
+        process = start(stack, "bench._bare", str(meter), str(broker), environment=environment)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", TOPIC
+        return time.time() - begin
+
+
 def main() -> None:
-    """Print the spans in seconds."""
+    """Measure both, one after the other."""
     with peers() as (site, port):
         wait_for(site.folder / "broker.toml")
+        drop_in = tomllib.loads((site.config / "site.d" / "ports.toml").read_text("utf-8"))
+        meter = drop_in["link"]["plant-room"]["port"]
+        environment = as_installed(site.folder / "compiled")
         warm(site)
+        bare_start(meter, port, environment)
+        bare = min(bare_start(meter, port, environment) for _ in range(3))
         begin = time.time()
         with gateway(site):
             wait_for(site.socket)
             socket = time.time()
             first, batch, end = asyncio.run(asyncio.wait_for(first_messages(port, begin), 60))
-    for what, value in (
-        ("start to control socket", socket - begin),
-        ("start to first message at the city", first - begin),
-        ("start to first published window (5 s windows)", batch - begin),
-        ("end of that window to its arrival", batch - end),
-    ):
-        print(json.dumps({"bench": "startup", "what": what, "value": value, "unit": "s"}))
+    one, ended = "a bare process to its first message", "start to that window's end"
+    rows = (
+        ("socket", "start to control socket", socket - begin, one, bare),
+        ("message", "start to first message at the city", first - begin, one, bare),
+        (
+            "window",
+            "start to first full window (5 s)",
+            batch - begin,
+            ended,
+            end - begin,
+        ),
+        ("arrival", "end of that window to its arrival", batch - end, "the wait for late samples", _LATE),
+    )
+    show([
+        Figure(name=f"startup.{name}", what=what, value=value, unit="s", against=against, floor=floor)
+        for name, what, value, against, floor in rows
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":

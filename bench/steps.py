@@ -6,7 +6,6 @@ Run ``python -m bench.steps`` from the checkout; prints a table and one JSON lin
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
@@ -17,6 +16,7 @@ from agent.core.product import Product
 from agent.core.sample import Sample
 from agent.core.step import Step
 from agent.pipeline import Pipeline
+from bench._report import Figure, show
 from pipelines.validate import Validate
 from pipelines.window import Window
 
@@ -29,31 +29,23 @@ TIMES = 7
 
 def main() -> None:
     """Measure each way and print it."""
-    floor = best(store, samples())
+    floor = best(store, samples()) * 1e6
     window = Window(length="1m", statistics=("mean", "min", "max"))
     counters = Window(length="1m", statistics=("delta",))
     checks = Validate(minimum=-1e6, maximum=1e6, slope="50 MW/s")
     rows = [
-        ("floor: a dict update", floor),
         ("window", best(pipeline_of(window), samples())),
         ("window of counters", best(pipeline_of(counters, kind=Kind.COUNTER), samples())),
         ("validate, window", best(pipeline_of(checks, window), samples())),
         ("window, with ticks and closing", best(ticking(window), samples())),
     ]
-    print(f"{'us of CPU per sample':34} {'us':>7} {'floor x':>8}   aim <= {AIM_US:g} us")
-    for name, seconds in rows:
-        print(f"{name:34} {seconds * 1e6:7.3f} {seconds / floor:8.1f}")
-    for name, seconds in rows:
-        line = {
-            "bench": "steps",
-            "what": f"CPU per sample: {name}",
-            "name": f"steps/{name}",
-            "value": round(seconds * 1e6, 4),
-            "unit": "us",
-            "against": "dict update",
-            "ratio": round(seconds / floor, 2),
-        }
-        print(json.dumps(line | ({"aim": AIM_US} if seconds != floor else {})))
+    show([
+        Figure(
+            name=f"steps.{name.replace(',', '').replace(' ', '_')}", what=f"CPU per sample: {name}",
+            value=seconds * 1e6, unit="us", against="a dict update", floor=floor, aim=AIM_US,
+        )
+        for name, seconds in rows
+    ])  # fmt: skip
 
 
 def samples() -> list[Sample]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sqlite3
 import subprocess
@@ -38,6 +37,7 @@ from agent.core.record import Aggregate
 from agent.encodings.native import Native
 from agent.gate import Gate
 from agent.outbox.outbox import Outbox
+from bench._report import Figure, show
 
 POINTS: Final = 40
 PAUSE: Final = 36.0
@@ -140,24 +140,33 @@ async def measure(minutes: int, *, alone: int, fast: int) -> dict[str, float]:
         outbox = await site.open(folder)
         for _ in range(KEPT_ROWS + 80):
             await site.window(outbox)
-        bulk = await _run(site, outbox, (folder, device), windows=fast, pause=0.0, synced=True)
-        dense = await _run(site, outbox, (folder, device), windows=alone, pause=0.0)
-        slow = await _run(site, outbox, (folder, device), windows=alone, pause=PAUSE)
+        bulk = await _whole(site, outbox, (folder, device), fast)
+        dense = await _run(site, outbox, (folder, device), alone)
+        slow = await _run(site, outbox, (folder, device), alone, pause=PAUSE)
         await outbox.close()
     added = max(0.0, slow - dense)
     return {"body": site.body, "fast": bulk, "added": added, "window": bulk + added}
 
 
 async def _run(
-    site: Site, outbox: Outbox, where: tuple[Path, str], *, windows: int, pause: float, synced: bool = False
+    site: Site, outbox: Outbox, where: tuple[Path, str], windows: int, *, pause: float = 0.0
 ) -> float:
+    """Give the bytes of a window; those that wait for the file system are not among them."""
     folder, device = where
     settle(folder)
     before = written(device)
     for _ in range(windows):
         await site.window(outbox, pause)
-    if synced:
-        settle(folder)
+    return (written(device) - before) / windows
+
+
+async def _whole(site: Site, outbox: Outbox, where: tuple[Path, str], windows: int) -> float:
+    """Give the bytes of a window with all that the file system wrote for it later."""
+    folder, device = where
+    settle(folder)
+    before = written(device)
+    await _run(site, outbox, where, windows)
+    settle(folder)
     return (written(device) - before) / windows
 
 
@@ -224,21 +233,22 @@ def main() -> int:
         print("write_bytes: skipped, it needs root to make a disk of its own", file=sys.stderr)
         return 0
     bare = naive(20)
-    print(f"{'':32}{'MB/day':>8}{'aim':>5}{'KB/window':>11}{'of it alone':>13}{'body':>6}", file=sys.stderr)
+    figures = []
     for minutes, found in asyncio.run(measure_all(options.alone, options.fast)).items():
-        aim, windows = AIMS[minutes], DAY / minutes / 1e6
-        value, naive_value = found["window"] * windows, bare * windows
-        what = f"40 points, {minutes}-minute windows"
+        whole, alone = found["window"] / 1000, found["added"] / 1000
         print(
-            f"{what:32}{value:8.1f}{aim:5.0f}{found['window'] / 1000:11.1f}{found['added'] / 1000:13.1f}"
-            f"{found['body']:6.0f}\n{'  a row per point instead':32}{naive_value:8.1f}",
-            file=sys.stderr,
+            f"{minutes:>2}-minute windows: {whole:.1f} KB each, {alone:.1f} of them for standing alone;"
+            f" its body has {found['body']:.0f} bytes"
         )
-        line = {"bench": "write_bytes", "what": what, "value": round(value, 2), "unit": "MB/day", "aim": aim}
-        print(json.dumps(line | {"name": f"{minutes}min", "against": aim, "ratio": round(value / aim, 3)}))
-        line = {"bench": "write_bytes", "what": f"{what}, a row per point", "value": round(naive_value, 1)}
-        line |= {"unit": "MB/day", "name": f"{minutes}min_naive", "against": round(value, 2)}
-        print(json.dumps(line | {"ratio": round(bare / found["window"], 1)}))
+        windows = DAY / minutes / 1e6
+        figures.append(
+            Figure(
+                name=f"write_bytes.day_{minutes}m", what=f"a day of 40 points, {minutes}-minute windows",
+                value=found["window"] * windows, unit="MB", against="a row per point and window",
+                floor=bare * windows, aim=AIMS[minutes],
+            )
+        )  # fmt: skip
+    show(figures)
     return 0
 
 
