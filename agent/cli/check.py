@@ -134,7 +134,7 @@ def _route(route: Route, product: Product) -> list[str]:
         " ".join(product.statistics) or "-",
         f"{privacy} k={product.privacy.k}" if privacy == "suppress" else privacy,
         route.purpose,
-        route.basis,
+        route.basis or "-",
         span(route.keep),
         route.until.isoformat() if route.until else "open",
     ]
@@ -148,11 +148,13 @@ def _points(plan: Plan) -> str:
             one.name,
             one.unit,
             one.kind,
+            f"{one.scope}, personal" if one.personal else one.scope,
         ]
         for product in plan.products
         for one in product.published
     ]
-    return f"Points of each product\n{table(('product', 'point', 'unit', 'kind'), rows)}" if rows else ""
+    heads = ("product", "point", "unit", "kind", "tells about")
+    return f"Points of each product\n{table(heads, rows)}" if rows else ""
 
 
 def _recipients(plan: Plan) -> str:

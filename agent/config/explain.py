@@ -156,6 +156,8 @@ def _is_like(value: object, kind: inspect.Type) -> bool:
     bare = kind.type if isinstance(kind, inspect.Metadata) else kind
     if isinstance(bare, inspect.FloatType):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(bare, inspect.DateType):
+        return isinstance(value, (date, str)) and not isinstance(value, datetime)
     return isinstance(bare, inspect.AnyType) or _WORDS.get(type(bare)) == kind_of(value)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from msgspec import inspect
 
 _FEW: Final = 16
+_PAIR: Final = 4
 _MEANT: Final[dict[str, tuple[str, ...]]] = {
     "address": ("host", "addr"), "average": ("mean",), "avg": ("mean",), "byteorder": ("byte_order",),
     "count": ("sum",), "difference": ("delta",), "endian": ("byte_order",), "increase": ("delta",),
@@ -39,7 +40,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     folded = {_folded(one): one for one in words}
     if meant := next((one for one in _MEANT.get(_folded(word), ()) if one in words), ""):
         return f'did you mean "{meant}"?'
-    if near := get_close_matches(_folded(word), folded, n=1):
+    # among a few words one is always nearest: "anonymise" must not be answered with "none"
+    if near := get_close_matches(_folded(word), folded, n=1, cutoff=0.65 if len(words) < _PAIR else 0.6):
         return f'did you mean "{folded[near[0]]}"?'
     return f"known: {', '.join(words)}" if 0 < len(words) <= _FEW else ""
 

@@ -22,7 +22,7 @@ def test_it_tells_what_will_be_polled_and_what_will_leave(site: Path, capsys: Sc
     said = " ".join(capsys.readouterr().out.split())
     assert "main-meter plant-room modbus-tcp 2 1 s 1" in said
     assert "city energy 2 15m mean max delta none operations public-task 400 d 2030-12-31" in said
-    assert "energy main-meter.import_energy kW.h counter" in said
+    assert "energy main-meter.import_energy kW.h counter building" in said
     assert "broker.vaasa.example:8883 TLS 96 " in said
 
 
