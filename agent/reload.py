@@ -7,7 +7,7 @@ of the gateway is the same comparison with nothing before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from agent.core.plan import Link, Plan, Recipient
 from agent.core.product import Product
 
 T = TypeVar("T")
+_HANDFUL: Final = 5
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -76,5 +77,12 @@ def _differ(
 def _counted(ended: Iterable[str], begun: Iterable[str], what: str) -> str:
     before, after = set(ended), set(begun)
     groups = (("new", after - before), ("changed", after & before), ("gone", before - after))
-    told = [f"{word} {', '.join(sorted(names))}" for word, names in groups if names]
+    told = [f"{word} {_few(names)}" for word, names in groups if names]
     return f"{what}s: {', '.join(told)}" if told else ""
+
+
+def _few(names: Iterable[str]) -> str:
+    """Name a handful, and count the rest: a line in the log is for people."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:_HANDFUL])
+    return shown if len(ordered) <= _HANDFUL else f"{shown} and {len(ordered) - _HANDFUL} more"

@@ -107,3 +107,13 @@ def test_another_time_zone_restarts_the_products_and_another_place_the_recipient
 
 def test_another_outbox_waits_for_the_next_start() -> None:
     assert differences(_plan(), replace(_plan(), outbox=OutboxPlan(cap=10**9))).later == ("[outbox]",)
+
+
+def test_a_hundred_products_are_counted_and_not_listed() -> None:
+    many = tuple(_product(f"product-{number:03d}") for number in range(100))
+    sentence = differences(None, replace(_plan(), products=many)).sentence()
+    assert (
+        "products: new product-000, product-001, product-002, product-003, product-004 and 95 more"
+        in sentence
+    )
+    assert len(sentence) < 250
