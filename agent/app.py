@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import logging
+import os
 import random
 import signal
 import sys
@@ -44,15 +45,18 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
     """Run the gateway whose files lie in *folder*; give the exit status."""
     journal.set_up()
     faulthandler.enable()  # what the watchdog ends leaves its stack behind
-    try:
-        plan = load(folder)
-    except ConfigError as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 2
     world = World(clock=SystemClock(), rng=random.Random(), notifier=Notifier(), make_uplink=Uplink)
     daemon = Daemon(folder, state=state, socket=socket, world=world)
-    with signals(daemon.orders):
+    with signals(daemon.orders):  # before the files are read: a SIGHUP at that moment must not end us
+        try:
+            plan = load(folder)
+        except ConfigError as fault:
+            sys.stderr.write(f"{fault}\n")
+            return 2
         await daemon.run(plan)
+    if daemon.stuck:
+        _log.error("the end does not wait for %s; everything is on disk", ", ".join(daemon.stuck))
+        os._exit(0)  # the event loop would wait for ever, until the service manager kills us
     return 0
 
 
@@ -73,6 +77,7 @@ class Daemon:
         self.gateway: Gateway | None = None
         self.answers: Answers | None = None
         self.orders: asyncio.Queue[str] = asyncio.Queue()
+        self.stuck: list[str] = []
         self.clock = world.clock
         self.notifier = world.notifier
         self._folder = folder
@@ -93,6 +98,7 @@ class Daemon:
                 make_uplink=self._world.make_uplink,
             )
             await supervisor.run(lambda: self._live(gateway, supervisor, plan))
+        self.stuck = supervisor.stuck
 
     @asynccontextmanager
     async def _outbox(self, plan: Plan) -> AsyncIterator[Outbox]:

@@ -12,8 +12,8 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -54,7 +54,7 @@ class Life(Struct, kw_only=True):
     """How one service does; ``state`` is running, waiting, finished or stopped.
 
     ``started`` and ``next_try`` are boot-time seconds, ``why`` what ended the last run, ``attempts`` how
-    many runs were begun; ``scope`` and ``bounced`` are the supervisor's own.
+    many runs were begun; ``run`` and ``bounced`` are the supervisor's own.
     """
 
     name: str
@@ -66,59 +66,61 @@ class Life(Struct, kw_only=True):
     attempts: int = 0
     crashes: int = 0
     bounced: str = ""
-    scope: asyncio.Timeout | None = None
+    run: asyncio.Future[None] | None = None
 
 
 class Supervisor:
-    """One task group of services, each with a loop of its own."""
+    """All services, each with a loop of its own."""
 
     def __init__(self, clock: Clock, rng: random.Random) -> None:
         self.lives: dict[str, Life] = {}
         self._clock = clock
         self._rng = rng
-        self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stubborn: set[asyncio.Task[None]] = set()
+        self._failures: list[BaseException] = []
+        self._beyond_help: asyncio.Future[None] | None = None
 
-    async def run(self, main: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run *main* and the services that it starts; stop them when it ends.
 
-        Raise GatewayError when a service is beyond help; *main* is cancelled then.
+        Raise GatewayError when a service is beyond help; *main* is cancelled then. Unlike a task group it
+        does not wait for ever for a service that will not stop: what comes after must come.
         """
+        self._beyond_help = asyncio.get_running_loop().create_future()
+        leading = asyncio.create_task(main(), name="the gateway")
         try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                result = await main()
-                for task in self._tasks.values():
-                    task.cancel()
-                return result
-        except BaseExceptionGroup as failures:
-            raise _gravest(failures) from None
+            first: list[asyncio.Future[Any]] = [leading, self._beyond_help]
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._group = None
+            self._beyond_help = None
+            leading.cancel()
+            await self._cancelled([leading, *self._tasks.values()])
+        if self._failures:
+            raise _gravest(self._failures)
+        return leading.result()
+
+    @property
+    def stuck(self) -> list[str]:
+        """Name the services that were told to stop and still run."""
+        return [task.get_name() for task in self._stubborn]
 
     def start(self, name: str, service: Service, restart: Restart = LINK) -> Life:
         """Begin to run *service*; its name is the subject of the sentences about it (``link plant-room``)."""
-        if self._group is None:
+        if self._beyond_help is None:
             raise RuntimeError("services are started from within run()")
         if name in self._tasks:
             raise ValueError(f"{name} runs already")
         life = Life(name=name, trouble=Trouble(_log, settle=restart.settle, SERVICE=name))
         self.lives[name] = life
-        task = self._group.create_task(self._keep(life, service, restart), name=name)
+        task = asyncio.create_task(self._keep(life, service, restart), name=name)
         self._tasks[name] = task
         task.add_done_callback(self._forget)
         return life
 
     async def stop(self, *names: str) -> None:
         """Cancel the services and wait until they have cleaned up; those that do not run are no matter."""
-        tasks = [self._tasks[name] for name in names if name in self._tasks]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, stubborn = await asyncio.wait(tasks, timeout=_STOPPING)
-            for task in stubborn:
-                self._tasks.pop(task.get_name(), None)  # another may be started in its place
-                _log.error("%s did not stop within %s", task.get_name(), spoken(_STOPPING))
+        await self._cancelled([self._tasks[name] for name in names if name in self._tasks])
         for name in names:
             if life := self.lives.pop(name, None):
                 life.state = "stopped"
@@ -131,20 +133,33 @@ class Supervisor:
     def bounce(self, name: str, why: str) -> None:
         """End the present run of a service that hangs, as if it had failed because of *why*."""
         life = self.lives.get(name)
-        if life and life.state == "running" and life.scope and not life.bounced:
+        if life and life.state == "running" and life.run and not life.bounced:
             life.bounced = why
-            life.scope.reschedule(asyncio.get_running_loop().time())
+            life.run.cancel()
+
+    async def _cancelled(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
+        """Cancel *tasks* and wait until they have cleaned up; give up those that do not."""
+        for task in tasks:
+            task.cancel()
+        _, stubborn = await asyncio.wait(tasks, timeout=_STOPPING) if tasks else ((), ())
+        for task in stubborn:
+            self._tasks.pop(task.get_name(), None)  # another may be started in its place
+            self._stubborn.add(task)
+            _log.error("%s did not stop within %s", task.get_name(), spoken(_STOPPING))
 
     def _forget(self, task: asyncio.Task[None]) -> None:
+        self._stubborn.discard(task)
         if self._tasks.get(task.get_name()) is task:
             del self._tasks[task.get_name()]
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failures.append(failure)
+            if self._beyond_help is not None and not self._beyond_help.done():
+                self._beyond_help.set_result(None)
 
     async def _keep(self, life: Life, service: Service, restart: Restart) -> None:
         crashes: deque[float] = deque(maxlen=restart.most_crashes)
         failures = 0
         while (failure := await self._one_run(life, service, restart.settle)) is not None:
-            if (task := asyncio.current_task()) and task.cancelling():
-                raise asyncio.CancelledError  # a failure at the same moment hid it, as a task group's does
             ended = self._clock.boot()
             failures = 0 if ended - life.started >= restart.settle else failures
             delay = min(restart.first * 2.0**failures, restart.longest) * self._rng.uniform(*restart.spread)
@@ -165,19 +180,27 @@ class Supervisor:
         _log.info("%s has finished", life.name)
 
     async def _one_run(self, life: Life, service: Service, settle: float) -> Exception | None:
-        """Run the service once and give what ended it; None: it came to its own end."""
+        """Run the service once and give what ended it; None: it came to its own end.
+
+        It runs in a task of its own: a stop of ours is then never hidden by a failure at the same moment, and
+        what a task group leaves behind in its task (a count of cancellations, cpython gh-116720) is no stop.
+        """
         life.state, life.started, life.bounced = "running", self._clock.boot(), ""
         life.attempts += 1
         calm = asyncio.get_running_loop().call_later(settle, self._recovered, life)
+        life.run = run = asyncio.ensure_future(service())
         try:
-            async with asyncio.timeout(None) as life.scope:
-                await service()
-        except Exception as failure:
-            return DriverError(life.bounced) if life.bounced else _single(failure)
+            await asyncio.wait([run])
+        except asyncio.CancelledError:
+            run.cancel()
+            await asyncio.wait([run])
+            if not run.cancelled() and (late := run.exception()) is not None:
+                _log.debug("%s ended with %r when it was stopped", life.name, late)
+            raise
         finally:
             calm.cancel()
-            life.scope = None
-        return None
+            life.run = None
+        return _ending(life, run)
 
     def _recovered(self, life: Life) -> None:
         if (since := life.trouble.since) is not None:
@@ -210,6 +233,18 @@ def _sentence(failure: Exception) -> str:
     return text if isinstance(failure, GatewayError) and text else repr(failure)
 
 
+def _ending(life: Life, run: asyncio.Future[None]) -> Exception | None:
+    """Give why a run that nobody stopped is over; what is no ``Exception`` ends the process."""
+    if life.bounced:
+        return DriverError(life.bounced)
+    if run.cancelled():
+        return RuntimeError("it cancelled itself")
+    failure = run.exception()
+    if failure is None or isinstance(failure, Exception):
+        return None if failure is None else _single(failure)
+    raise failure
+
+
 def _single(failure: Exception) -> Exception:
     """Give the first of a group of our own errors, since a driver may use a task group; all else as it is."""
     if isinstance(failure, ExceptionGroup) and failure.split(GatewayError)[1] is None:
@@ -217,14 +252,6 @@ def _single(failure: Exception) -> Exception:
     return failure
 
 
-def _gravest(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def _gravest(failures: Sequence[BaseException]) -> BaseException:
     """Give the one that a person should read: ours before any other, the first before the rest."""
-    leaves: list[BaseException] = []
-    heap: deque[BaseException] = deque([failures])
-    while heap:
-        one = heap.popleft()
-        if isinstance(one, BaseExceptionGroup):
-            heap.extend(one.exceptions)
-        else:
-            leaves.append(one)
-    return next((leaf for leaf in leaves if isinstance(leaf, GatewayError)), leaves[0])
+    return next((one for one in failures if isinstance(one, GatewayError)), failures[0])

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.errors import GatewayError
+from agent import app, journal
+from agent.core.errors import ConfigError, GatewayError
+from agent.core.plan import Plan
 from agent.status import ask
 
 SITE = """
@@ -180,3 +182,20 @@ def test_an_idle_gateway_is_small(machine: Machine) -> None:
     machine.hear("READY")
     machine.hear("WATCHDOG")
     assert ask(machine.socket, {"ask": "status"})["rss_mb"] < 60
+
+
+async def test_signals_while_the_files_are_read_do_not_end_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(folder: Path) -> Plan:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise ConfigError(f"{folder} is empty")
+
+    monkeypatch.setattr(app, "load", load)
+    monkeypatch.setattr(journal, "set_up", lambda: None)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # so that a failure does not end the tests
+    try:
+        assert await app.run(tmp_path, state=tmp_path, socket=tmp_path / "s") == 2
+    finally:
+        signal.signal(signal.SIGHUP, before)
