@@ -17,7 +17,7 @@ from msgspec import Struct
 from agent.core.clock import Instant
 from agent.core.plan import Plan
 from agent.core.product import Product, Route
-from agent.core.record import Aggregate, Record
+from agent.core.record import Record
 from agent.core.sample import Sample
 from agent.gate import Cleared, Gate
 from agent.pipeline import Pipeline
@@ -47,13 +47,12 @@ class Store(Protocol):
 
 
 class Work(Struct):
-    """One product at work; what it published last (boot time), and windows up to which UTC second."""
+    """One product at work: how many records it gave, the last at which boot time."""
 
     product: Product
     pipeline: Pipeline
     records: int = 0
     last: float = 0.0
-    until: float = 0.0
 
 
 class Flow:
@@ -67,6 +66,7 @@ class Flow:
         self._held: list[Sample] = []
         self._held_since = 0.0
         self._waiting: list[Product] = []
+        self._awaited: frozenset[str] = frozenset()
         self._gate: Gate | None = None
         self._zone = ZoneInfo("UTC")
         self._now = Instant(0.0, 0.0, synced=False)
@@ -75,11 +75,6 @@ class Flow:
     def routes(self) -> list[Route]:
         """List the routes whose grants have not ended."""
         return self._gate.open_routes(self._now) if self._gate else []
-
-    @property
-    def full(self) -> bool:
-        """Say whether as many samples are held as may be."""
-        return len(self._held) >= _MOST_HELD
 
     def configure(self, plan: Plan) -> None:
         """Apply the plan's grants and time zone; pipelines are begun and ended by their own calls."""
@@ -92,6 +87,7 @@ class Flow:
         if not self.open:
             self._held_since = self._held_since or now.boot
             self._waiting.extend(products)
+            self._note_awaited()
             return
         for product in products:
             saved = self._store.saved(product.id)
@@ -103,6 +99,7 @@ class Flow:
         """Stop pipelines; what they may remember goes to the outbox."""
         names = set(products)
         self._waiting = [product for product in self._waiting if product.id not in names]
+        self._note_awaited()
         for name in names & self.works.keys():
             work = self.works.pop(name)
             self._store.save(name, work.pipeline.save(stopping=True))
@@ -110,6 +107,8 @@ class Flow:
 
     def release(self, now: Instant) -> None:
         """Let windows be published from now on: start what waits and feed it what was held."""
+        if not now.synced:
+            _log.warning("the clock is not synchronised: what is published is marked so from now on")
         self.open = True
         waiting, self._waiting = self._waiting, []
         # as if the pipelines had begun with the first sample, by the clock that is right now
@@ -120,7 +119,10 @@ class Flow:
     def feed(self, samples: Iterable[Sample], now: Instant) -> None:
         """Take samples; called by drivers for every reading there is."""
         if not self.open:
-            self._held.extend(samples)
+            awaited = self._awaited
+            self._held.extend(one for one in samples if one.point in awaited)
+            if len(self._held) >= _MOST_HELD:
+                self.release(now)
             return
         self._now = now
         ready: dict[str, list[Record]] = {}
@@ -141,22 +143,25 @@ class Flow:
 
     def set_back(self, now: Instant) -> None:
         """Declare what it costs that the clock went back to *now*: a published window has no second place."""
+        self._now = now
+        routes = self.routes
         for work in self.works.values():
-            if now.utc < work.until:
-                for route in self.routes:
+            for begin, end in work.pipeline.blocked(now.utc):
+                for route in routes:
                     if route.product == work.product.id:
-                        self._store.lose(route.id, "clock", now.utc, work.until)
+                        self._store.lose(route.id, "clock", begin, end)
 
     def _publish(self, work: Work, records: list[Record], now: Instant) -> None:
         assert self._gate is not None
         for cleared in self._gate.clear(work.product.id, records, now):
             self._store.put(cleared)
-        ends = (one.start + one.width for one in records if isinstance(one, Aggregate))
-        work.until = max(ends, default=work.until)
         work.records += len(records)
         work.last = now.boot
         if (state := work.pipeline.save(stopping=False)) is not None:
             self._store.save(work.product.id, state)
+
+    def _note_awaited(self) -> None:
+        self._awaited = frozenset(point.name for one in self._waiting for point in one.points)
 
     def _route_samples(self) -> None:
         wanted: dict[str, list[Work]] = {}

@@ -18,6 +18,7 @@ from agent.core.product import Product, Route
 from agent.core.sample import Emit, Sample
 from agent.flow import Flow
 from agent.health import Health
+from agent.intake import Intake
 from agent.journal import spoken
 from agent.outbox.outbox import Outbox
 from agent.registry import plugin
@@ -89,6 +90,7 @@ class Gateway:
         self.uplinks: dict[str, Outlet] = {}
         self.stopping = False
         self._encodings: dict[str, Encoding] = {}
+        self._intakes: dict[str, Intake] = {}
         self._time: TimeWatch | None = None
         self._make_uplink = make_uplink
 
@@ -115,9 +117,7 @@ class Gateway:
         news = self._time.look(now)
         if news.step:
             self._tell_step(news.step, now)
-        if news.begin or (self.flow.full and not self.flow.open):
-            if not now.synced:
-                _log.warning("the clock is not synchronised: what is published is marked so from now on")
+        if news.begin and not self.flow.open:
             self.flow.release(now)
         if news.synced:
             _log.info("the clock is synchronised; the offset of what was published before is told")
@@ -135,8 +135,7 @@ class Gateway:
         """End in order: links, products, outbox, uplinks; what is live gets a few seconds to leave."""
         self.stopping = True
         await self.supervisor.stop(*(f"link {name}" for name in self.desks))
-        if not self.flow.open:
-            self.flow.release(self.clock.now())
+        # what is still held for the clock goes: nobody knows the hour that it would be handed over under
         self.flow.end(list(self.flow.works))
         await self.outbox.flush()
         until = self.clock.boot() + _DRAIN
@@ -168,14 +167,16 @@ class Gateway:
     async def _end(self, changes: Changes) -> None:
         await self.supervisor.stop(*(f"link {name}" for name in changes.links_end))
         for name in changes.links_end:
+            self._intakes.pop(name).close()
             self.health.dismiss(name)
             self.watchdog.rest(f"link {name}")
             self.desks.pop(name, None)
-        self.flow.end(changes.products_end)
         await self.supervisor.stop(*(f"uplink {name}" for name in changes.recipients_end))
         for name in changes.recipients_end:
             self.uplinks.pop(name, None)
             self._encodings.pop(name, None)
+        # last, since nothing is waited for until the products that follow are begun: no sample falls between
+        self.flow.end(changes.products_end)
 
     def _begin(self, changes: Changes, plan: Plan, now: Instant) -> None:
         self.flow.begin(changes.products_begin, now)
@@ -189,7 +190,9 @@ class Gateway:
 
     def _begin_link(self, link: Link) -> None:
         desk = self.desks[link.name] = Desk()
-        emit = self._emit_for(link.name)
+        intake = Intake(link.name, (point.name for point in link.driver.points()))
+        self._intakes[link.name] = intake
+        emit = self._emit_for(link.name, intake)
         self.health.admit(link, self.clock.boot())
         self.supervisor.start(f"link {link.name}", lambda: link.driver.run(emit, self.clock, desk), LINK)
 
@@ -213,12 +216,14 @@ class Gateway:
         routes = self.plan.routes if self.plan else ()
         return frozenset(route.id for route in routes) - {route.id for route in self.flow.routes}
 
-    def _emit_for(self, link: str) -> Emit:
+    def _emit_for(self, link: str, intake: Intake) -> Emit:
         clock, flow, health = self.clock, self.flow, self.health
 
         def emit(samples: Iterable[Sample]) -> None:
-            batch = tuple(samples)
             now = clock.now()
+            batch = intake.accept(samples, now.boot)
+            if intake.closed:
+                return
             health.observe(link, batch, now.boot)
             flow.feed(batch, now)
 

@@ -45,6 +45,7 @@ class Meter:
         self.polls = 0
         self.energy = 0.0
         self.clings = False
+        self.lies: tuple[Sample, ...] = ()
 
 
 NETWORK: dict[str, Meter] = {}
@@ -90,6 +91,8 @@ class MeterLine(LinkSettings):
         meter.polls += 1
         meter.energy += 1.0
         names = (f"{self.name}-meter.power", f"{self.name}-meter.energy")
+        if meter.lies:
+            return [*meter.lies, Sample(names[1], meter.energy, now)]
         if meter.state == "silent":
             return [Sample(name, None, now, Quality.BAD, "no_reply") for name in names]
         return [Sample(names[0], 50.0, now), Sample(names[1], meter.energy, now)]

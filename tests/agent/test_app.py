@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from agent.answers import Answers
 from agent.app import Daemon
 from agent.core.errors import ConfigError, GatewayError, OutboxError
 from agent.core.plan import Plan
+from agent.core.sample import Sample
 from agent.outbox.port import Inline
 from tests.agent.small_site import NETWORK, Site, link, plan, product, route
 from tests.virtual import VirtualClock
@@ -193,6 +196,31 @@ async def test_a_recipient_that_is_gone_is_left_in_order(site: Site) -> None:
     assert len(site.city.bodies("batch")) == 2
 
 
+async def test_a_stop_that_comes_with_a_reload_follows_it(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(100)
+        assert site.daemon is not None
+        site.plan = replace(plan(), links=(link("hall"), link("roof", "10.0.0.7")))
+        site.daemon.orders.put_nowait("reload")
+    async with site.running():
+        await site.clock.sleep(100)
+    assert site.city.bodies("start")[1]["prev"]["clean"] is True
+    assert site.city.bodies("gap") == []
+
+
+async def test_a_stop_during_the_wait_for_the_clock_leaves_no_window_of_a_wrong_hour(site: Site) -> None:
+    site.plan, site.clock.synced = plan(wait=300), False
+    site.clock.step(-365 * 86400)
+    async with site.running():
+        await site.clock.sleep(145)
+    site.clock.step(365 * 86400)
+    site.clock.synced = True
+    async with site.running():
+        await site.clock.sleep(125)
+    starts = [body["t"] for body in site.city.bodies("batch")]
+    assert starts == ["2026-03-02T08:02:00Z", "2026-03-02T08:03:00Z"]
+
+
 # --- the clock -------------------------------------------------------------------------------------------
 
 
@@ -245,6 +273,20 @@ async def test_a_small_step_back_within_a_window_costs_nothing(site: Site) -> No
     assert site.city.bodies("gap") == []
 
 
+async def test_after_a_jump_ahead_and_back_only_what_was_published_is_declared(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(605)
+        site.clock.step(86400)
+        await site.clock.sleep(120)
+        site.clock.step(-86400)
+        await site.clock.sleep(600)
+    (loss,) = (loss for gap in site.city.bodies("gap") for loss in gap["lost"])
+    assert loss["why"] == "clock"
+    assert loss["t"][0][:11] == loss["t"][1][:11] == "2026-03-03T"
+    starts = [start for start, _ in site.city.figures("hall-meter.power")]
+    assert len(starts) == len(set(starts))
+
+
 # --- trouble ---------------------------------------------------------------------------------------------
 
 
@@ -275,6 +317,75 @@ async def test_windows_without_data_say_so(site: Site) -> None:
         await site.clock.sleep(185)
     body = site.city.bodies("batch")[2]
     assert body["x"]["hall-meter.power"]["q"] == "no_data"
+
+
+async def test_a_driver_that_lies_harms_neither_the_figures_nor_the_status(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(60)
+        now = site.clock.boot()
+        NETWORK["10.0.0.5"].lies = (
+            Sample("hall-meter.power", math.nan, now),
+            Sample("hall-meter.power", math.inf, now),
+            Sample("hall-meter.power", 50.0, now + 86000),
+            Sample("hall-meter.power", 50.0, math.nan),
+            Sample("hall-meter.power", 50.0, -1e9),
+            Sample("roof-meter.power", 50.0, now),
+        )
+        await site.clock.sleep(185)
+        answers = _answers(site)
+        assert json.dumps([answers.status(), await answers({"ask": "read", "points": []})], allow_nan=False)
+        assert set(site.gateway.health.newest) == {"hall-meter.power", "hall-meter.energy"}
+        NETWORK["10.0.0.5"].lies = ()
+        await site.clock.sleep(120)
+    powers = [found for _, found in site.city.figures("hall-meter.power")]
+    assert {found["mean"] for found in powers} <= {50.0, None}
+    energies = [found["delta"] for _, found in site.city.figures("hall-meter.energy")]
+    assert energies[1:4] == [6.0] * 3
+    assert site.city.bodies("batch")[2]["x"]["hall-meter.power"]["why"] == "clock"
+
+
+async def test_a_million_samples_at_once_before_the_clock_is_right_are_no_matter(site: Site) -> None:
+    site.plan, site.clock.synced = plan(wait=120), False
+    async with site.running():
+        await site.clock.sleep(15)
+        sample = Sample("hall-meter.power", 50.0, site.clock.boot())
+        NETWORK["10.0.0.5"].lies = (sample,) * 1_000_000
+        await site.clock.sleep(10)
+        NETWORK["10.0.0.5"].lies = ()
+        assert site.gateway.flow.open
+        await site.clock.sleep(60)
+    assert site.city.figures("hall-meter.power")[0][1]["mean"] == 50.0
+
+
+async def test_a_link_that_will_not_end_has_no_say_any_more(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(100)
+        meter = NETWORK["10.0.0.5"]
+        meter.state, meter.clings = "hung", True
+        await site.clock.sleep(10)
+        await site.reload(replace(plan(), links=(link("hall", "10.0.0.6"),)))
+        await site.clock.sleep(11)
+        meter.state, meter.clings = "well", False
+        intake = site.gateway._intakes["hall"]
+        assert not intake.closed
+        await site.clock.sleep(60)
+        assert NETWORK["10.0.0.6"].runs == 1
+
+
+async def test_a_link_that_will_not_end_keeps_nothing_from_being_handed_over(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(100)
+        NETWORK["10.0.0.5"].state, NETWORK["10.0.0.5"].clings = "hung", True
+        await site.clock.sleep(30)
+        before = site.clock.boot()
+    assert site.clock.boot() - before < 60
+    assert site.daemon is not None
+    assert site.daemon.stuck == ["link hall"]
+    NETWORK["10.0.0.5"].state = "well"
+    async with site.running():
+        await site.clock.sleep(100)
+    assert site.city.bodies("gap") == []
+    assert site.city.bodies("start")[1]["prev"]["clean"] is True
 
 
 async def test_a_link_that_hangs_is_started_again(site: Site, caplog: pytest.LogCaptureFixture) -> None:
