@@ -14,7 +14,7 @@ demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by i
 	@$(BIN)/citygate demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(STAMP)  ## run the everyday tests; what needs a missing program is skipped by name
-	$(BIN)/python -m pytest -q -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -q -rs -m "not long" $(ARGS)
 
 check: $(STAMP)  ## lint, format, types, import rules and contracts
 	$(BIN)/ruff check
@@ -34,7 +34,7 @@ bench-%: $(STAMP)
 	$(BIN)/python bench/run.py $*
 
 long: $(STAMP)  ## run the tests that take longer: kills, power cuts, days of outage
-	$(BIN)/python -m pytest -q -m long $(ARGS)
+	$(BIN)/python -m pytest -q -rs -m long $(ARGS)
 
 peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
 	$(SUDO) apt-get update -q

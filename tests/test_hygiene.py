@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
+import textwrap
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,8 @@ def test_the_toml_of_a_page_goes_through_the_loader(page: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
+    for target in links_of(page):
+        assert (page.parent / target).exists(), target
 
 
 def completed(text: str) -> str:
@@ -144,6 +144,49 @@ def test_make_help_lists_every_task() -> None:
         assert f"make {task} " in said
 
 
-def test_decisions_are_numbered_without_repeats() -> None:
-    numbers = [int(path.name[:4]) for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
-    assert all(one < other for one, other in pairwise(numbers))
+def test_decisions_are_numbered_without_holes_and_name_the_roads_not_taken() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(path.name[:4]) for path in pages] == list(range(1, len(pages) + 1))
+    for number, page in enumerate(pages, 1):
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith(f"# {number}. "), page.name
+        assert re.search(r"(?m)^Date: \d{4}-\d{2} · Status: \w+", text), page.name
+        assert "\n## Options" in text, page.name
+        assert "\n## Decision" in text, page.name
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    docs = ROOT / "docs"
+    linked = {(docs / one).resolve() for one in links_of(docs / "README.md")}
+    for page in docs.rglob("*.md"):
+        assert page == docs / "README.md" or page in linked or page.parent in linked, page
+
+
+def test_the_readme_shows_two_files_that_make_one_site(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^   ```toml\n(.*?)^   ```", text, re.M | re.S)
+    for name, block in zip(("site.toml", "sharing.toml"), blocks, strict=True):
+        assert f"`site/{name}` says" in text
+        (tmp_path / name).write_text(textwrap.dedent(block), encoding="utf-8")
+    assert [one.id for one in load(tmp_path).routes] == ["city.energy"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_commands_of_a_page_exist_with_their_options(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", "/etc/citygate")  # a DIR would change it for the next test
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"^ *```sh\n(.*?)^ *```", text, re.M | re.S))
+    lines = re.findall(r"(?m)^(?:sudo )?citygate +(\S.*)", blocks)
+    spans = [
+        one for one in re.findall(r"`(?:\.venv/bin/|sudo )?citygate +([a-z][^`]*)`", text) if one.islower()
+    ]
+    for line in [*lines, *(one for one in spans if "|" not in one)]:
+        words = shlex.split(re.split(r"\s#|[>|]", line)[0])
+        assert words[0] in COMMANDS, line
+        if len(words) > 1:
+            parser_of(words[0])[1].parse_args(words[1:])
+
+
+def links_of(page: Path) -> list[str]:
+    found = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    return [one for one in found if "://" not in one]
