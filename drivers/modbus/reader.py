@@ -23,7 +23,7 @@ from drivers.modbus.device import ModbusDevice
 from drivers.modbus.ghosts import longer
 from drivers.modbus.learnt import Learnt, Outcome
 from drivers.modbus.plan import TCP, Block, Cost, Span, price, split
-from drivers.modbus.point import BIT_TABLES
+from drivers.modbus.point import BIT_TABLES, ModbusPoint
 from drivers.modbus.request import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Answer, Fault, Request
 
 __all__ = ("Outcome", "Reader", "Take")
@@ -32,6 +32,7 @@ _BUSY_PAUSE: Final = 0.2
 _SILENCES: Final = 3
 _THINK: Final = 30.0  # seconds between two thoughts about the plan
 _MOST_CUTS: Final = 64
+_MOST_KNOWN: Final = 4096
 _AMPLE: Final = 1.2  # what is allowed for a request beyond its usual time
 _WORTH: Final = 0.98  # a plan made anew must cost less than this part of the old one
 
@@ -72,7 +73,7 @@ class Reader:
         self._link, self._clock = link, clock
         self._cost, self._model = cost, CostModel(cost)
         self._names = {name: f"{device.name}.{name}" for name in device.points}
-        self._decoders: dict[str, Decoder] = {name: decoder(one) for name, one in device.points.items()}
+        self._decoders = {name: _shared(point) for name, point in device.points.items()}
         self._spans = [device.span(name, point) for name, point in device.points.items()]
         self._period = {name: device.period(point) for name, point in device.points.items()}
         self._manners = device.manners
@@ -268,6 +269,19 @@ class Reader:
             self._spoke = True
             self.breaker.worked()
         return reply
+
+
+def _shared(point: ModbusPoint) -> Decoder:
+    """Give the decoder of *point*: one for all devices of a type."""
+    key = repr(point)
+    if key not in _known:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = decoder(point)
+    return _known[key]
+
+
+_known: Final[dict[str, Decoder]] = {}
 
 
 def _is_silent(reply: Answer | Fault) -> bool:
