@@ -152,6 +152,31 @@ async def test_an_error_out_of_a_task_group_is_the_same_error(
     assert supervisor.lives["link hall"].crashes == 0
 
 
+async def test_a_service_whose_own_task_group_failed_is_started_again(virtual: VirtualClock) -> None:
+    began: list[float] = []
+
+    async def line() -> None:
+        raise DriverError("nobody answers at 10.0.0.5")
+
+    async def service() -> None:
+        began.append(virtual.boot())
+        async with asyncio.TaskGroup() as group:  # waits at its end: its task is cancelled to tell it
+            group.create_task(virtual.sleep(10**6))
+            group.create_task(line())
+
+    supervisor = await _run_for(virtual, service, seconds=10)
+    assert len(began) == 4  # at 0, 1, 3 and 7 seconds
+    assert supervisor.lives["link hall"].crashes == 0
+
+
+async def test_a_service_that_cancels_itself_is_a_bug_and_not_the_end(virtual: VirtualClock) -> None:
+    async def service() -> None:
+        raise asyncio.CancelledError
+
+    supervisor = await _run_for(virtual, service, seconds=2.5)
+    assert supervisor.lives["link hall"].crashes == 2
+
+
 async def test_a_bug_among_such_errors_is_a_bug(virtual: VirtualClock) -> None:
     group = ExceptionGroup("unhandled errors in a TaskGroup", [*_failures(1), ValueError("odd")])
     supervisor = await _run_for(virtual, Service(virtual, [group]), seconds=10)
