@@ -22,7 +22,8 @@ Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _log = logging.getLogger(__name__)
 _MOST_GUESTS: Final = 16
-_PATIENCE: Final = 60.0  # seconds for the next question on an open connection
+_MOST_CALLERS: Final = 64  # beyond it nobody is even told why: each costs a descriptor
+_PATIENCE: Final = 60.0  # seconds for the next question on an open connection, and to read an answer
 
 
 class Control:
@@ -53,9 +54,12 @@ class Control:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._guests.add(writer)
         try:
+            if len(self._guests) > _MOST_CALLERS:
+                return
             await self._converse(reader, writer, crowded=len(self._guests) > _MOST_GUESTS)
         except (ConnectionError, TimeoutError):
             _log.debug("a guest of the control socket went away")
+            writer.transport.abort()  # or what it does not read would wait here for ever
         finally:
             self._guests.discard(writer)
             writer.close()
@@ -80,7 +84,7 @@ class Control:
     async def _reply(self, line: bytes) -> dict[str, Any]:
         try:
             wish = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             wish = None
         if not isinstance(wish, dict):
             return {"error": 'a question is one JSON object on one line, such as {"ask": "status"}'}
@@ -92,7 +96,8 @@ class Control:
 
 async def _tell(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
     writer.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
-    await writer.drain()
+    async with asyncio.timeout(_PATIENCE):
+        await writer.drain()
 
 
 def _listen(path: Path) -> socket.socket:

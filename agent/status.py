@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,8 @@ def ask(path: Path, wish: dict[str, Any], *, patience: float = 20.0) -> dict[str
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
             line.settimeout(patience)
             line.connect(str(path))
-            line.sendall(json.dumps(wish).encode() + b"\n")
+            with suppress(BrokenPipeError, ConnectionResetError):  # turned away: the answer says why
+                line.sendall(json.dumps(wish).encode() + b"\n")
             answer = _whole_line(line)
     except (FileNotFoundError, ConnectionRefusedError):
         raise GatewayError(f"no gateway is running here: nobody listens at {path}") from None
@@ -41,7 +43,10 @@ def ask(path: Path, wish: dict[str, Any], *, patience: float = 20.0) -> dict[str
 def _whole_line(line: socket.socket) -> bytes:
     parts = bytearray()
     while not parts.endswith(b"\n") and len(parts) < LONGEST:
-        part = line.recv(65536)
+        try:
+            part = line.recv(65536)
+        except ConnectionResetError:
+            break  # it did not read our question to the end
         if not part:
             break
         parts += part

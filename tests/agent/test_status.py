@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from agent import control
 from agent.control import Control
 from agent.core.errors import GatewayError
 from agent.status import ask
@@ -77,6 +78,8 @@ async def test_what_cannot_be_answered_is_an_error_with_a_sentence(tmp_path: Pat
     [
         (b"status\n", "a question is one JSON object"),
         (b"[1]\n", "a question is one JSON object"),
+        (b"[" * 40_000 + b"\n", "a question is one JSON object"),
+        (b"\xff\n", "a question is one JSON object"),
         (b'{"ask": "' + b"x" * 100_000 + b'"}\n', "the question is too long"),
     ],
 )
@@ -104,6 +107,44 @@ async def test_one_guest_too_many_is_turned_away(tmp_path: Path) -> None:
             await reader.readline()
         with pytest.raises(GatewayError, match="too many questions"):
             await asyncio.to_thread(ask, path, {"ask": "ping"})
+
+
+async def test_guests_who_never_read_do_not_keep_others_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_PATIENCE", 0.2)
+    path = tmp_path / "control.sock"
+    long = json.dumps({"ask": "echo", "points": ["x" * 30_000]}).encode() + b"\n"
+    async with _listening(path), AsyncExitStack() as guests:
+        for _ in range(16):
+            _, writer = await guests.enter_async_context(_guest(path))
+            writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport of a stream can
+            writer.write(long * 100)
+        async with asyncio.timeout(10):
+            while not await asyncio.to_thread(_is_answered, path):
+                pass
+
+
+async def test_guests_beyond_all_measure_cost_no_descriptors(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path), AsyncExitStack() as guests:
+        readers = [(await guests.enter_async_context(_guest(path)))[0] for _ in range(100)]
+        async with asyncio.timeout(5):
+            assert [await reader.read() for reader in readers[64:]] == [b""] * 36
+
+
+async def test_the_reason_is_heard_even_by_who_is_still_asking(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with _listening(path):
+        with pytest.raises(GatewayError, match="the question is too long"):
+            await asyncio.to_thread(ask, path, {"ask": "x" * 5_000_000})
+
+
+def _is_answered(path: Path) -> bool:
+    try:
+        return ask(path, {"ask": "ping"}) == {"pong": "1.0"}
+    except GatewayError:
+        return False
 
 
 def test_the_socket_of_a_dead_daemon_is_taken_over_and_removed_at_the_end(tmp_path: Path) -> None:
