@@ -140,9 +140,7 @@ class Answers:
         for name in chosen:
             wishes.setdefault(links[name], []).append(name)
         pending = {link: self._wish(link, tuple(wanted)) for link, wanted in wishes.items()}
-        found: dict[str, Reading] = {}
-        for answer in pending.values():
-            found.update(await _within_patience(answer))
+        found = await _within_patience([answer for answer in pending.values() if answer is not None])
         now = self._gateway.clock.boot()
         return [_told(points[name], found.get(name) or self._remembered(name), now) for name in chosen]
 
@@ -180,7 +178,7 @@ def _names(given: object) -> list[str]:
 def _expanded(names: Sequence[str], points: dict[str, Point]) -> list[str]:
     """Give the points that *names* mean: each is a point, or a device for all of its points."""
     chosen: dict[str, None] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         matching = [name] if name in points else [one for one in points if one.startswith(f"{name}.")]
         if not matching:
             devices = list(dict.fromkeys(one.rpartition(".")[0] for one in points))
@@ -191,14 +189,17 @@ def _expanded(names: Sequence[str], points: dict[str, Point]) -> list[str]:
     return list(chosen)
 
 
-async def _within_patience(answer: asyncio.Future[Sequence[Reading]] | None) -> dict[str, Reading]:
-    if answer is None:
-        return {}
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            return {one.sample.point: one for one in await answer}
-    except (TimeoutError, GatewayError):
-        return {}
+async def _within_patience(answers: Sequence[asyncio.Future[Sequence[Reading]]]) -> dict[str, Reading]:
+    """Give what the links answer in time; all have the same time, or whoever asks would give up first."""
+    if answers:
+        await asyncio.wait(answers, timeout=_PATIENCE)
+    found: dict[str, Reading] = {}
+    for answer in answers:
+        if not answer.done():
+            answer.cancel()
+        elif not answer.cancelled() and answer.exception() is None:
+            found.update({one.sample.point: one for one in answer.result()})
+    return found
 
 
 def _told(point: Point, reading: Reading, now: float) -> Object:

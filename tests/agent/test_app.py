@@ -541,6 +541,19 @@ async def test_what_cannot_be_read_now_is_told_with_its_age(site: Site, state: s
     assert [one["raw"] for one in answer["readings"]] == ["", ""]
 
 
+async def test_deaf_links_together_take_no_longer_than_one(site: Site) -> None:
+    lines = tuple(link(name, f"10.0.0.{at}") for at, name in enumerate(("hall", "roof", "yard")))
+    site.plan = replace(plan(), links=lines)
+    async with site.running():
+        await site.clock.sleep(35)
+        for one in ("10.0.0.0", "10.0.0.1", "10.0.0.2"):
+            NETWORK[one].state = "deaf"
+        before = site.clock.boot()
+        answer = await _answers(site)({"ask": "read", "points": []})
+        assert site.clock.boot() - before < 16
+    assert len(answer["readings"]) == 6
+
+
 @pytest.mark.parametrize(
     ("wish", "sentence"),
     [
