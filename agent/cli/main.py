@@ -7,6 +7,7 @@ It refuses to show a traceback for what a person can put right.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from keyword import iskeyword
@@ -43,6 +44,10 @@ class Command(Protocol):
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; give 0 done, 1 failed, 2 at fault, 130 interrupted, 141 nobody reads any more."""
+    if argv is None:
+        # Ctrl-C ends a command at once: an interrupt in the middle of an import would be a traceback.
+        # What has to end in order (run, demo) takes the signal for itself
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     words = sys.argv[1:] if argv is None else argv
     try:
         status = _command(words)

@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         for route, message in replay.leaving(samples(lines, name)):
             count += 1
             _print(route, message, as_json=args.json)
+            if args.samples == "-":
+                sys.stdout.flush()  # whoever sends samples as they come wants to see windows as they close
     for point, number in replay.unwanted.items():
         print(
             f"{point}: {number} {'sample' if number == 1 else 'samples'} that no product takes",

@@ -78,8 +78,8 @@ def summary(books: Books, judged: Sequence[Judged], faults: Sequence[str], *, ea
     agreeing = sum(1 for one in judged if not one.faults)
     lines = [
         "",
-        f"The city received {books.messages} messages: {len(books.births)} birth, {len(judged)} windows",
-        f"({agreeing} agree with the meter, {longest_run(judged)} of them in a row), "
+        f"The city received {books.messages} messages: {len(books.births)} birth, {len(judged)} windows,",
+        f"of which {agreeing} agree with the meter, {longest_run(judged)} of them in a row;",
         f"{books.repeats} repeated, {books.holes} missing, {len(books.faults)} against the schema.",
     ]
     if faults:

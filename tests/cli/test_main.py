@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import errno
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -157,6 +159,28 @@ def test_a_shell_completes(shell: str, line: str, first: str) -> None:
     done = subprocess.run([program, "-c", whole], capture_output=True, text=True, check=True)
     assert re.split(r"[\t\n:]", done.stdout)[0] == first
     assert done.stderr == ""
+
+
+def test_an_interrupted_command_ends_without_a_word(site: Path) -> None:
+    with subprocess.Popen(
+        [*HERE, "try", "-", str(site)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for minute in range(40):  # two windows and their end: it is at work, and waits for more
+            at = 1_795_291_200 + 60 * minute
+            line = f'{{"at": {at}, "point": "main-meter.active_power", "value": 1}}\n'
+            process.stdin.write(line.encode())
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == -signal.SIGINT
+        assert process.stderr.read() == b""
 
 
 def test_options_are_called_the_same_everywhere() -> None:
