@@ -1,4 +1,4 @@
-"""What is left of a route whose grant was withdrawn disturbs no other route, and the city learns what is gone."""
+"""What is left of a route whose grant was withdrawn disturbs no other, and the city learns what is gone."""
 
 from __future__ import annotations
 
