@@ -102,4 +102,6 @@ def _expire(reply: asyncio.Future[bytes | None]) -> None:
 
 def reason(error: OSError) -> str:
     """Say what the system says; asyncio's own text repeats the address."""
+    if type(error).__module__ == "ssl":  # its numbers are not the system's
+        return str(getattr(error, "verify_message", "") or getattr(error, "reason", "") or error)
     return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

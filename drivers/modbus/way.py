@@ -43,8 +43,9 @@ class Way(Protocol):
 
 
 class TcpWay:
-    """A way through TCP: Modbus TCP, RTU through a transparent converter, or Modbus Security (*tls*).
+    """A way through TCP: Modbus TCP, RTU through a transparent converter, or Modbus Security.
 
+    *tls* is our side of it, and the name that must stand in the certificate of the other.
     Source for the socket options: tcp(7), RFC 5482.
     """
 
@@ -58,7 +59,7 @@ class TcpWay:
         *,
         rtu: bool = False,
         character: float = 0.0,
-        tls: ssl.SSLContext | None = None,
+        tls: tuple[ssl.SSLContext, str] | None = None,
     ) -> None:
         self.where = f"{host} port {port}"
         self.character = character
@@ -70,10 +71,12 @@ class TcpWay:
 
     async def open(self, make: Callable[[], Session]) -> Session:
         """Open the connection; raise LinkLostError."""
-        loop = asyncio.get_running_loop()
+        loop, (tls, name) = asyncio.get_running_loop(), self._tls or (None, None)
         try:
             async with asyncio.timeout(_CONNECT):
-                transport, session = await loop.create_connection(make, self._host, self._port, ssl=self._tls)
+                transport, session = await loop.create_connection(
+                    make, self._host, self._port, ssl=tls, server_hostname=name
+                )
         except TimeoutError:
             raise LinkLostError(f"{self.where} did not take a connection within {_CONNECT:.0f} s") from None
         except OSError as error:
