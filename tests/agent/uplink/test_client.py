@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 
@@ -13,7 +12,6 @@ from agent.core.errors import UplinkError
 from agent.uplink import tls
 from agent.uplink.client import HOOKS, INSTANCE_HOOKS, AckedClient, connect
 from agent.uplink.port import Call, Packet
-from agent.uplink.quiet import quiet_paho
 from tests.agent.uplink.kit import Rig
 from tests.peers.fake_broker import fake_broker
 from tests.peers.mosquitto import free_port
@@ -151,15 +149,3 @@ def test_there_is_no_way_to_verify_less() -> None:
 def test_a_missing_authority_file_is_said_in_words() -> None:
     with pytest.raises(UplinkError, match=r"tls\.ca /nowhere/ca\.pem cannot be used"):
         tls.context("/nowhere/ca.pem")
-
-
-async def test_exactly_the_late_writer_is_kept_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    loop = asyncio.get_running_loop()
-    quiet_paho(loop)
-    loop.call_soon(loop.add_writer, -1, print)
-    loop.call_soon(int, "no number")
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    loud = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert len(loud) == 1
-    assert "int" in loud[0].getMessage()

@@ -270,3 +270,24 @@ async def test_a_listener_that_hangs_up_on_client_hello_never_sees_plain_text(to
 
 def last_status(city: City) -> bytes:
     return next(reversed(city.bodies(f"{ROOT}/s")), b"")
+
+
+async def test_a_broker_that_dies_with_a_full_pipe_makes_no_noise(tmp_path: Path) -> None:
+    noise: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: noise.append(context))
+    broker = Mosquitto(tmp_path)
+    for _ in range(3):
+        broker.start()
+        link = await connect(Call(host="127.0.0.1", port=broker.port, client_id="gw1", window=1000))
+        broker.pause()
+        answers = [link.publish(Packet(topic="t", body=bytes(100_000))) for _ in range(200)]
+        await asyncio.sleep(0)
+        broker.kill()
+        async with asyncio.timeout(10):
+            await link.closed
+            found = await asyncio.gather(*answers, return_exceptions=True)
+        assert {type(one) for one in found} == {ConnectionError}
+        link.abort()
+    loop.set_exception_handler(None)
+    assert noise == []
