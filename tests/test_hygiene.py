@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 import subprocess
+import sys
 import textwrap
 import tomllib
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.cli.main import COMMANDS, parser_of
 from agent.config.load import load
-from agent.core.errors import ConfigError
+from agent.core.clock import SystemClock
+from agent.core.driver import Desk
+from agent.core.errors import ConfigError, DriverError
 from tests.peers import need
 
 ROOT = Path(__file__).parent.parent
@@ -185,6 +191,45 @@ def test_the_commands_of_a_page_exist_with_their_options(page: Path, monkeypatch
         assert words[0] in COMMANDS, line
         if len(words) > 1:
             parser_of(words[0])[1].parse_args(words[1:])
+
+
+def test_the_driver_of_contributing_is_new_and_reads_numbers(tmp_path: Path) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [name] = re.findall(r"\*\*1\. `drivers/(\w+)\.py`\*\*", text)
+    assert not (ROOT / "drivers" / f"{name}.py").exists()
+    file = tmp_path / f"{name}.py"
+    file.write_text(re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)[0], encoding="utf-8")
+    spec = spec_from_file_location(f"drivers.{name}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # msgspec looks annotations up there
+    try:
+        spec.loader.exec_module(module)
+        kind = getattr(module, "".join(one.capitalize() for one in name.split("_")))
+        device = kind.device_type(name="scale")
+        assert asyncio.run(read_once(kind, device)) == [("scale.value", 12.5), ("scale.value", -3.0)]
+    finally:
+        del sys.modules[spec.name]
+
+
+async def read_once(kind: type[Any], device: object) -> list[tuple[str, float | None]]:
+    """Send two lines to a driver, close, and give what it emitted."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"12.5\n-3\n")
+        writer.close()
+
+    found: list[tuple[str, float | None]] = []
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        driver = kind(name="link", host="127.0.0.1", port=port, devices=(device,))
+        with pytest.raises(DriverError, match="closed the connection"):
+            await driver.run(
+                lambda samples: found.extend((one.point, one.value) for one in samples), SystemClock(), Desk()
+            )
+    return found
 
 
 def links_of(page: Path) -> list[str]:
