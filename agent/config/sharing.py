@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Final
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ from agent.config.spans import Path
 from agent.core.errors import ConfigError
 from agent.core.plan import Grant, Recipient, Tls
 from agent.core.product import Product, Route
+
+_ONE_OWNER: Final = "keep one of the two; who else may read there is the broker's access list to say"
 
 
 class Sharing(Struct, frozen=True):
@@ -133,8 +136,11 @@ def _check_connections(draft: Draft, recipients: Sequence[Recipient]) -> None:
             else:
                 if not _identity(one) and not _identity(other):
                     message = f'recipient "{other.name}" uses this connection: same broker, no username'
-                    hint = "give each its own username"
-                    draft.fault(("recipient", one.name, "broker"), message, hint)
+                    draft.fault(("recipient", one.name, "broker"), message, _ONE_OWNER)
+                elif one.encoding == other.encoding:
+                    # ids do not tell the recipient, and a retained status would be the other one's
+                    message = f'recipient "{other.name}" is at this broker: both would write the same topics'
+                    draft.fault(("recipient", one.name, "broker"), message, _ONE_OWNER)
 
 
 def _identity(recipient: Recipient) -> str:
