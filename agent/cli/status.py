@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
+_NOT_AUTHORISED = 0x87
 _WORDS = {
     "held": "nobody subscribes to it at the broker; it waits. Start the city's subscriber",
     "expired": "its grant has ended; a new `until` in sharing.toml opens it again",
@@ -87,8 +88,11 @@ def _question(device: Object) -> str:
 def _route_step(recipient: Object, route: str, word: str) -> str:
     what = f"{recipient['name']}/{route.removeprefix(recipient['name'] + '.')}"
     if word.startswith("refused"):
-        code = word.partition(":")[2]
-        return f"{what} is refused by {recipient['broker']} ({code}): its access list must let us write"
+        from agent.uplink.reasons import meaning
+
+        code = int(word.partition(":")[2] or "0", 16)
+        cure = "it must let us write" if code == _NOT_AUTHORISED else "its data wait here"
+        return f"{what} is refused by {recipient['broker']}: {meaning(code)}; {cure}. The log names the topic"
     return f"{what} is {word}: {_WORDS.get(word, 'see the log')}"
 
 

@@ -117,6 +117,7 @@ def test_a_screen_of_80_columns_is_enough(
         ({"links__0__devices__0__state": "silent", "links__0__devices__0__why": "no_reply"}, "(no reply)"),
         ({"recipients__0__connected": False, "recipients__0__why": "no route to host"}, "no route to host"),
         ({"recipients__0__routes": {"city.energy": "refused:0x87"}}, "must let us write"),
+        ({"recipients__0__routes": {"city.energy": "refused:0x95"}}, "(0x95); its data wait here"),
         ({"recipients__0__routes": {"city.energy": "held"}}, "nobody subscribes"),
         ({"recipients__0__routes": {"city.energy": "expired"}}, "its grant has ended"),
         ({"recipients__0__queue__bytes": 450_000_000}, "nearly full"),
