@@ -99,6 +99,7 @@ class Gateway:
         now, changes = self.clock.now(), differences(self.plan, plan)
         if self._time is None:
             self._time = TimeWatch(now, plan.clock.wait)
+        self._part_from(changes, plan)
         await self._end(changes)
         for recipient in changes.recipients_begin:
             self._encodings[recipient.name] = plugin("encoding", recipient.encoding)(plan.place)
@@ -163,6 +164,14 @@ class Gateway:
     def life_of_link(self, name: str) -> Life | None:
         """Give how the service of link *name* does."""
         return self.supervisor.lives.get(f"link {name}")
+
+    def _part_from(self, changes: Changes, plan: Plan) -> None:
+        """Let recipients that are left for good hear that none of their routes goes on."""
+        stay = {_whereabouts(one, plan) for one in plan.recipients}
+        for one in self.plan.recipients if self.plan else ():
+            if one.name in changes.recipients_end and _whereabouts(one, self.plan) not in stay:
+                outbox = self.outbox
+                self.uplinks[one.name].configure((), (), plan.policy, outbox.lid, outbox.epoch)
 
     async def _end(self, changes: Changes) -> None:
         await self.supervisor.stop(*(f"link {name}" for name in changes.links_end))
@@ -258,6 +267,11 @@ class Gateway:
         _log.warning("the time of day was set %s by %s", way, spoken(abs(step)))
         if step < 0 and self.flow.open:
             self.flow.set_back(now)
+
+
+def _whereabouts(recipient: Recipient, plan: Plan | None) -> object:
+    """Give what decides which topics of which broker are this recipient's."""
+    return (recipient.host, recipient.port, recipient.encoding, plan.place if plan else None)
 
 
 def _word(uplink: Outlet) -> str:

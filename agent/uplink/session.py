@@ -34,11 +34,10 @@ _log = logging.getLogger(__name__)
 
 
 class Flight(Struct, frozen=True):
-    """A message without an answer yet: a row of the outbox, or one of our own (``row`` is None)."""
+    """A message without an answer yet: a row of the outbox, or one of our own."""
 
     sent: float
     message: Message | Row
-    row: Row | None
 
 
 class Tally:
@@ -86,6 +85,10 @@ class Session:
         self._own.extend(messages)
         self._wake.set()
 
+    def stir(self) -> None:
+        """Look again for news: there is another plan."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Send until the connection is lost; then raise UplinkError."""
         while True:
@@ -117,7 +120,7 @@ class Session:
             self._watch.cancel()
         self._link.abort()
         self._settle()
-        self._feed.release([flight.row for flight in self._flights.values() if flight.row is not None])
+        self._feed.release([one.message for one in self._flights.values() if isinstance(one.message, Row)])
         self._flights.clear()
 
     # -- sending
@@ -143,7 +146,7 @@ class Session:
                 utf8=message.utf8,
                 user=message.user,
             )
-            self._publish(packet, Flight(now, message, None), backlog=False)
+            self._publish(packet, Flight(now, message), backlog=False)
 
     async def _send_probes(self) -> None:
         for route in self._routes.probes(self._setup.now().boot):
@@ -187,7 +190,7 @@ class Session:
             self._feed.release([row])  # its retention is over: the outbox declares it
         else:
             self._setup.tally.late += packet.user != row.user
-            self._publish(packet, Flight(now.boot, row, row), backlog=backlog)
+            self._publish(packet, Flight(now.boot, row), backlog=backlog)
 
     def _packet(self, row: Row, now: Instant) -> Packet:
         late = self._is_late(row)
@@ -223,13 +226,13 @@ class Session:
         for answer in [one for one in self._flights if one.done() and one.exception() is None]:
             flight = self._flights.pop(answer)
             self._setup.tally.rtt_ms = round((now - flight.sent) * 1000, 1)
-            if flight.row is None:
+            if isinstance(flight.message, Message):
                 self._judge_own(flight.message, answer.result())
             else:
-                self._judge(flight.row, answer.result(), now)
+                self._judge(flight.message, answer.result(), now)
 
-    def _judge_own(self, message: Message | Row, reason: int) -> None:
-        self._setup.own_answered(message.topic, reason)
+    def _judge_own(self, message: Message, reason: int) -> None:
+        self._setup.own_answered(message, reason)
         if reason >= 0x80:
             self._setup.tally.refused += 1
         else:
@@ -306,7 +309,7 @@ class Setup(Struct, kw_only=True):
     news: Callable[[float], Sequence[Message]]
     next_news: Callable[[], float]
     changed: Callable[[str, int], None]
-    own_answered: Callable[[str, int], None]
+    own_answered: Callable[[Message, int], None]
 
 
 def user_properties(row: Row, *, late: bool) -> tuple[tuple[str, str], ...]:

@@ -60,6 +60,7 @@ class Uplink:
         self._told: object = None
         self._tell_at = self._births_at = 0.0
         self._complained: dict[str, int] = {}
+        self._born: set[str] = set()  # topics that hold a birth of ours at the broker
 
     def configure(
         self,
@@ -78,6 +79,8 @@ class Uplink:
         self._told, self._births_at = None, 0.0
         self._stopped = ""
         self._resumed.set()
+        if self._session is not None:
+            self._session.stir()
 
     @property
     def connected(self) -> bool:
@@ -133,7 +136,7 @@ class Uplink:
         try:
             await session.run()
         except asyncio.CancelledError:
-            await session.farewell([self._status("stopping"), will])
+            await session.farewell([*self._deaths(), self._status("stopping"), will])
             raise
         finally:
             self._session = None
@@ -165,7 +168,7 @@ class Uplink:
         """Give births when they are due, and the status on change and once a minute."""
         said: list[Message] = []
         if now >= self._births_at:
-            said.extend(self._births())
+            said.extend([*self._deaths(), *self._births()])
             self._births_at = inf
         told = (self._state(), tuple(self.words().items()), self._policy, self._clock_word())
         if now >= self._tell_at or told != self._told:  # figures alone can wait for their minute
@@ -180,7 +183,13 @@ class Uplink:
         said: list[Message] = []
         for route in routes:
             said.extend(self._encoding.birth(known[route.product], route, head, self._lid))
+        self._born.update(one.topic for one in said if one.retain)
         return said
+
+    def _deaths(self) -> list[Message]:
+        """Take back the births of routes that are gone: an empty retained message (MQTT 5, 3.3.1.3)."""
+        gone = self._born - {one.topic for one in self._births()}
+        return [Message(topic=topic, body=b"", kind="birth", retain=True) for topic in sorted(gone)]
 
     def _status(self, state: str) -> Message:
         status = Status(
@@ -220,10 +229,13 @@ class Uplink:
         words = self._routes.words().items()
         self._feed.refused = frozenset(name for name, word in words if word.startswith("refused"))
 
-    def _own_answered(self, topic: str, reason: int) -> None:
+    def _own_answered(self, message: Message, reason: int) -> None:
         """Log once that birth or status is refused, and try again with the probes."""
+        topic = message.topic
         if reason < 0x80:
             self._complained.pop(topic, None)
+            if not message.body:
+                self._born.discard(topic)
             return
         self._births_at = min(self._births_at, self._desk.clock.boot() + self._timing.probe)
         if self._complained.get(topic) != reason:

@@ -154,7 +154,7 @@ class Outlet:
         self, products: Sequence[Product], routes: Sequence[Route], policy: str, lid: str, epoch: int
     ) -> None:
         """Note that a plan came."""
-        assert products
+        assert products or not routes
         assert policy
         assert lid
         assert epoch

@@ -106,3 +106,45 @@ async def test_what_waited_when_a_grant_ended_is_declared_to_its_recipient(
             (one["why"], one["from"], one["to"]) for body in gaps(broker, "people") for one in body["lost"]
         }
         assert lost == {("ttl", 2, 2)}
+
+
+async def test_the_birth_of_a_withdrawn_route_is_taken_back(virtual: VirtualClock) -> None:
+    async with fake_broker() as broker:
+        rig = Rig(broker.port, "energy", "people", clock=virtual)
+        async with rig.running():
+            await rig.until(lambda: rig.uplink.connected and bool(births(broker.accepted)))
+            rig.routes = rig.routes[:1]
+            rig.configure()
+            await broker.until(lambda: births(broker.accepted) == {"energy"}, patience=2.0)
+            broker.drop()
+            await broker.until(lambda: len(broker.connects) == 2)
+        assert births(broker.accepted) == {"energy"}
+        assert sum(not one.body for one in broker.published) == 1
+
+
+async def test_a_withdrawal_while_the_broker_is_away_is_told_when_it_returns(virtual: VirtualClock) -> None:
+    async with fake_broker() as broker:
+        rig = Rig(broker.port, "energy", "people", clock=virtual)
+        async with rig.running():
+            await rig.until(lambda: rig.uplink.connected and bool(births(broker.accepted)))
+            broker.drop()
+            rig.routes = rig.routes[1:]
+            rig.configure()
+            await broker.until(lambda: births(broker.accepted) == {"people"}, patience=30.0)
+
+
+async def test_a_recipient_that_is_left_for_good_keeps_no_birth(virtual: VirtualClock) -> None:
+    async with fake_broker() as broker:
+        rig = Rig(broker.port, "energy", "people", clock=virtual)
+        async with rig.running():
+            await rig.until(lambda: rig.uplink.connected and bool(births(broker.accepted)))
+            rig.routes = []
+            rig.configure()
+        await broker.until(lambda: broker.goodbyes == 1)
+        assert births(broker.accepted) == set()
+
+
+def births(accepted: list[Publish]) -> set[str]:
+    """Give the products whose births the broker retains."""
+    retained = {one.topic: one.body for one in accepted if one.retain and "/b/" in one.topic}
+    return {topic.rpartition("/")[2] for topic, body in retained.items() if body}
