@@ -29,6 +29,7 @@ from agent.core.errors import ConfigError, GatewayError
 from agent.core.plan import Plan
 from agent.core.ticks import ticks
 from agent.gateway import Gateway, MakeOutlet
+from agent.memory import give_back
 from agent.notify import Notifier
 from agent.outbox.outbox import Outbox
 from agent.release import release
@@ -126,6 +127,7 @@ class Daemon:
             _log.warning("%s", warning)
         _log.info("citygate %s runs at %s: %s", release(), answers.status()["place"], changes.sentence())
         self.notifier.ready(gateway.sentence())
+        give_back()
         while await self.orders.get() == "reload":
             await self._reload(gateway, answers)
         _log.info("stopping: links first, then what is still to be sent")

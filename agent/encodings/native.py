@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -287,7 +287,7 @@ def _checked(body: wire.Body, columns: int = 0) -> bytes:
 
 @cache
 def _schema_text() -> bytes:
-    return (files("agent.encodings") / "native.schema.json").read_bytes()
+    return Path(__file__).with_name("native.schema.json").read_bytes()
 
 
 @cache
