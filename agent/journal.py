@@ -29,7 +29,7 @@ def set_up(*, level: int = logging.INFO, environment: Mapping[str, str] | None =
     root = logging.getLogger()
     root.handlers[:] = [_best_handler(given)]
     root.setLevel(level)
-    for chatty in ("pymodbus", "aiomqtt", "mqtt", "asyncio"):
+    for chatty in ("aiomqtt", "mqtt", "asyncio"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
 
 

@@ -2,6 +2,7 @@
 
     python bench/run.py            everything, into build/bench.jsonl
     python bench/run.py check_cold one of them; the lines of the others stay
+    python bench/run.py modbus     all whose names begin with modbus_
 
 A measurement prints a table for people, and for each figure a line of JSON whose keys are name, value, unit,
 against and ratio. Nothing fails for being slow: machines differ, ratios hardly do.
@@ -23,10 +24,14 @@ _RESULTS = _HERE.parent / "build" / "bench.jsonl"
 
 def main() -> int:
     """Run what was asked for; 1 if a measurement broke."""
-    names = [name.replace("-", "_") for name in sys.argv[1:]] or _all()
-    if unknown := [name for name in names if name not in _all()]:
-        print(f"there is no measurement {unknown[0]}; known: {', '.join(_all())}", file=sys.stderr)
-        return 2
+    names: list[str] = []
+    for asked in (word.replace("-", "_") for word in sys.argv[1:]):
+        found = [asked] if asked in _all() else [name for name in _all() if name.startswith(f"{asked}_")]
+        if not found:
+            print(f"there is no measurement {asked}; known: {', '.join(_all())}", file=sys.stderr)
+            return 2
+        names += found
+    names = names or _all()
     broken = []
     for name in names:
         docstring = ast.get_docstring(ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8"))) or ""

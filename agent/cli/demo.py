@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     from agent.core.errors import GatewayError
 
-    if absent := [name for name in ("iotcore", "jsonschema", "pymodbus") if find_spec(name) is None]:
+    if absent := [name for name in ("iotcore", "jsonschema") if find_spec(name) is None]:
         raise GatewayError(f"the demo needs {', '.join(absent)}; try: pip install 'citygate[demo]'")
     from agent.demo.run import run as demo
 
