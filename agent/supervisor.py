@@ -163,6 +163,8 @@ class Supervisor:
             ended = self._clock.boot()
             failures = 0 if ended - life.started >= restart.settle else failures
             delay = min(restart.first * 2.0**failures, restart.longest) * self._rng.uniform(*restart.spread)
+            if isinstance(failure, DriverError) and failure.patience is not None:
+                delay = min(delay, failure.patience)
             failures = min(failures + 1, 32)
             life.state, life.next_try, life.why = "waiting", ended + delay, _sentence(failure)
             if isinstance(failure, GatewayError):

@@ -21,7 +21,15 @@ class ConfigError(GatewayError):
 
 
 class DriverError(GatewayError):
-    """A device, or the line to it, failed in a way that a restart of the link may cure."""
+    """A device, or the line to it, failed in a way that a restart of the link may cure.
+
+    ``patience`` caps the back-off, in seconds, where trying again disturbs nobody: an adapter that is not
+    plugged in should be found soon after it is.
+    """
+
+    def __init__(self, *args: object, patience: float | None = None) -> None:
+        super().__init__(*args)
+        self.patience = patience
 
 
 class UplinkError(GatewayError):

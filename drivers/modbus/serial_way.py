@@ -1,33 +1,28 @@
 """A way over a serial port of this computer, opened for us alone, with the silences that RTU needs.
 
 Nothing blocks: the event loop watches the port's file descriptor. An adapter that is unplugged ends the
-connection at once. Sources: termios(3), ioctl_tty(2).
+connection at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import os
-import termios
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from agent.core.errors import DriverError
 from drivers.modbus.frames import Frames
 from drivers.modbus.frames_rtu import RtuFrames
 from drivers.modbus.line import Frame, character_seconds, quiet_seconds
 from drivers.modbus.session import LinkLostError, Session
+from drivers.serial.opening import gone, opened, release
 
 if TYPE_CHECKING:
     import serial  # type: ignore[import-untyped]
 
-BY_ID: Final = Path("/dev/serial/by-id")
 _CHUNK: Final = 4096
-_CC: Final = 6
-_BUSY: Final = frozenset((errno.EAGAIN, errno.EBUSY))
 
 
 class SerialWay:
@@ -47,14 +42,12 @@ class SerialWay:
 
     async def open(self, make: Callable[[], Session]) -> Session:
         """Open the port; raise LinkLostError."""
-        line = _opened(self.where, self._baud, self._frame)
         try:
-            _set_up(line)
-            session = make()
-            _SerialTransport(line, session, self.where)
-        except (OSError, termios.error) as error:
-            line.close()
-            raise LinkLostError(f"{self.where} cannot be set up: {_reason(error)}") from error
+            line, _ = opened(self.where, self._baud, self._frame)
+        except DriverError as error:
+            raise LinkLostError(str(error), patience=error.patience) from error
+        session = make()
+        _SerialTransport(line, session, self.where)
         return session
 
 
@@ -122,66 +115,6 @@ class _SerialTransport(asyncio.Transport):
         self._closed = True
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
-        with suppress(OSError, termios.error):
-            fcntl.ioctl(self._fd, termios.TIOCNXCL)
-        with suppress(OSError, termios.error):
-            self._line.close()
+        release(self._line)
         if error is not None:
-            self._session.gone(f"{self._where} is gone ({_reason(error)}); was its adapter unplugged?")
-
-
-def _opened(path: str, baud: int, frame: Frame) -> serial.Serial:
-    try:
-        import serial
-    except ImportError as error:
-        raise LinkLostError(
-            f"{path} cannot be opened: pyserial is missing; install citygate[serial]"
-        ) from error
-    try:
-        return serial.Serial(
-            path,
-            baud,
-            bytesize=int(frame[0]),
-            parity=frame[1],
-            stopbits=int(frame[2]),
-            timeout=0,
-            exclusive=True,
-        )
-    except serial.SerialException as error:
-        raise LinkLostError(_sentence(path, error)) from error
-    except (ValueError, termios.error) as error:
-        raise LinkLostError(f"{path} cannot be set up: {_reason(error)}") from error
-
-
-def _set_up(line: serial.Serial) -> None:
-    """Keep other programs out, tell an empty read from a hang-up, and hurry the adapter where it can."""
-    fd = line.fileno()
-    fcntl.ioctl(fd, termios.TIOCEXCL)
-    attributes = termios.tcgetattr(fd)
-    attributes[_CC][termios.VMIN] = 1
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
-    os.set_blocking(fd, False)
-    with suppress(ValueError, NotImplementedError, OSError):
-        line.set_low_latency_mode(True)
-
-
-def _sentence(path: str, error: serial.SerialException) -> str:
-    match error.errno:
-        case errno.ENOENT | errno.ENODEV | errno.ENXIO:
-            return f"{path} is not there; {_plugged()}"
-        case errno.EACCES | errno.EPERM:
-            return f"{path} may not be opened; add the gateway's user to the group dialout"
-        case code if code in _BUSY:
-            return f"{path} is in use by another program"
-    return f"{path} cannot be opened: {_reason(error)}"
-
-
-def _plugged() -> str:
-    with suppress(OSError):
-        if names := sorted(one.name for one in BY_ID.iterdir()):
-            return f"plugged in ({BY_ID}): {', '.join(names)}"
-    return "no serial adapter is plugged in"
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).rstrip(".")
+            self._session.gone(gone(self._where, error))

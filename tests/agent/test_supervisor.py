@@ -84,6 +84,13 @@ async def test_a_minute_of_health_starts_the_back_off_anew(virtual: VirtualClock
     assert service.pauses == [1, 1, 1, 1]
 
 
+async def test_what_disturbs_nobody_is_tried_again_soon(virtual: VirtualClock) -> None:
+    failures: list[Exception] = [DriverError("ttyUSB0 is not there", patience=1.0) for _ in range(9)]
+    service = Service(virtual, failures)
+    await _run_for(virtual, service, seconds=9.5)
+    assert service.pauses == [1.0] * 9
+
+
 async def test_a_device_may_be_off_for_a_week(virtual: VirtualClock) -> None:
     service = Service(virtual, _failures(100_000))
     supervisor = await _run_for(virtual, service, seconds=7 * 86400)

@@ -13,7 +13,7 @@ import pytest
 import serial  # type: ignore[import-untyped]
 
 from agent.core.errors import DriverError
-from drivers.serial import port as module
+from drivers.serial import opening as module
 from drivers.serial.port import SerialPort
 from drivers.serial.tcp import connect
 from tests.drivers.serial.kit import Adapter
