@@ -29,11 +29,14 @@ HOOKS: Final = {
     aiomqtt.Client: (
         "_on_connect", "_on_disconnect", "_on_publish", "_on_socket_register_write", "_wait_for",
     ),
-    paho.Client: ("_create_socket", "loop_read", "loop_write", "socket"),
+    paho.Client: ("_create_socket", "_handle_pubackcomp", "loop_read", "loop_write", "socket"),
 }  # fmt: skip
 """What we override or call although it is not promised to us."""
 INSTANCE_HOOKS: Final = ("_client", "_connected", "_disconnected", "_loop")
 
+_REASON_AT: Final = 2
+_UNSPECIFIED: Final = 0x80
+_FOR_PUBACK: Final = frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})  # MQTT 5, table 3-4
 _DRAIN: Final = 100  # packets that may still lie in the socket when it is closed
 
 _log = logging.getLogger(__name__)
@@ -99,6 +102,9 @@ class AckedClient(aiomqtt.Client):
         # ours is open and verified already; paho would open another one, in a way that cannot be cancelled
         setattr(self._client, "_create_socket", lambda: opened)  # noqa: B010 - a method, for mypy
         self._acks: dict[int, asyncio.Future[int]] = {}
+        self._odd: dict[int, int] = {}
+        self._handle_ack = self._client._handle_pubackcomp  # noqa: SLF001 - see HOOKS
+        setattr(self._client, "_handle_pubackcomp", self._handle_any_ack)  # noqa: B010 - as above
         self._closed: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
         self._refusal: int | None = None
         self._info = LinkInfo()
@@ -208,7 +214,20 @@ class AckedClient(aiomqtt.Client):
         if answer is None:
             super()._on_publish(client, userdata, mid, reason_code, properties)
         elif not answer.done():
-            answer.set_result(int(getattr(reason_code, "value", 0)))
+            answer.set_result(self._odd.pop(mid, int(getattr(reason_code, "value", 0))))
+
+    def _handle_any_ack(self, kind: Any) -> Any:  # noqa: ANN401
+        """Let paho see an error it knows where a broker answers with one that is not for PUBACK.
+
+        It would end the connection, and the same message would end the next one: mosquitto answers with 0x95
+        to what is above its message_size_limit.
+        """
+        packet = self._client._in_packet["packet"]  # noqa: SLF001
+        if kind == "PUBACK" and len(packet) > _REASON_AT and packet[_REASON_AT] not in _FOR_PUBACK:
+            self._odd[int.from_bytes(packet[:2], "big")] = packet[_REASON_AT]
+            known = bytes((_UNSPECIFIED,))
+            self._client._in_packet["packet"] = packet[:_REASON_AT] + known + packet[_REASON_AT + 1 :]  # noqa: SLF001
+        return self._handle_ack(kind)
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
         # CONNECT is queued by another thread; aiomqtt would add the writer of a socket that is closed by then
@@ -226,7 +245,7 @@ class AckedClient(aiomqtt.Client):
     def _end(self, text: str, reason: int | None) -> None:
         if not self._closed.done():
             self._closed.set_result(Lost(text=text, reason=reason))
-        waiting, self._acks = self._acks, {}
+        waiting, self._acks, self._odd = self._acks, {}, {}
         for answer in waiting.values():
             _fail(answer, text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from msgspec.structs import replace
 
 from agent.uplink.timing import Timing
@@ -212,6 +213,19 @@ async def test_an_odd_refusal_is_tried_again(virtual: VirtualClock) -> None:
             await rig.until(lambda: rig.uplink.words()["city.energy"] == "refused:0x80")
             await rig.until(lambda: len(rig.feed.done) == 2)
             assert rig.uplink.words()["city.energy"] == "ok"
+
+
+@pytest.mark.parametrize("reason", [0x93, 0x9B, 0xA2, 0xFF])
+async def test_a_reason_that_is_none_for_a_message_does_not_end_the_connection(
+    virtual: VirtualClock, reason: int
+) -> None:
+    async with fake_broker(lambda one: reason if is_data(one) and one.n < 6 else 0) as broker:
+        rig = Rig(broker.port, clock=virtual)
+        rig.put(2)
+        async with rig.running():
+            await rig.until(lambda: rig.uplink.words()["city.energy"] == f"refused:0x{reason:02x}")
+            await rig.until(lambda: len(rig.feed.done) == 2)
+        assert len(broker.connects) == 1
 
 
 async def test_a_twin_with_our_name_stops_us_until_a_reload(virtual: VirtualClock) -> None:

@@ -291,3 +291,16 @@ async def test_a_broker_that_dies_with_a_full_pipe_makes_no_noise(tmp_path: Path
         link.abort()
     loop.set_exception_handler(None)
     assert noise == []
+
+
+async def test_what_is_above_the_size_limit_is_answered_and_the_connection_goes_on(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path, more="message_size_limit 2000")
+    broker.start()
+    try:
+        link = await connect(Call(host="127.0.0.1", port=broker.port, client_id="gw1"))
+        async with asyncio.timeout(10):
+            assert await link.publish(Packet(topic="t", body=bytes(3000))) == 0x95
+            assert await link.publish(Packet(topic="t", body=bytes(1000))) == 0x10
+        await link.leave()
+    finally:
+        broker.kill()
