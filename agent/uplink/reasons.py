@@ -7,6 +7,7 @@ from typing import Final
 
 NO_SUBSCRIBER: Final = 0x10
 TAKEN_OVER: Final = 0x8E
+TOO_LARGE: Final = 0x95
 
 _PARK: Final = frozenset({0x87, 0x90, 0x95, 0x99})
 _MEANINGS: Final = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from agent.uplink.reasons import Action
+from agent.uplink.reasons import TOO_LARGE, Action
 from agent.uplink.timing import Timing
 
 OK: Final = "ok"
@@ -35,6 +35,7 @@ class Routes:
         self._timing = timing
         self._names: tuple[str, ...] = ()
         self._troubles: dict[str, _Trouble] = {}
+        self._too_large: set[str] = set()
 
     def configure(self, names: Iterable[str]) -> None:
         """Know these routes; trouble with others is forgotten."""
@@ -78,8 +79,9 @@ class Routes:
         known = self._troubles.get(route)
         if known is None or (known.action is Action.SLOW and not known.probing):
             return False
+        before = self.word(route)
         del self._troubles[route]
-        return known.word != OK
+        return self.word(route) != before
 
     def refused(self, route: str, action: Action, reason: int, now: float) -> bool:
         """Note a message that must be sent again; say whether the route's word changed."""
@@ -99,8 +101,15 @@ class Routes:
 
     def word(self, name: str) -> str:
         """Give the word of one route, also of one that is no longer in the plan: its last words may wait."""
-        known = self._troubles.get(name)
-        return known.word if known else OK
+        if (known := self._troubles.get(name)) is not None and known.word != OK:
+            return known.word
+        return _word(Action.PARK, TOO_LARGE) if name in self._too_large else OK
+
+    def too_large(self, route: str, *, some: bool) -> bool:
+        """Note whether some messages of *route* are set aside; say whether its word changed."""
+        before = self.word(route)
+        (self._too_large.add if some else self._too_large.discard)(route)
+        return self.word(route) != before
 
     def _first(self, action: Action) -> float:
         if action is Action.PARK:

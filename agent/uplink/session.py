@@ -19,10 +19,11 @@ from agent.core.clock import Instant
 from agent.core.errors import UplinkError
 from agent.core.message import Message
 from agent.outbox.row import Row
+from agent.uplink.aside import Aside
 from agent.uplink.desk import Feed
 from agent.uplink.flow import Flow
 from agent.uplink.port import Link, Packet
-from agent.uplink.reasons import Action, action
+from agent.uplink.reasons import TOO_LARGE, Action, action
 from agent.uplink.routes import Routes
 from agent.uplink.timing import Timing
 
@@ -69,6 +70,7 @@ class Session:
         self._hungry = True
         self._called = False  # the outbox said that there may be something
         self._next_look = 0.0
+        self._aside = Aside(setup.timing.probe)
         link.closed.add_done_callback(lambda _: self._wake.set())
 
     @property
@@ -86,7 +88,8 @@ class Session:
         self._wake.set()
 
     def stir(self) -> None:
-        """Look again for news: there is another plan."""
+        """Look again for news, and at what was set aside: there is another plan."""
+        self._try_again(self._aside.all(self._setup.now().boot))
         self._wake.set()
 
     async def run(self) -> None:
@@ -97,6 +100,7 @@ class Session:
                 raise UplinkError(self._link.closed.result().text)
             now = self._setup.now()
             self._check_patience(now.boot)
+            self._try_again(self._aside.due(now))
             self.say(self._setup.news(now.boot))
             await self._send()
             await self._pause()
@@ -121,6 +125,7 @@ class Session:
         self._link.abort()
         self._settle()
         self._feed.release([one.message for one in self._flights.values() if isinstance(one.message, Row)])
+        self._feed.release(self._aside.all(self._setup.now().boot))
         self._flights.clear()
 
     # -- sending
@@ -185,7 +190,7 @@ class Session:
         packet = self._packet(row, now)
         too_large = self._link.info.maximum_packet
         if too_large is not None and _size(packet) > too_large:
-            self._refused(row, 0x95, now.boot)
+            self._refused(row, TOO_LARGE, now.boot)
         elif packet.expiry is None:
             self._feed.release([row])  # its retention is over: the outbox declares it
         else:
@@ -246,7 +251,8 @@ class Session:
         self._feed.acked(row)
         self._flow.accepted()
         self._setup.tally.accepted += 1
-        if self._routes.accepted(row.route):
+        over = self._aside.is_over(row) and self._routes.too_large(row.route, some=False)
+        if self._routes.accepted(row.route) or over:
             self._live_since[row.route] = now
             self._hungry = True
             self._setup.changed(row.route, reason)
@@ -254,12 +260,21 @@ class Session:
     def _refused(self, row: Row, reason: int, now: float) -> None:
         judged = action(reason, retained=row.retain, hold=self._setup.hold)
         self._setup.tally.refused += judged is not Action.HOLD
+        if reason == TOO_LARGE and self._aside.add(row, now):
+            if self._routes.too_large(row.route, some=True):
+                self._setup.changed(row.route, reason)
+            return
         if judged is Action.SLOW:
             self._flow.halve()
         self._feed.release([row])
         self._hungry = True
         if self._routes.refused(row.route, judged, reason, now):
             self._setup.changed(row.route, reason)
+
+    def _try_again(self, rows: list[Row]) -> None:
+        if rows:
+            self._feed.release(rows)
+            self._hungry = True
 
     # -- waiting
 

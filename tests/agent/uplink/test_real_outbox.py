@@ -40,11 +40,12 @@ class Site:
         self.uplink.configure(products, rig.routes, POLICY, outbox.lid, outbox.epoch)
         self.gate = Gate(products, rig.routes, UTC)
 
-    def window(self, product: str) -> None:
+    def window(self, product: str, points: int = 1) -> None:
         """Publish one window."""
         now = self.clock.now()
-        figure = Aggregate("meter.power", now.utc // 60 * 60, 60.0, 6, (1.0,))
-        for cleared in self.gate.clear(product, [figure], now):
+        names = [f"meter.power{number or ''}" for number in range(points)]
+        figures = [Aggregate(name, now.utc // 60 * 60, 60.0, 6, (1.0,)) for name in names]
+        for cleared in self.gate.clear(product, figures, now):
             self.outbox.put(cleared)
 
 
@@ -146,3 +147,44 @@ async def test_a_restart_sends_nothing_that_was_acknowledged(virtual: VirtualClo
         assert numbers(broker, "energy") == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)]
         starts = [json.loads(one.body) for one in broker.accepted if b'"k":"start"' in one.body]
         assert all(one["prev"]["clean"] for one in starts if one["e"] == 3)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_message_above_the_brokers_limit_holds_up_no_other_and_is_declared(
+    virtual: VirtualClock, tmp_path: Path, *, announced: bool
+) -> None:
+    async with fake_broker() as broker:
+        if announced:
+            broker.maximum_packet = 3000
+        else:
+            broker.script = lambda one: 0x95 if len(one.body) > 2400 else 0
+        async with site(tmp_path, broker.port, virtual) as running:
+            for minute in range(30):
+                running.window("energy", points=200 if minute in (3, 7) else 1)
+                await virtual.sleep(60.0)
+            await until(lambda: (1, 31) in numbers(broker, "energy"), step=1.0)
+            assert running.uplink.words()["city.energy"] == "refused:0x95"
+            assert running.outbox.queue("city").n == 2
+            seen = [seq for _, seq in numbers(broker, "energy")]
+            assert sorted(seen) == [seq for seq in range(1, 32) if seq not in (5, 9)]
+            await virtual.sleep(7200.0)  # routes of the rig are kept for one hour
+            await until(lambda: running.outbox.queue("city").n == 0, 7200.0, step=1.0)
+            assert running.uplink.words()["city.energy"] == "ok"
+    lost = [one for body in gaps(broker, "energy") for one in body["lost"]]
+    assert {(one["why"], one["from"], one["to"]) for one in lost} == {("refused", 5, 5), ("refused", 9, 9)}
+    assert len([one for one in broker.published if len(one.body) > 2400]) <= (0 if announced else 20)
+
+
+async def test_a_limit_that_is_raised_lets_everything_through(virtual: VirtualClock, tmp_path: Path) -> None:
+    async with fake_broker() as broker:
+        broker.maximum_packet = 3000
+        async with site(tmp_path, broker.port, virtual) as running:
+            for minute in range(100):
+                running.window("energy", points=200 if minute >= 2 else 1)
+                await virtual.sleep(10.0)
+            assert running.uplink.words()["city.energy"] == "refused:0x95"
+            broker.maximum_packet = 0
+            broker.drop()
+            await until(lambda: running.outbox.queue("city").n == 0, 7200.0, step=1.0)
+            assert running.uplink.words()["city.energy"] == "ok"
+    assert set(numbers(broker, "energy")) == {(1, seq) for seq in range(1, 102)}
