@@ -82,7 +82,11 @@ class Store:
 
     def lock(self) -> None:
         """Make sure that no other gateway writes here; raise OutboxError if one does."""
-        self._lock = os.open(self.path.with_name("outbox.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            name = self.path.with_name("outbox.lock")
+            self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._as_ours(error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -145,7 +149,7 @@ class Store:
                 if not self._disk_is_full():
                     raise
                 self._tight = True
-                if not self._reserve.give():
+                if not self._guarded(self._reserve.give):
                     self._set_limit()
                     raise
 
@@ -329,10 +333,10 @@ class Store:
         return disk.f_bavail * disk.f_frsize < _NEARLY_FULL
 
     def _guarded(self, function: Callable[[], T]) -> T:
-        """Turn SQLite's errors into ours, leaving no transaction open."""
+        """Turn errors of SQLite and of the system into ours, leaving no transaction open."""
         try:
             return function()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if self._db is not None and self._db.in_transaction:
                 self._roll_back()
             raise self._as_ours(error) from error
@@ -343,7 +347,7 @@ class Store:
         except sqlite3.Error as error:
             log.debug("rollback: %s", error)
 
-    def _as_ours(self, error: sqlite3.Error) -> OutboxError:
+    def _as_ours(self, error: sqlite3.Error | OSError) -> OutboxError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         # what SQLite cannot write to its shared memory file it calls an input/output error
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._disk_is_full()):
