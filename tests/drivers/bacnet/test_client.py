@@ -1,0 +1,78 @@
+"""Our client against devices that we did not write, and against what a network can do to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.bacnet.stack import Heard, IAm, Notice, RefusedError, Stack, Subscription
+from drivers.bacnet.value import Bits, Fault, ObjectId, Ref
+from tests.drivers.bacnet.kit import client, ref
+from tests.peers import bacnet
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[bacnet.Device]:
+    with bacnet.rusty(instance=1011, analog_input=200) as one:
+        yield one
+
+
+async def test_a_property_is_read(device: bacnet.Device) -> None:
+    async with client() as ours:
+        stack: Stack = ours
+        assert await stack.read(device.peer, ref("analog-input,3 present-value")) == pytest.approx(20.3)
+        assert await stack.read(device.peer, ref("analog-input,3 status-flags")) == Bits((False,) * 4)
+        assert await stack.read(device.peer, ref("device,1011 object-name")) == "air handler"
+
+
+async def test_an_array_is_read_whole_or_by_its_elements(device: bacnet.Device) -> None:
+    async with client() as ours:
+        listed = ref("device,1011 object-list")
+        assert await ours.read(device.peer, Ref(listed.object, listed.property, 0)) == 201
+        first = await ours.read(device.peer, Ref(listed.object, listed.property, 1))
+        whole = await ours.read(device.peer, listed)
+        assert isinstance(whole, tuple)
+        assert len(whole) == 201
+        assert whole[0] == first == ObjectId.parse("device,1011")
+
+
+async def test_one_request_reads_many_and_says_which_are_unknown(device: bacnet.Device) -> None:
+    async with client() as ours:
+        asked = [
+            ref("analog-input,1 present-value"),
+            ref("63,1 present-value"),
+            ref("analog-input,2 description"),
+        ]
+        good, unknown, text = await ours.read_many(device.peer, asked)
+        assert good == pytest.approx(20.1)
+        assert unknown == Fault("error", 31, 1)
+        assert text == ""
+
+
+async def test_a_refusal_is_an_ordinary_exception_that_names_its_reason(device: bacnet.Device) -> None:
+    async with client() as ours:
+        with pytest.raises(RefusedError, match="unknown-object") as refused:
+            await ours.read(device.peer, ref("analog-input,9999 present-value"))
+        assert isinstance(refused.value, Exception)
+        assert ours.counts(device.peer).errors == 1
+
+
+async def test_a_device_says_who_it_is_and_reports_changes(device: bacnet.Device) -> None:
+    heard: asyncio.Queue[Heard] = asyncio.Queue()
+    async with client() as ours, asyncio.timeout(5):
+        ours.listen(heard.put_nowait)
+        await ours.who_is(1011, 1011, at=device.peer)
+        assert await heard.get() == IAm(device.peer, 1011, 1476, segments=False, vendor=555)
+        await ours.subscribe(
+            device.peer, Subscription(7, ObjectId.parse("analog-input,5"), 60, confirmed=True)
+        )
+        first = await heard.get()
+        assert isinstance(first, Notice)
+        assert (first.process, first.values[0][1]) == (7, 20.5)
+        device.set("ANALOG_INPUT", 5, 31.5, type="real")
+        second = await heard.get()
+        assert isinstance(second, Notice)
+        assert second.values[0] == (ref("analog-input,5 present-value"), 31.5)
+        await ours.unsubscribe(device.peer, 7, ObjectId.parse("analog-input,5"))

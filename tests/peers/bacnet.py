@@ -1,0 +1,65 @@
+"""Starts BACnet devices and clients that we did not write, each in a process of its own, on free ports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from drivers.bacnet.peer import Peer
+from tests.peers import missing
+
+_HERE = Path(__file__).parent
+
+
+class Device:
+    """The test's side of a device's process."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.address = self._line()
+        self.peer = Peer.parse(self.address)
+
+    def set(self, kind: str, number: int, value: Any, *, type: str, prop: str = "present_value") -> None:  # noqa: A002, ANN401
+        """Give a property of an object another value."""
+        assert self._process.stdin
+        told = {"object": [kind, number], "property": prop, "value": value, "type": type}
+        self._process.stdin.write(json.dumps(told) + "\n")
+        self._process.stdin.flush()
+        assert self._line() == "done"
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError("the device's process has ended")
+        return line.strip()
+
+    def kill(self) -> None:
+        """Cut its power."""
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def rusty(**spec: Any) -> Iterator[Device]:  # noqa: ANN401
+    """Run a device of rusty-bacnet; *spec* as in ``rusty_bacnet_process.py``."""
+    with _running("rusty_bacnet", "rusty_bacnet_process.py", spec) as device:
+        yield device
+
+
+@contextmanager
+def _running(package: str, script: str, spec: dict[str, Any]) -> Iterator[Device]:
+    if find_spec(package) is None:
+        missing(package)
+    command = [sys.executable, str(_HERE / script), json.dumps(spec)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Device(process)
+        finally:
+            process.kill()
