@@ -36,8 +36,8 @@ from drivers.bacnet.peer import EVERYWHERE, HERE, Peer
 from drivers.bacnet.stack import Route, SilentError
 from drivers.bacnet.turns import Bucket
 
-_BROADCASTS: Final = 1.0  # a second, on the average
-_BURST: Final = 5
+_BROADCASTS: Final = 2.0  # a second, on the average
+_BURST: Final = 10
 _REFUSED: Final = 5.0
 _ROUTER_PATIENCE: Final = 2.0
 _STALE: Final = 60.0

@@ -13,10 +13,10 @@ from typing import Final, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agent.core.breaker import Breaker
 from agent.core.clock import Clock
 from agent.core.driver import Reading
 from agent.core.sample import Quality, Sample
-from drivers.modbus.breaker import Breaker
 from drivers.modbus.codec import Decoder, bit_at, decoder, words
 from drivers.modbus.cost import CostModel
 from drivers.modbus.device import ModbusDevice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.modbus.breaker import BRIEF, Breaker
+from agent.core.breaker import BRIEF, Breaker
 
 
 def test_a_device_is_left_alone_after_two_silent_polls() -> None:

@@ -1,0 +1,117 @@
+"""The driver as a site uses it: devices that we did not write, found, read and told about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from agent.core.clock import SystemClock
+from agent.core.driver import CanRead, Desk, Driver
+from agent.core.duration import Duration
+from agent.core.sample import Quality, Sample
+from drivers.bacnet.device import BacnetDevice
+from drivers.bacnet.point import BacnetPoint
+from drivers.bacnet_ip import BacnetIp
+from tests.peers import bacnet
+
+
+@pytest.fixture(scope="module")
+def unit() -> Iterator[bacnet.Device]:
+    with bacnet.rusty(instance=1011, analog_input=60, binary_input=2, multistate_input=2) as one:
+        yield one
+
+
+def points(**objects: str) -> dict[str, BacnetPoint]:
+    return {name: BacnetPoint(object=text) for name, text in objects.items()}
+
+
+def link(*devices: BacnetDevice, **more: Any) -> BacnetIp:  # noqa: ANN401
+    known: dict[str, Any] = {"interface": "127.0.0.1/8", "port": 0, "timeout": Duration(0.3), "rate": 0.0}
+    return BacnetIp(name="bms", devices=devices, **(known | more))
+
+
+def ahu(address: str, known: dict[str, BacnetPoint], *, name: str = "ahu-1", **more: Any) -> BacnetDevice:  # noqa: ANN401
+    return BacnetDevice(name=name, address=address, every=Duration(0.2), points=known, **more)
+
+
+class Seen:
+    """Collects samples, and lets a test wait for what it wants to see."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, samples: Iterable[Sample]) -> None:
+        self.samples.extend(samples)
+        self._news.set()
+
+    def of(self, point: str) -> list[Sample]:
+        return [sample for sample in self.samples if sample.point == point]
+
+    async def until(self, point: str, fits: Callable[[Sample], bool], count: int = 1) -> Sample:
+        """Wait for the *count*-th sample of *point* that *fits*."""
+        async with asyncio.timeout(20):
+            while len(found := [one for one in self.of(point) if fits(one)]) < count:
+                self._news.clear()
+                await self._news.wait()
+        return found[count - 1]
+
+
+@asynccontextmanager
+async def running(driver: BacnetIp) -> AsyncIterator[tuple[Seen, Desk]]:
+    """Run *driver* while the test looks on."""
+    seen, desk = Seen(), Desk()
+    contract: Driver = driver
+    task = asyncio.create_task(contract.run(seen, SystemClock(), desk))
+    try:
+        yield seen, desk
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def good(sample: Sample) -> bool:
+    return sample.quality is Quality.GOOD
+
+
+async def test_values_of_each_kind_arrive(unit: bacnet.Device) -> None:
+    known = points(supply="analog-input,3", fan="binary-input,1", mode="multi-state-input,1")
+    async with running(link(ahu(unit.address, known))) as (seen, _):
+        assert (await seen.until("ahu-1.supply", good)).value == pytest.approx(20.3)
+        assert (await seen.until("ahu-1.fan", good)).value == 0
+        assert (await seen.until("ahu-1.mode", good)).value == 1
+        unit.set("ANALOG_INPUT", 3, 24.5, type="real")
+        unit.set("BINARY_INPUT", 1, 1, type="enumerated")
+        await seen.until("ahu-1.supply", lambda one: one.value == 24.5)
+        await seen.until("ahu-1.fan", lambda one: one.value == 1)
+
+
+async def test_points_are_read_once_without_a_gateway(unit: bacnet.Device) -> None:
+    driver = link(ahu(unit.address, points(a="analog-input,1", wrong="analog-input,999")))
+    assert isinstance(driver, CanRead)
+    first, second = await driver.read((), SystemClock())
+    assert first.sample.value == pytest.approx(20.1)
+    assert first.raw == "20.1"
+    assert (second.sample.value, second.sample.why) == (None, "unknown_object")
+    assert second.raw == "error unknown-object"
+
+
+async def test_a_wish_is_served_between_polls(unit: bacnet.Device) -> None:
+    async with running(link(ahu(unit.address, points(a="analog-input,1")))) as (seen, desk):
+        await seen.until("ahu-1.a", good)
+        [reading] = await desk.wish(("ahu-1.a",))
+        assert reading.sample.value == pytest.approx(20.1)
+
+
+async def test_figures_tell_how_each_device_does(unit: bacnet.Device) -> None:
+    async with running(link(ahu(unit.address, points(a="analog-input,1")))) as (seen, desk):
+        await seen.until("ahu-1.a", good, 2)
+        await asyncio.sleep(0)
+        assert desk.figures["ahu-1.at"] == unit.address
+        assert float(desk.figures["ahu-1.rtt_ms"]) > 0
+        assert float(desk.figures["ahu-1.points_per_request"]) > 1
