@@ -1,8 +1,8 @@
 """Finds plugins by name: ``modbus-tcp`` is the class ``ModbusTcp`` in ``drivers/modbus_tcp.py``.
 
 Modules are imported only when a configuration names them, so a gateway without BACnet never loads it.
-Third parties add theirs by the entry points ``citygate.drivers``, ``citygate.steps`` and
-``citygate.encodings``.
+Third parties add theirs by the entry points ``citygate.drivers``, ``citygate.steps``,
+``citygate.encodings`` and ``citygate.searches``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,19 @@ from agent.core.errors import ConfigError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Family = Literal["driver", "step", "encoding"]
-_HOMES: Final[dict[str, str]] = {"driver": "drivers", "step": "pipelines", "encoding": "agent.encodings"}
+Family = Literal["driver", "step", "encoding", "search"]
+_HOMES: Final[dict[str, str]] = {
+    "driver": "drivers",
+    "step": "pipelines",
+    "encoding": "agent.encodings",
+    "search": "drivers.searches",
+}
+_MANY: Final[dict[str, str]] = {
+    "driver": "drivers",
+    "step": "steps",
+    "encoding": "encodings",
+    "search": "searches",
+}
 
 
 @cache
@@ -53,7 +64,7 @@ def _installed(family: Family) -> dict[str, EntryPoint]:
         return {}
     from importlib.metadata import entry_points
 
-    return {point.name: point for point in entry_points(group=f"citygate.{family}s")}
+    return {point.name: point for point in entry_points(group=f"citygate.{_MANY[family]}")}
 
 
 @cache

