@@ -1,8 +1,8 @@
-"""Run a whole small site on this computer: a meter, an MQTT broker, the gateway and the city's side.
+"""Run a whole small site on this computer: a meter, an air handler, an MQTT broker, the gateway, the city.
 
 Shows live values, then what left beside the meter's truth. Ctrl-C ends all of it. With --seconds it ends
 by itself and judges: the exit status is 0 only if the birth and at least three messages in a row arrived
-whose figures agree with the meter.
+of each product whose figures agree with the truth.
 
 For example:
   citygate demo
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     from agent.core.errors import GatewayError
 
-    if absent := [name for name in ("iotcore", "jsonschema") if find_spec(name) is None]:
+    if absent := [name for name in ("BAC0", "iotcore", "jsonschema") if find_spec(name) is None]:
         raise GatewayError(f"the demo needs {', '.join(absent)}; try: pip install 'citygate[demo]'")
     from agent.demo.run import run as demo
 

@@ -12,11 +12,11 @@ Body = dict[str, Any]
 
 
 class Books:
-    """What one city received."""
+    """What one city received; ``batches`` carry the name of their product."""
 
     def __init__(self) -> None:
         self.births: dict[str, Body] = {}
-        self.batches: list[Body] = []
+        self.batches: list[tuple[str, Body]] = []
         self.gaps: list[Body] = []
         self.status: Body | None = None
         self.faults: list[str] = []
@@ -42,7 +42,7 @@ class Books:
             case "birth":
                 self.births[body["product"]] = body
             case "batch":
-                self.batches.append(body)
+                self.batches.append((topic.rpartition("/")[2], body))
             case "gap":
                 self.gaps.append(body)
             case "status":

@@ -1,7 +1,7 @@
 """Runs a whole small site on this computer and tells what is seen: live values here, figures at the city.
 
-Meter, broker, gateway and city are processes of their own, on loopback, at ports that the kernel chose.
-All of them end with the demo, however it ends.
+Meter, air handler, broker, gateway and city are processes of their own, on loopback, at ports that the kernel
+chose. All of them end with the demo, however it ends.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ from msgspec import Struct
 
 from agent.core.errors import GatewayError
 from agent.demo import tell
+from agent.demo.air_handler import free_udp_port
 from agent.demo.books import Books
 from agent.demo.broker import free_port
 from agent.demo.children import Child, child
+from agent.demo.judges import AIR, ENERGY, Air, Electricity, Served
 from agent.demo.site import Site, lay
-from agent.demo.verdict import PRODUCT, Served, judge, missing
+from agent.demo.verdict import Judge, Judged, judge, missing
 from agent.outbox.ledger import match, verify
 from agent.status import ask
 
 _STARTING: Final = 15.0
 _SHOWN: Final = 3  # live readings
 _PACE: Final = 0.5  # seconds between them
+PRODUCTS: Final = (ENERGY, AIR)
 
 
 class Ending(Struct):
@@ -86,10 +89,11 @@ async def _demo(room: Path, ending: Ending) -> int:
         broken = [str(error) for error in group.exceptions]
     except* TimeoutError:
         broken = [f"the demo's programs did not start within {_STARTING:.0f} s"]
-    judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(Site(room)))
-    faults = missing(books, judged)
+    judged = _judged(books, Site(room))
+    faults = missing(books, judged, PRODUCTS)
     early = ending.interrupted and not broken  # then what is missing is nobody's fault
-    print(tell.summary(books, judged, broken + ([] if early else faults), early=early and bool(faults)))
+    absent = broken + ([] if early else faults)
+    print(tell.summary(books, judged, absent, PRODUCTS, early=early and bool(faults)))
     if said := _ledger(Site(room)):
         print(said)
     return 1 if broken or (faults and not early) else 0
@@ -97,19 +101,27 @@ async def _demo(room: Path, ending: Ending) -> int:
 
 @contextlib.asynccontextmanager
 async def _programs(room: Path) -> AsyncIterator[Programs]:
-    """Start meter, broker, city and gateway; they end in the opposite order."""
-    port = free_port()
+    """Start devices, broker, city and gateway; they end in the opposite order."""
+    port, bacnet = free_port(), free_udp_port()
     here = Site(room)
     async with contextlib.AsyncExitStack() as stack:
         start = stack.enter_async_context
+        # BAC0 looks for files of its own in the home folder
+        home = {"HOME": str(room)}
+        air = await start(
+            child(
+                "air-handler", "agent.demo.air_handler", "--port", str(bacnet), folder=room, environment=home
+            )
+        )
         meter = await start(child("meter", "agent.demo.meter", "--truth", str(here.truth), folder=room))
         settings = str(room / "broker.toml")
         broker = await start(
             child("broker", "agent.demo.broker", "--port", str(port), "--settings", settings, folder=room)
         )
         async with asyncio.timeout(_STARTING):
-            site = lay(room, meter=int((await meter.line()).split()[1]), broker=port)
+            site = lay(room, meter=int((await meter.line()).split()[1]), bacnet=bacnet, broker=port)
             await _answers(port)
+            await air.line()
         keep = ("--keep", str(here.received))
         city = await start(child("city", "agent.demo.city", "--port", str(port), *keep, folder=room))
         async with asyncio.timeout(_STARTING):
@@ -117,7 +129,7 @@ async def _programs(room: Path) -> AsyncIterator[Programs]:
         words = ("agent", "run", str(site.config), "--state", str(site.state), "--socket", str(site.socket))
         gateway = await start(child("gateway", *words, folder=room, environment=site.environment()))
         print(tell.opening(site, broker=port))
-        yield Programs(site, city, (meter, broker, gateway))
+        yield Programs(site, city, (air, meter, broker, gateway))
 
 
 async def _answers(port: int) -> None:
@@ -150,7 +162,7 @@ async def _receive(programs: Programs, books: Books, live: asyncio.Event) -> Non
         books.enter(message["topic"], message["body"], message["faults"])
         if not live.is_set():
             continue
-        judged = judge(books.batches, books.births.get(PRODUCT, {}), _served(programs.site))
+        judged = _judged(books, programs.site)
         if judged and not printed:
             print(tell.window_heads())
         for one in judged[printed:]:
@@ -184,6 +196,11 @@ def _ledger(site: Site) -> str:
     if not outbox.exists() or not site.received.exists():
         return ""
     return tell.ledger(verify(outbox), match(outbox, [site.received]))
+
+
+def _judged(books: Books, site: Site) -> list[Judged]:
+    judges: dict[str, Judge] = {ENERGY: Electricity(_served(site)), AIR: Air()}
+    return judge(books, judges)
 
 
 def _served(site: Site) -> list[Served]:

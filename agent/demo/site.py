@@ -8,12 +8,19 @@ from typing import Final
 from msgspec import Struct
 
 from agent.core.errors import GatewayError
+from agent.demo.air_handler import free_udp_port
 from agent.resources import resource
 
 _BROKER: Final = "mqtt://127.0.0.1:1883"
-_PORTS: Final = (
-    '# where the demo meter listens this time\n[link.plant-room]\nhost = "127.0.0.1"\nport = {port}\n'
-)
+_PORTS: Final = """\
+# where the demo's devices listen this time, and a free port for the gateway's own BACnet
+[link.plant-room]
+port = {meter}
+[link.bms]
+port = {own}
+[device.ahu-1]
+address = "127.0.0.1:{bacnet}"
+"""
 
 
 class Site(Struct, frozen=True):
@@ -55,8 +62,8 @@ class Site(Struct, frozen=True):
         }
 
 
-def lay(folder: Path, *, meter: int, broker: int) -> Site:
-    """Copy the template into *folder*, with the meter's and the broker's ports."""
+def lay(folder: Path, *, meter: int, bacnet: int, broker: int) -> Site:
+    """Copy the template into *folder*, with the ports of the devices and of the broker."""
     site = Site(folder)
     for one in (site.config / "site.d", site.state, site.socket.parent):
         one.mkdir(parents=True, exist_ok=True)
@@ -68,5 +75,6 @@ def lay(folder: Path, *, meter: int, broker: int) -> Site:
         text = text.replace(_BROKER, f"mqtt://127.0.0.1:{broker}")
         (site.config / name).write_text(text, encoding="utf-8")
     drop_in = site.config / "site.d" / "ports.toml"
-    drop_in.write_text(_PORTS.format(port=meter), encoding="utf-8")
+    ports = _PORTS.format(meter=meter, bacnet=bacnet, own=free_udp_port())
+    drop_in.write_text(ports, encoding="utf-8")
     return site

@@ -12,7 +12,7 @@ from agent.demo.site import Site
 from agent.demo.verdict import Judged, clock, longest_run
 from agent.outbox.ledger import Match, Verdict
 
-_HEADS: Final = "  {:<8} {:>5} {:>8} {:>9} {:>12} {:>9}  {}"
+_HEADS: Final = "  {:<8} {:<7} {:<46} {}"
 
 
 def opening(site: Site, *, broker: int) -> str:
@@ -21,6 +21,7 @@ def opening(site: Site, *, broker: int) -> str:
 citygate demo: a small site on this computer (Ctrl-C ends it)
 
   meter     an electricity meter on Modbus TCP; the demo knows its true values
+  air       an air handler on BACnet/IP; its true values are known too
   gateway   citygate run, with config/site.toml and config/sharing.toml
   broker    MQTT 5 on 127.0.0.1:{broker}
   city      gets what sharing.toml grants, and checks it against the schema
@@ -39,7 +40,7 @@ def live(seen: Sequence[tuple[float, dict[str, Any]]]) -> str:
         last = readings[-1]
         values = "".join(f"{_figure(one['value']):>11}" for one in readings)
         rows.append(f"  {name:<{wide}}{values}  {last['unit']:<5} {last['quality']}")
-    return "\n".join(["Live values, read from the meter. They do not leave.", *rows, ""])
+    return "\n".join(["Live values, read from the devices. They do not leave.", *rows, ""])
 
 
 def further(site: Site) -> str:
@@ -54,34 +55,27 @@ def further(site: Site) -> str:
 
 def window_heads() -> str:
     """Give the heads above the windows."""
-    first = _HEADS.format(
-        "window", "polls", "mean kW", "truth kW", "counter kWh", "delta kWh", "the meter says"
-    )
-    return f"What left: one message for each window of 5 s, as the city received it\n{first}"
+    first = _HEADS.format("window", "product", "what it says", "the device says")
+    return f"What left: one message for each window of 5 s and product, as the city received it\n{first}"
 
 
 def window(one: Judged) -> str:
     """Draw one window beside the truth."""
-    return _HEADS.format(
-        clock(one.start),
-        one.polls if one.polls is not None else "-",
-        _figure(one.mean),
-        _figure(one.true_mean),
-        _figure(one.last),
-        _figure(one.delta),
-        "; ".join(one.faults) or "agrees",
-    )
+    verdict = "; ".join(one.faults) or "agrees"
+    return _HEADS.format(clock(one.window.start), one.window.product, one.text, verdict)
 
 
-def summary(books: Books, judged: Sequence[Judged], faults: Sequence[str], *, early: bool) -> str:
+def summary(
+    books: Books, judged: Sequence[Judged], faults: Sequence[str], products: Sequence[str], *, early: bool
+) -> str:
     """Say what was seen, and what was missing; *early*: a person ended it before all was seen."""
-    agreeing = sum(1 for one in judged if not one.faults)
-    lines = [
-        "",
-        f"The city received {books.messages} messages: {len(books.births)} birth, {len(judged)} windows,",
-        f"of which {agreeing} agree with the meter, {longest_run(judged)} of them in a row;",
-        f"{books.repeats} repeated, {books.holes} missing, {len(books.faults)} against the schema.",
-    ]
+    lines = ["", f"The city received {books.messages} messages: {len(books.births)} births and windows of"]
+    for product in products:
+        mine = [one for one in judged if one.window.product == product]
+        agreeing = sum(1 for one in mine if not one.faults)
+        run = longest_run(judged, product)
+        lines.append(f"  {product:<8} {len(mine)}, of which {agreeing} agree with the truth, {run} in a row;")
+    lines.append(f"{books.repeats} repeated, {books.holes} missing, {len(books.faults)} against the schema.")
     if faults:
         lines += ["Missing:", *(f"  {one}" for one in faults)]
     elif not early:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = ("agent.demo.meter", "agent.demo.broker", "agent.demo.city", "agent run")
+PROGRAMS = ("agent.demo.meter", "agent.demo.broker", "agent.demo.city", "agent run")  # they name its folder
 
 
 @contextmanager
@@ -80,11 +80,12 @@ def test_too_short_a_demo_fails_and_says_what_was_missing(tmp_path: Path) -> Non
         said = process.stdout.read()
         assert process.wait(20) == 1
     assert "Missing:" in said
-    assert "consecutive messages agree with the meter, 3 are needed" in said
+    for product in ("energy", "air"):
+        assert f"consecutive messages of {product} agree with the truth, 3 are needed" in said
 
 
 @pytest.mark.long
-def test_the_demo_sees_what_left_agree_with_the_meter(tmp_path: Path) -> None:
+def test_the_demo_sees_what_left_agree_with_the_devices(tmp_path: Path) -> None:
     with demo(tmp_path, "--seconds", "45") as process:
         assert process.stdout is not None
         said = process.stdout.read()

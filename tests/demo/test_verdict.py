@@ -7,36 +7,63 @@ from typing import Any
 
 import pytest
 
+from agent.demo import air
 from agent.demo.books import Books
+from agent.demo.judges import AIR, COUNTER, ENERGY, FAN, POWER, SUPPLY, Air, Electricity
 from agent.demo.load import energy, mean_power
-from agent.demo.verdict import ENERGY, POWER, PRODUCT, judge, longest_run, missing
+from agent.demo.verdict import Judged, judge, longest_run, missing
 
 BEGIN = 1_795_291_200.0
 SINCE = BEGIN - 100
-BIRTH = {"k": "birth", "product": PRODUCT, "points": {POWER: {"u": "kW"}, ENERGY: {"u": "kW.h"}}}
-COLUMNS = ["p", "n", "mean", "max", "last", "delta"]
+ENERGY_BIRTH = {"k": "birth", "product": ENERGY, "points": {POWER: {"u": "kW"}, COUNTER: {"u": "kW.h"}}}
+AIR_BIRTH = {"k": "birth", "product": AIR, "points": {SUPPLY: {"u": "Cel"}, FAN: {"u": "1"}}}
 SERVED = [(BEGIN + number, energy(BEGIN + number, SINCE)) for number in range(60)]
 
 
-def batch(number: int, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any figure
+def batch(number: int, columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+    return {
+        "v": 1, "k": "batch", "e": 1, "s": number + 2, "w": 5, "c": columns, "r": rows,
+        "t": datetime.fromtimestamp(BEGIN + 5 * number, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }  # fmt: skip
+
+
+def electricity(number: int, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any figure
     start = BEGIN + 5 * number
     last, before = (round(energy(start + back, SINCE), 2) for back in (4, -1))
     figures = {"mean": round(mean_power(start, start + 5), 2), "last": last, "delta": round(last - before, 2)}
     figures |= changes
-    return {
-        "v": 1, "k": "batch", "e": 1, "s": number + 2, "w": 5, "c": COLUMNS,
-        "t": datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "r": [
-            [POWER, 5, figures["mean"], None, None, None],
-            [ENERGY, 5, None, None, figures["last"], figures["delta"]],
-        ],
-    }  # fmt: skip
+    rows = [
+        [POWER, 5, figures["mean"], None, None, None],
+        [COUNTER, 5, None, None, figures["last"], figures["delta"]],
+    ]
+    return batch(number, ["p", "n", "mean", "max", "last", "delta"], rows)
+
+
+def moved_air(number: int, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any figure
+    start = BEGIN + 5 * number
+    figures = {
+        "mean": air.mean_supply_temperature(start, start + 5),
+        "share": air.share_of_running(start, start + 5),
+    } | changes
+    rows = [[SUPPLY, 5, figures["mean"], None], [FAN, 5, None, figures["share"]]]
+    return batch(number, ["p", "n", "mean", "share"], rows)
+
+
+def books(*batches: dict[str, Any], product: str = ENERGY) -> Books:
+    kept = Books()
+    kept.births = {ENERGY: ENERGY_BIRTH, AIR: AIR_BIRTH}
+    kept.batches = [(product, one) for one in batches]
+    return kept
+
+
+def judged(*batches: dict[str, Any], product: str = ENERGY) -> list[Judged]:
+    return judge(books(*batches, product=product), {ENERGY: Electricity(SERVED), AIR: Air()})
 
 
 def test_windows_that_agree_with_the_meter_are_accepted() -> None:
-    judged = judge([batch(number) for number in range(4)], BIRTH, SERVED)
-    assert [one.faults for one in judged] == [()] * 4
-    assert longest_run(judged) == 4
+    found = judged(*(electricity(number) for number in range(4)))
+    assert [one.faults for one in found] == [()] * 4
+    assert longest_run(found, ENERGY) == 4
 
 
 @pytest.mark.parametrize(
@@ -50,31 +77,60 @@ def test_windows_that_agree_with_the_meter_are_accepted() -> None:
     ],
 )
 def test_a_wrong_figure_is_named(changes: dict[str, Any], said: str) -> None:
-    judged = judge([batch(0), batch(1, **changes), batch(2)], BIRTH, SERVED)
-    assert said in "; ".join(judged[1].faults)
-    assert longest_run(judged) == 1
+    found = judged(electricity(0), electricity(1, **changes), electricity(2))
+    assert said in "; ".join(found[1].faults)
+    assert longest_run(found, ENERGY) == 1
+
+
+def test_windows_that_agree_with_the_air_handler_are_accepted() -> None:
+    found = judged(*(moved_air(number) for number in range(12)), product=AIR)
+    assert [one.faults for one in found] == [()] * 12
+    assert longest_run(found, AIR) == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mean": 25.0}, "mean supply air 25.00"),
+        ({"mean": None}, "mean supply air is missing"),
+        ({"share": 0.3}, "the fan ran 0.30"),
+        ({"share": None}, "share of running is missing"),
+    ],
+)
+def test_a_wrong_figure_of_the_air_is_named(changes: dict[str, Any], said: str) -> None:
+    [found] = judged(moved_air(0, **changes), product=AIR)
+    assert said in "; ".join(found.faults)
 
 
 def test_a_value_served_in_another_window_is_not_accepted() -> None:
     late = round(energy(BEGIN + 30, SINCE), 2)
-    [judged] = judge([batch(0, last=late)], BIRTH, SERVED)
-    assert "never served within the window" in judged.faults[0]
+    [found] = judged(electricity(0, last=late))
+    assert "never served within the window" in found.faults[0]
 
 
 def test_a_skipped_number_begins_a_new_run() -> None:
-    judged = judge([batch(0), batch(1), batch(3), batch(4)], BIRTH, SERVED)
-    assert longest_run(judged) == 2
+    found = judged(electricity(0), electricity(1), electricity(3), electricity(4))
+    assert longest_run(found, ENERGY) == 2
 
 
-def test_what_was_not_seen_is_said() -> None:
-    said = missing(Books(), [])
-    assert any("birth" in one for one in said)
-    assert any("0 consecutive" in one for one in said)
+def test_a_window_that_was_seen_in_part_is_no_agreement() -> None:
+    partial = electricity(1) | {"x": {POWER: {"q": "partial"}}}
+    found = judged(electricity(0), partial)
+    assert found[1].faults == ("seen in part",)
+
+
+def test_what_was_not_seen_is_said_of_each_product() -> None:
+    said = missing(Books(), [], (ENERGY, AIR))
+    assert [one for one in said if "birth" in one] == [
+        'no birth of the product "energy" arrived',
+        'no birth of the product "air" arrived',
+    ]
+    assert any("0 consecutive messages of air" in one for one in said)
 
 
 def test_nothing_is_missing_after_birth_and_three_windows() -> None:
-    books = Books()
-    books.enter("citygate/1/a/b/c/b/energy", BIRTH, [])
+    kept = Books()
+    kept.enter("citygate/1/a/b/c/b/energy", ENERGY_BIRTH, [])
     for number in range(3):
-        books.enter("citygate/1/a/b/c/d/energy", batch(number), [])
-    assert missing(books, judge(books.batches, BIRTH, SERVED)) == []
+        kept.enter("citygate/1/a/b/c/d/energy", electricity(number), [])
+    assert missing(kept, judge(kept, {ENERGY: Electricity(SERVED)}), (ENERGY,)) == []
