@@ -1,4 +1,7 @@
-"""A demo meter and broker for measurements, and a gateway beside them; all on loopback, all ended after."""
+"""The demo's meter and broker for measurements, and a gateway beside them; all on loopback, all ended after.
+
+The site is smaller than the demo's: one Modbus link and one product, so that figures stay comparable.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,48 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from agent.demo.broker import free_port
-from agent.demo.site import Site, lay
+from agent.demo.site import Site
+
+_SITE = """\
+[site]
+city = "demo-city"
+id = "library"
+gateway = "gw1"
+timezone = "Europe/Helsinki"
+[clock]
+wait = "0s"
+[link.plant-room]
+driver = "modbus-tcp"
+host = "127.0.0.1"
+port = {meter}
+[device.main-meter]
+link = "plant-room"
+unit = 1
+profile = "eastron/sdm630"
+every = "1s"
+"""
+_SHARING = """\
+[owner]
+name = "Demo City"
+contact = "data@demo-city.example"
+[product.energy]
+from = ["main-meter.active_power", "main-meter.import_energy"]
+window = "5s"
+statistics = ["mean", "max", "last", "delta"]
+[recipient.city]
+broker = "mqtt://127.0.0.1:{broker}"
+[grant.city-demo]
+recipient = "city"
+products = ["energy"]
+purpose = "demo"
+basis = "public-task"
+keep = "1d"
+"""
 
 
 @contextlib.contextmanager
@@ -24,7 +64,22 @@ def peers() -> Iterator[tuple[Site, int]]:
         assert meter.stdout is not None
         port = free_port()
         start(stack, "agent.demo.broker", "--port", str(port), "--settings", str(room / "broker.toml"))
-        yield lay(room, meter=int(meter.stdout.readline().split()[1]), broker=port), port
+        yield _lay(room, meter=int(meter.stdout.readline().split()[1]), broker=port), port
+
+
+def meter_port(site: Site) -> int:
+    """Give the port of the site's meter."""
+    told = tomllib.loads((site.config / "site.toml").read_text("utf-8"))
+    return int(told["link"]["plant-room"]["port"])
+
+
+def _lay(folder: Path, *, meter: int, broker: int) -> Site:
+    site = Site(folder)
+    for one in (site.config, site.state, site.socket.parent):
+        one.mkdir(parents=True, exist_ok=True)
+    (site.config / "site.toml").write_text(_SITE.format(meter=meter), encoding="utf-8")
+    (site.config / "sharing.toml").write_text(_SHARING.format(broker=broker), encoding="utf-8")
+    return site
 
 
 def as_installed(compiled: Path) -> dict[str, str]:

@@ -7,12 +7,11 @@ libraries in full, PSS their share; ``/proc/PID/smaps_rollup`` tells both, after
 from __future__ import annotations
 
 import time
-import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench._report import Figure, show
-from bench._site import as_installed, gateway, peers, start, wait_for, warm
+from bench._site import as_installed, gateway, meter_port, peers, start, wait_for, warm
 
 _SETTLE = 12.0
 _AIMS = {"Rss": 35.0, "Pss": None}
@@ -28,9 +27,8 @@ def memory(process: int) -> dict[str, float]:
 def main() -> None:
     """Let both settle beside each other, and look."""
     with peers() as (site, port), ExitStack() as stack:
-        meter = tomllib.loads((site.config / "site.d" / "ports.toml").read_text("utf-8"))
         warm(site)
-        words = ("bench._bare", str(meter["link"]["plant-room"]["port"]), str(port))
+        words = ("bench._bare", str(meter_port(site)), str(port))
         bare = start(stack, *words, environment=as_installed(site.folder / "compiled"))
         assert bare.stdout is not None
         assert bare.stdout.readline() == "ready\n"

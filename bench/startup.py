@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import tomllib
 from contextlib import ExitStack
 from datetime import datetime
 
@@ -17,7 +16,7 @@ import aiomqtt
 
 from bench._bare import TOPIC
 from bench._report import Figure, show
-from bench._site import as_installed, gateway, peers, start, wait_for, warm
+from bench._site import as_installed, gateway, meter_port, peers, start, wait_for, warm
 from pipelines.window import Window
 
 _LATE = float(Window(length="1m", statistics=("last",)).late)
@@ -57,8 +56,7 @@ def main() -> None:
     """Measure both, one after the other."""
     with peers() as (site, port):
         wait_for(site.folder / "broker.toml")
-        drop_in = tomllib.loads((site.config / "site.d" / "ports.toml").read_text("utf-8"))
-        meter = drop_in["link"]["plant-room"]["port"]
+        meter = meter_port(site)
         environment = as_installed(site.folder / "compiled")
         warm(site)
         bare_start(meter, port, environment)
