@@ -20,13 +20,12 @@ from zlib import crc32
 from msgspec import Struct
 
 from agent.core.clock import Clock
-from drivers.bacnet.names import PROPERTIES, STATUS_FLAGS
+from drivers.bacnet.names import PRESENT_VALUE, PROPERTIES, STATUS_FLAGS
 from drivers.bacnet.peer import Peer
 from drivers.bacnet.stack import Heard, IAm, Notice, RefusedError, SilentError, Stack, Subscription
 from drivers.bacnet.turns import Bucket
 from drivers.bacnet.value import Answer, Fault, ObjectId, Ref, Value
 
-PRESENT_VALUE: Final = PROPERTIES["present-value"]
 _INCREMENT: Final = PROPERTIES["cov-increment"]
 _CALM: Final = 0.25  # seconds between two tellings: in a burst only the latest value of each object counts
 _AFRESH: Final = 0.5  # a second: how often a device is believed to have started anew
@@ -87,12 +86,13 @@ Take = Callable[[Mapping[ObjectId, Change]], None]
 
 
 class Changes:
-    """Keeps the subscriptions of one device; *take* gets what changed."""
+    """Keeps the subscriptions of one device."""
 
-    def __init__(self, wish: Wish, stack: Stack, clock: Clock, take: Take) -> None:
+    def __init__(self, wish: Wish, stack: Stack, clock: Clock) -> None:
         self.tally = Tally()
+        self.wanted = len(wish.objects)
         self.process = process_number(wish.name)
-        self._stack, self._clock, self._lifetime, self._take = stack, clock, wish.lifetime, take
+        self._stack, self._clock, self._lifetime = stack, clock, wish.lifetime
         self._watches = {one: _Watch(one) for one in wish.objects}
         self._peer: Peer | None = None
         self._instance: int | None = None
@@ -102,13 +102,13 @@ class Changes:
         self._fresh: dict[ObjectId, Change] = {}
         self._work, self._news = asyncio.Event(), asyncio.Event()
 
-    async def run(self) -> None:
-        """Keep them until cancelled; then give them back, as far as the device lets us."""
+    async def run(self, take: Take) -> None:
+        """Keep them until cancelled, *take* gets what changed; then give them back, if the device lets us."""
         deafen = self._stack.listen(self._hear)
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._keep())
-                both.create_task(self._tell())
+                both.create_task(self._tell(take))
         finally:
             deafen()
             await self._leave()
@@ -183,12 +183,12 @@ class Changes:
                 watch.ask_at, watch.failures = min(watch.ask_at, at), 0
         self._work.set()
 
-    async def _tell(self) -> None:
+    async def _tell(self, take: Take) -> None:
         while True:
             await self._news.wait()
             self._news.clear()
             fresh, self._fresh = self._fresh, {}
-            self._take(fresh)
+            take(fresh)
             await self._clock.sleep(_CALM)
 
     async def _keep(self) -> None:

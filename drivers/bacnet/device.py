@@ -7,9 +7,11 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, field
 
 from agent.core.driver import DeviceSettings, PointSettings
+from agent.core.duration import Duration
 from agent.core.point import Point, Scope
 from drivers.bacnet.peer import Peer
 from drivers.bacnet.point import BacnetPoint
+from drivers.bacnet.value import ObjectId
 
 Instance = Annotated[int, Meta(ge=0, le=4194302)]
 _PERSONAL = (Scope.WORKSPACE, Scope.HOUSEHOLD)
@@ -28,6 +30,22 @@ class BacnetDevice(DeviceSettings):
             "address behind a router (`2001:12`). Without it the device is looked for by its instance."
         ),
     ] = ""
+    cov: Annotated[
+        int,
+        Meta(
+            description="Most subscriptions to changes of value (COV) that it may have to spare for us; what "
+            "finds no place is polled. 0: everything is polled.",
+            ge=0,
+            le=1000,
+        ),
+    ] = 0
+    cov_lifetime: Annotated[
+        Duration,
+        Meta(
+            description="How long a subscription lives; it is renewed at half of this.",
+            extra={"least": "2s", "most": "1d"},
+        ),
+    ] = Duration(600)
     points: Annotated[dict[str, BacnetPoint], Meta(description="Points by name: object, property, unit.")] = (
         field(default_factory=dict)
     )
@@ -55,6 +73,20 @@ class BacnetDevice(DeviceSettings):
         """Give the seconds between two reads of *point*."""
         return float(self.every if point.every is None else point.every)
 
+    @property
+    def monitored(self) -> tuple[ObjectId, ...]:
+        """List the objects whose changes are subscribed to: the first ones, as many as it has places."""
+        values = (point.ref().object for point in self.points.values() if point.is_present_value())
+        return tuple(dict.fromkeys(values))[: self.cov]
+
+    def beat(self, point: BacnetPoint) -> float:
+        """Give the longest time between two samples of *point*: of those subscribed to one a poll is read."""
+        period = self.period(point)
+        told = [one for one in self.points.values() if one.is_present_value() and self.period(one) == period]
+        monitored = frozenset(self.monitored)
+        turns = sum(one.ref().object in monitored for one in told)
+        return period * turns if point in told and point.ref().object in monitored else period
+
     def described(self, location: tuple[float, float] | None) -> list[Point]:
         """Describe its points; *location* is the link's, used where the device has none."""
         return [
@@ -65,7 +97,7 @@ class BacnetDevice(DeviceSettings):
                 quantity=point.quantity,
                 scope=point.scope,
                 resolution=point.resolution,
-                every=self.period(point),
+                every=self.beat(point),
                 minimum=point.minimum,
                 maximum=point.maximum,
                 rollover=point.rollover,

@@ -60,6 +60,14 @@ class Figures:
                 "points_per_request": learnt.per_request,
                 "read_alone": learnt.alone,
             }
+        if (changes := reader.changes) is not None:
+            found |= {
+                "subscriptions": f"{changes.alive} of {changes.wanted}",
+                "notices": changes.tally.notices,
+                "lost_renewals": changes.tally.lost_renewals,
+                "missed_notices": changes.tally.missed,
+                "no_place": changes.tally.turned_away,
+            }
         for key, value in found.items():
             full = f"{name}.{key}"
             if value or full in self._figures:

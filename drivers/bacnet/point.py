@@ -12,6 +12,7 @@ from msgspec import Meta, field
 
 from agent.core.driver import PointSettings
 from agent.core.duration import Duration
+from drivers.bacnet.names import PRESENT_VALUE
 from drivers.bacnet.value import ObjectId, Ref, property_number
 
 _Index = Annotated[int, Meta(ge=0)]
@@ -54,6 +55,11 @@ class BacnetPoint(PointSettings, kw_only=True):
         for table, numbers in (("codes", self.codes), ("states", self.states)):
             if wrong := [number for number in numbers if not _INTEGER.fullmatch(number)]:
                 raise ValueError(f'{table} are whole numbers in quotes, not "{wrong[0]}"')
+
+    def is_present_value(self) -> bool:
+        """Say whether changes of it are told to those who subscribe to its object."""
+        ref = self.ref()
+        return (ref.property, ref.index) == (PRESENT_VALUE, -1)
 
     def ref(self) -> Ref:
         """Give what is asked for; raise ValueError where there is no such thing."""

@@ -8,7 +8,8 @@ interface is lost, every point gets a sample that says so, and DriverError leave
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from agent.core.clock import Clock
@@ -16,9 +17,11 @@ from agent.core.driver import Ask, Desk, Reading
 from agent.core.errors import DriverError
 from agent.core.sample import Emit, Quality, Sample
 from agent.core.ticks import ticks
+from drivers.bacnet.changes import Change
 from drivers.bacnet.client import Client
 from drivers.bacnet.figures import Figures
 from drivers.bacnet.reader import Outcome, Reader
+from drivers.bacnet.value import ObjectId
 
 NO_CONNECTION: Final = "no_connection"
 _GOLDEN: Final = 0.618034  # spreads any number of devices evenly over a beat
@@ -44,6 +47,8 @@ class Poller:
                 beats.create_task(self._serve_wishes())
                 for number, reader in enumerate(self._readers):
                     beats.create_task(self._beat(reader, number * _GOLDEN % 1))
+                    if reader.changes is not None:
+                        beats.create_task(reader.changes.run(partial(self._changed, reader)))
         except ExceptionGroup as group:
             lost, others = group.split(DriverError)
             if lost is None or others is not None:
@@ -64,6 +69,9 @@ class Poller:
                 self._figures.overran(missed)
             self._figures.device(reader, self._client)
             self._figures.link(self._client, self._readers)
+
+    def _changed(self, reader: Reader, changes: Mapping[ObjectId, Change]) -> None:
+        self._emit(map(reader.sample, reader.changed(changes)))
 
     async def _serve_wishes(self) -> None:
         while True:

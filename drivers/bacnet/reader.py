@@ -8,6 +8,7 @@ value gets a sample that says why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -16,13 +17,14 @@ from agent.core.clock import Clock
 from agent.core.driver import Reading
 from agent.core.sample import Quality, Sample
 from drivers.bacnet import convert
+from drivers.bacnet.changes import Change, Changes, Wish
 from drivers.bacnet.convert import NO_REPLY, Told
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.find import Finder, UnfoundError
 from drivers.bacnet.learnt import Item, Learnt
 from drivers.bacnet.peer import HERE, Peer
 from drivers.bacnet.stack import RefusedError, SilentError, Stack
-from drivers.bacnet.value import Answer, Bits, Fault, Ref
+from drivers.bacnet.value import Answer, Bits, Fault, ObjectId, Ref
 
 Outcome: TypeAlias = tuple[Item, Told | str]
 """A point, and what was told of it, or why nothing was."""
@@ -42,6 +44,11 @@ class Reader:
         self.learnt = Learnt(list(self._items.values()))
         self.breaker = Breaker(0.0)
         self.peer: Peer | None = None
+        self.changes: Changes | None = None
+        if monitored := device.monitored:
+            wish = Wish(name=device.name, objects=monitored, lifetime=device.cov_lifetime)
+            self.changes = Changes(wish, stack, clock)
+        self._checked: dict[str, float] = {}
 
     @property
     def trouble(self) -> str:
@@ -49,8 +56,32 @@ class Reader:
         return self._finder.troubles.get(self.device.name, "")
 
     def due(self, periods: Collection[float]) -> list[str]:
-        """Name the points that are read every so many seconds."""
-        return [name for name, period in self._period.items() if period in periods]
+        """Name the points to be read now, of those that are read every so many seconds.
+
+        Of points whose changes are told one is read each time: it shows whether the device is there, and
+        whether a change was missed.
+        """
+        names = [name for name, period in self._period.items() if period in periods]
+        if self.changes is None:
+            return names
+        told = {name for name in names if self._is_told(self._items[name])}
+        if told:
+            turn = min(told, key=lambda name: self._checked.get(name, -math.inf))
+            self._checked[turn] = self._clock.boot()
+            told.remove(turn)
+        return [name for name in names if name not in told]
+
+    def _is_told(self, item: Item) -> bool:
+        covers = self.changes is not None and self.changes.covers(item.value.object)
+        return covers and item.point.is_present_value()
+
+    def changed(self, changes: Mapping[ObjectId, Change]) -> list[Outcome]:
+        """Give what became of the points whose objects changed."""
+        return [
+            (item, Told(change.value, change.at, change.flags))
+            for item in self._items.values()
+            if item.point.is_present_value() and (change := changes.get(item.value.object)) is not None
+        ]
 
     async def cycle(self, take: Take, names: Iterable[str], *, asked: bool = False) -> None:
         """Read the points called *names*; give what became of them as it comes.
@@ -77,6 +108,8 @@ class Reader:
             self.breaker.failed(self._clock.boot())
         else:
             self.peer, self.learnt.max_apdu = place.peer, place.max_apdu
+            if self.changes is not None:
+                self.changes.found(place.peer, self.device.instance)
             await self._read(place.peer, items, take)
 
     def _without_unknown(self, items: list[Item], take: Take, now: float) -> list[Item]:
@@ -103,9 +136,13 @@ class Reader:
                 take([(item, NO_REPLY) for item in left])
                 self._finder.lost(self.device)
                 self.breaker.failed(now, 0.0 if peer.network == HERE else now - began)
+                if self.changes is not None:
+                    self.changes.silent()
                 return
             work.extend(reversed(again))
         self.breaker.worked()
+        if self.changes is not None:
+            self.changes.answers()
 
     async def _ask(self, peer: Peer, batch: Sequence[Item], take: Take) -> Sequence[Sequence[Item]]:
         """Make one request; give what must be asked instead."""
@@ -125,7 +162,7 @@ class Reader:
         now = self._clock.boot()
         take([(item, _told(item, told, now)) for item in batch])
         for item in batch:
-            item.learn(told)
+            self._learn(item, told)
         return ()
 
     async def _ask_alone(self, peer: Peer, item: Item, take: Take) -> None:
@@ -142,7 +179,12 @@ class Reader:
                     self.learnt.unknown(item, error.fault, self._clock.boot())
                     break
         take([(item, _told(item, told, self._clock.boot()))])
+        self._learn(item, told)
+
+    def _learn(self, item: Item, told: Mapping[Ref, Answer]) -> None:
         item.learn(told)
+        if self.changes is not None and item.point.is_present_value() and item.value in told:
+            self.changes.polled(item.value.object, told[item.value])
 
     def sample(self, outcome: Outcome) -> Sample:
         """Turn what became of a point into a sample."""

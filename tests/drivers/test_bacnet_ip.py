@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -115,3 +116,43 @@ async def test_figures_tell_how_each_device_does(unit: bacnet.Device) -> None:
         assert desk.figures["ahu-1.at"] == unit.address
         assert float(desk.figures["ahu-1.rtt_ms"]) > 0
         assert float(desk.figures["ahu-1.points_per_request"]) > 1
+
+
+async def test_what_is_subscribed_to_is_told_and_checked_by_one_read_a_poll(unit: bacnet.Device) -> None:
+    known = points(a="analog-input,11", b="analog-input,12", c="analog-input,13", d="analog-input,14")
+    device = ahu(unit.address, known, cov=3, cov_lifetime=Duration(60))
+    assert {one.name: one.every for one in link(device).points()} == {
+        "ahu-1.a": pytest.approx(0.6),
+        "ahu-1.b": pytest.approx(0.6),
+        "ahu-1.c": pytest.approx(0.6),
+        "ahu-1.d": 0.2,
+    }
+    async with running(link(device)) as (seen, desk):
+        while desk.figures.get("ahu-1.subscriptions") != "3 of 3":
+            await seen.until("ahu-1.d", good, len(seen.of("ahu-1.d")) + 1)
+        begun = len(seen.samples)
+        unit.set("ANALOG_INPUT", 12, 27.25, type="real")
+        await seen.until("ahu-1.b", lambda one: one.value == 27.25)
+        await seen.until("ahu-1.d", good, len(seen.of("ahu-1.d")) + 7)
+        per_poll = Counter(one.point for one in seen.samples[begun:] if one.value != 27.25)
+        assert per_poll["ahu-1.a"] + per_poll["ahu-1.c"] <= per_poll["ahu-1.d"]
+        assert min(per_poll["ahu-1.a"], per_poll["ahu-1.c"]) >= 1, "each has its turn"
+        assert float(desk.figures["ahu-1.notices"]) >= 4
+
+
+async def test_changes_are_told_again_after_a_device_has_started_again() -> None:
+    with bacnet.rusty(instance=1011, analog_input=3) as first:
+        port = first.peer.place[1]
+        device = ahu(first.address, points(a="analog-input,1", b="analog-input,2"), cov=1)
+        async with running(link(device, timeout=Duration(0.1))) as (seen, desk):
+            while desk.figures.get("ahu-1.subscriptions") != "1 of 1":
+                await seen.until("ahu-1.b", good, len(seen.of("ahu-1.b")) + 1)
+            first.kill()
+            await seen.until("ahu-1.b", lambda one: one.why == "no_reply")
+            await seen.until("ahu-1.a", lambda one: one.why == "no_reply")
+            with bacnet.rusty(instance=1011, analog_input=3, port=port):
+                await seen.until("ahu-1.b", good, 1 + sum(map(good, seen.of("ahu-1.b"))))
+                told = float(desk.figures["ahu-1.notices"])
+                while float(desk.figures["ahu-1.notices"]) == told:
+                    await seen.until("ahu-1.b", good, 1 + sum(map(good, seen.of("ahu-1.b"))))
+                assert desk.figures["ahu-1.subscriptions"] == "1 of 1"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from agent.core.clock import SystemClock
-from drivers.bacnet.changes import PRESENT_VALUE, Change, Changes, Wish, process_number
+from drivers.bacnet.changes import Change, Changes, Wish, process_number
 from drivers.bacnet.client import Pace
+from drivers.bacnet.names import PRESENT_VALUE
 from drivers.bacnet.peer import Peer
 from drivers.bacnet.stack import IAm, Notice, RefusedError, SilentError, Stack, Subscription
 from drivers.bacnet.value import Fault, ObjectId, Ref
@@ -90,8 +91,8 @@ async def kept(
 ) -> AsyncIterator[tuple[Changes, list[Mapping[ObjectId, Change]]]]:
     told: list[Mapping[ObjectId, Change]] = []
     wish = Wish(name="ahu-1", objects=tuple(objects), lifetime=LIFETIME)
-    changes = Changes(wish, stack, clock, told.append)  # type: ignore[arg-type]
-    task = asyncio.create_task(changes.run())
+    changes = Changes(wish, stack, clock)  # type: ignore[arg-type]
+    task = asyncio.create_task(changes.run(told.append))
     changes.found(PEER, 1011)
     await clock.sleep(1)
     try:
@@ -293,8 +294,8 @@ async def test_changes_of_a_real_device_come_again_after_it_was_killed() -> None
         port = device.peer.place[1]
         async with client(Pace(timeout=0.3, retries=0, rate=0)) as ours, asyncio.timeout(20):
             stack: Stack = ours
-            changes = Changes(Wish(name="ahu-1", objects=(one,), lifetime=2), stack, SystemClock(), take)
-            keeping = asyncio.create_task(changes.run())
+            changes = Changes(Wish(name="ahu-1", objects=(one,), lifetime=2), stack, SystemClock())
+            keeping = asyncio.create_task(changes.run(take))
             changes.found(device.peer, 1011)
             await changed.wait()
             assert told[one].value == pytest.approx(20.1)
