@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := mosquitto mosquitto-clients libmodbus5 libmodbus-dev mbpoll socat strace e2fsprogs gcc systemd zsh fish
+NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
@@ -38,7 +39,10 @@ long: $(STAMP)  ## run the tests that take longer: kills, power cuts, days of ou
 
 peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
 	$(SUDO) apt-get update -q
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PEERS)
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PEERS) \
+		$(if $(shell command -v npm),,nodejs npm)
+	npm install --prefix build/peers/npm --omit=optional --ignore-scripts --no-save --no-package-lock \
+		--loglevel=error $(NPM_PEERS)
 
 wheel: $(STAMP)  ## build the wheel into dist/
 	$(BIN)/python -m pip wheel -q --no-deps --wheel-dir dist .
