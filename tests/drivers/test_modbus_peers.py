@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from drivers.modbus.point import WORDS, ByteOrder, ModbusPoint, Table, Type
 from drivers.modbus_rtu import ModbusRtu
 from drivers.modbus_tcp import ModbusTcp
 from tests.drivers.test_modbus_tcp import Running, device, registers
+from tests.peers import need
 from tests.peers.modbus_servers import BAUD, PEERS, UNIT, Memory, Peer
 from tests.peers.serial_line import serial_line
 
@@ -220,3 +223,41 @@ async def test_a_link_polls_on_and_on(way: Way) -> None:
     assert {one.why for one in running.seen.samples} == {""}
     for name in points:
         assert {one.value for one in running.seen.of(f"meter.{name}")} == {int(name[1:])}
+
+
+def polled(link: ModbusTcp | ModbusRtu, kind: str, count: int) -> list[float]:
+    """Ask with mbpoll for the first *count* values of a kind (its ``-t``)."""
+    if isinstance(link, ModbusTcp):
+        there = ["-m", "tcp", "-p", str(link.port), link.host]
+    else:
+        there = ["-m", "rtu", "-b", str(BAUD), "-P", "none", link.path]
+    command = [need("mbpoll"), "-a", str(UNIT), "-0", "-1", "-B", "-t", kind, "-r", "0", "-c", str(count)]
+    said = subprocess.run([*command, *there], capture_output=True, text=True, check=True).stdout
+    return [float(value) for value in re.findall(r"(?m)^\[\d+\]:\s+(\S+)", said)]
+
+
+@over()
+async def test_mbpoll_sees_the_same(way: Way) -> None:
+    floats = [230.25, -49.5, 0.125, 1e9, -3e-5]
+    stored = memory(input=struct.unpack(">10H", struct.pack(">5f", *floats)))
+    points = {f"f{i}": ModbusPoint(addr=2 * i, table="input", type="f32") for i in range(5)}
+    points |= {f"n{i}": ModbusPoint(addr=2 * i, type="i32") for i in range(5)}
+    points |= {
+        f"{table}{i}": ModbusPoint(addr=i, table=table, type="bool") for table in BITS for i in range(19)
+    }
+    with way.serving(stored, device(points, unit=UNIT)) as link:
+        theirs = {
+            "f": polled(link, "3:float", 5),
+            "n": polled(link, "4:int", 5),
+            "coil": polled(link, "0", 19),
+            "discrete": polled(link, "1", 19),
+        }
+        ours = told(await link.read((), SystemClock()))
+    assert {name: len(values) for name, values in theirs.items()} == {
+        "f": 5,
+        "n": 5,
+        "coil": 19,
+        "discrete": 19,
+    }
+    for name, values in theirs.items():
+        assert [ours[f"{name}{i}"][0] for i in range(len(values))] == pytest.approx(values, rel=1e-5)
