@@ -29,6 +29,7 @@ _FORMATS: Final[dict[Type, str]] = {
     "f16": ">e", "f32": ">f", "f64": ">d", "bool": ">H", "bit": ">H", "bit32": ">I",
     "bcd16": ">H", "bcd32": ">I", "bcd64": ">Q",
 }  # fmt: skip
+_DECIMAL: Final = ("u24e8", "i24e8")
 _EXACT: Final = 1e-9
 _MOST_POWER: Final = 10  # SunSpec: a scale factor is -10 to 10
 _NO_POWER: Final = -0x8000
@@ -70,6 +71,8 @@ def words(data: bytes) -> str:
 
 def _raw_decoder(point: ModbusPoint) -> Decoder:
     """Give bytes -> the number that stands there, before any scale."""
+    if point.type in _DECIMAL:
+        return _decimal_decoder(point)
     unpack, arrange = struct.Struct(_FORMATS[point.type]).unpack, _arranger(point)
     absent = frozenset(_sentinels(point))
     is_bcd, is_float = point.type.startswith("bcd"), point.type.startswith("f")
@@ -87,6 +90,24 @@ def _raw_decoder(point: ModbusPoint) -> Decoder:
                 return MALFORMED
             value = int(digits)
         return value, ""
+
+    return decode
+
+
+def _decimal_decoder(point: ModbusPoint) -> Decoder:
+    """Give bytes -> 24 bits times ten to the power that stands in the highest byte."""
+    arrange, absent = _arranger(point), frozenset(_sentinels(point))
+    is_signed = point.type == "i24e8"
+
+    def decode(data: bytes) -> Decoded:
+        ordered = arrange(data)
+        if int.from_bytes(ordered, "big") in absent:
+            return NOT_AVAILABLE
+        power = int.from_bytes(ordered[:1], "big", signed=True)
+        if abs(power) > _MOST_POWER:
+            return MALFORMED
+        number = int.from_bytes(ordered[1:], "big", signed=is_signed)
+        return number * 10**power if power >= 0 else number / 10**-power, ""
 
     return decode
 

@@ -20,7 +20,7 @@ from agent.core.duration import Duration
 Table = Literal["input", "holding", "coil", "discrete"]
 Type = Literal[
     "u16", "i16", "u32", "i32", "u64", "i64", "f16", "f32", "f64", "bool", "bit", "bit32",
-    "bcd16", "bcd32", "bcd64",
+    "bcd16", "bcd32", "bcd64", "u24e8", "i24e8",
 ]  # fmt: skip
 ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Addressing = Literal["zero", "one", "40001"]
@@ -28,7 +28,7 @@ Sentinel = Literal["sunspec", "highest", "none"]
 
 WORDS: Final[dict[Type, int]] = {
     "u16": 1, "i16": 1, "f16": 1, "bool": 1, "bit": 1, "bcd16": 1,
-    "u32": 2, "i32": 2, "f32": 2, "bit32": 2, "bcd32": 2,
+    "u32": 2, "i32": 2, "f32": 2, "bit32": 2, "bcd32": 2, "u24e8": 2, "i24e8": 2,
     "u64": 4, "i64": 4, "f64": 4, "bcd64": 4,
 }  # fmt: skip
 """How many registers a value of each type takes."""

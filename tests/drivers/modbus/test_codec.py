@@ -95,6 +95,27 @@ def test_what_means_not_available_depends_on_type_and_width(
     assert why == ("" if available else "not_available")
 
 
+@pytest.mark.parametrize(
+    ("kind", "order", "wire", "decoded"),
+    [
+        ("u24e8", "ABCD", "fd01e240", (123.456, "")),
+        ("i24e8", "ABCD", "fdfe1dc0", (-123.456, "")),
+        ("u24e8", "ABCD", "fdfe1dc0", (16653.76, "")),
+        ("i24e8", "CDAB", "1dc0fdfe", (-123.456, "")),
+        ("u24e8", "ABCD", "02000007", (700, "")),
+        ("i24e8", "ABCD", "00ffffff", (-1, "")),
+        ("u24e8", "ABCD", "ffffffff", (None, "not_available")),
+        ("i24e8", "ABCD", "80000000", (None, "not_available")),
+        ("i24e8", "ABCD", "0b000001", (None, "malformed")),
+        ("u24e8", "ABCD", "f5000001", (None, "malformed")),
+    ],
+)
+def test_a_decimal_number_carries_its_power_of_ten(
+    kind: Type, order: ByteOrder, wire: str, decoded: tuple[float | None, str]
+) -> None:
+    assert decoder(ModbusPoint(addr=0, type=kind, byte_order=order))(bytes.fromhex(wire)) == decoded
+
+
 def test_a_points_own_nan_values_count_too() -> None:
     decode = decoder(ModbusPoint(addr=0, type="i16", nan=(0x7FFE,)))
     assert decode(b"\x7f\xfe") == (None, "not_available")
