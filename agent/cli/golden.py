@@ -1,7 +1,8 @@
 """Golden cases of profiles: raw words as a device sent them, and what they must become.
 
 A case that a profile does not meet is told with the point, what came out and what was expected. A point that
-no case covers is a failure too: nobody would notice a wrong address there.
+no case covers is a failure too: nobody would notice a wrong address there. So is one that would read the same
+beside its own place in every case.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from agent.resources import resource
 
 GOLDEN: Final = "tests/profiles"
 _CLOSE: Final = 1e-6
+_BESIDE: Final = (-2, -1, 1, 2)
 _SITE: Final = """\
 [site]
 city = "a"
@@ -129,6 +131,7 @@ def verdict(one: Subject) -> Verdict:
         covered |= got.keys()
         failures += [f'"{case.what}": {line}' for line in _differences(case.expected, got)]
     failures += [f"no case covers {name}" for name in device.points if name not in covered]
+    failures += _blind(device, cases)
     return Verdict(one.name, len(device.points), len(cases), tuple(failures))
 
 
@@ -161,8 +164,19 @@ def _cases(file: Path) -> tuple[Case, ...]:
         raise ConfigError(f"{file}: {error}") from error
 
 
-def _replayed(device: Any, case: Case) -> Iterator[tuple[str, float | str]]:  # noqa: ANN401
-    stretches = [Stretch(one.table, one.addr, one.words) for one in case.blocks]
+def _blind(device: Any, cases: Sequence[Case]) -> Iterator[str]:  # noqa: ANN401
+    """Name the points whose address could be wrong by a little without any case noticing."""
+    told = [dict(_replayed(device, case)) for case in cases]
+    for off in _BESIDE:
+        moved = [dict(_replayed(device, case, off)) for case in cases]
+        for name in device.points:
+            ours = [one.get(name) for one in told]
+            if any(one is not None for one in ours) and ours == [one.get(name) for one in moved]:
+                yield f"{name} would be the same {off:+d} registers away: give its neighbour another value"
+
+
+def _replayed(device: Any, case: Case, off: int = 0) -> Iterator[tuple[str, float | str]]:  # noqa: ANN401
+    stretches = [Stretch(one.table, one.addr - off, one.words) for one in case.blocks]
     for name, point in device.points.items():
         assert isinstance(point, CanReplay)
         result = point.replay(device, stretches)

@@ -94,6 +94,14 @@ def test_a_point_that_no_case_covers_fails(own: Path, capsys: Screen) -> None:
     assert "no case covers apparent_power" in capsys.readouterr().out
 
 
+def test_a_point_that_no_case_tells_from_its_neighbour_fails(own: Path, capsys: Screen) -> None:
+    golden = own.parents[2] / "tests/profiles/mine/meter.toml"
+    golden.write_text(golden.read_text("utf-8").rpartition("[[case]]")[0], "utf-8")
+    assert main(["profile", "test", str(own)]) == 1
+    said = capsys.readouterr().out
+    assert "current_l2 would be the same +1 registers away: give its neighbour another value" in said
+
+
 def test_a_profile_without_cases_fails(own: Path, capsys: Screen) -> None:
     moved = own.rename(own.with_name("other.toml"))
     assert main(["profile", "test", str(moved), "--json"]) == 1

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 import tomllib
 from functools import cache
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agent.cli.golden import Subject, compiled, subject, verdict
 from agent.cli.sunspec import facts
+from agent.core.driver import Stretch
 from agent.core.point import Kind
 from agent.core.units import commensurable, known
 from agent.resources import resource
 from drivers.modbus.device import ModbusDevice
-from drivers.modbus.identify import checks
+from drivers.modbus.identify import Check, checks
 from drivers.modbus.point import BIT_TABLES, WORDS
 
 HERE = Path(__file__).parent
@@ -25,6 +28,9 @@ SHIPPED = Path(str(resource("config/profiles")))
 PROFILES = sorted(
     path.relative_to(SHIPPED).as_posix().removesuffix(".toml") for path in SHIPPED.glob("*/*.toml")
 )
+IDENTIFYING = [
+    name for name in PROFILES if "identify" in tomllib.loads((SHIPPED / f"{name}.toml").read_text("utf-8"))
+]
 SINGLE_READ = {"keba/p30", "webasto/next", "vestel/evc04"}  # devices that want one request for each value
 
 
@@ -43,6 +49,13 @@ def device(name: str) -> ModbusDevice:
     made = compiled(found(name))
     assert isinstance(made, ModbusDevice)
     return made
+
+
+@cache
+def recorded(name: str) -> list[list[Stretch]]:
+    """Give the words of each golden case."""
+    cases = tomllib.loads((HERE / f"{name}.toml").read_text("utf-8"))["case"]
+    return [[Stretch(one["table"], one["addr"], one["words"]) for one in case["blocks"]] for case in cases]
 
 
 def table_of_page(mark: str) -> list[list[str]]:
@@ -82,6 +95,18 @@ def test_a_profile_whose_addresses_are_all_off_by_one_fails(name: str) -> None:
     ).replace('addressing = "one"', "")
     one = verdict(Subject(name, off, found(name).golden, found(name).about))
     assert one.failures
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_point_passes_with_the_power_of_ten_beside_its_own(name: str) -> None:
+    it = device(name)
+    for one, point in it.points.items():
+        for off in (-1, 1):
+            if point.scale_addr is not None:
+                wrong = replace(point, scale_addr=point.scale_addr + off)
+                assert any(wrong.replay(it, words) != point.replay(it, words) for words in recorded(name)), (
+                    one
+                )
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -148,6 +173,33 @@ def test_phases_follow_each_other_at_even_steps(name: str) -> None:
 def test_what_identifies_a_device_can_be_asked(name: str) -> None:
     for check in checks(loaded(name).get("identify", {})):
         assert 1 <= check.count <= 32
+
+
+@pytest.mark.parametrize("name", IDENTIFYING)
+def test_what_identifies_one_type_of_device_fits_no_recorded_device_of_another(name: str) -> None:
+    for other in sorted({*PROFILES} - {name}):
+        for words in recorded(other):
+            said = [(check, answer(check, words)) for check in checks(loaded(name)["identify"])]
+            assert not all(data is not None and check.fits(data) for check, data in said), other
+
+
+@pytest.mark.parametrize(("one", "other"), [*combinations(IDENTIFYING, 2)])
+def test_no_device_is_of_two_types(one: str, other: str) -> None:
+    for mine, theirs in product(*(checks(loaded(name)["identify"]) for name in (one, other))):
+        if (mine.table, mine.addr) == (theirs.table, theirs.addr):
+            assert not {*mine.values} & {*theirs.values}
+            for first, second in product(mine.text, theirs.text):
+                assert not first.casefold().startswith(second.casefold())
+                assert not second.casefold().startswith(first.casefold())
+
+
+def answer(check: Check, words: list[Stretch]) -> bytes | None:
+    """Give what a recorded device would answer to a check; None if its words there are not known."""
+    for one in words:
+        at = check.addr - one.addr
+        if one.table == check.table and at >= 0 and at + check.count <= len(one.words):
+            return b"".join(word.to_bytes(2, "big") for word in one.words[at : at + check.count])
+    return None
 
 
 @pytest.mark.parametrize("name", sorted({*PROFILES} - SINGLE_READ))
