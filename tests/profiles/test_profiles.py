@@ -141,12 +141,12 @@ def test_sunspec_models_speak_the_common_words(model: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", PROFILES)
 def test_kinds_fit_what_is_measured(name: str) -> None:
     for one, point in device(name).points.items():
-        is_energy = point.quantity.startswith("active_energy")
+        is_total = point.quantity.startswith(("active_energy", "heat_energy", "water_volume"))
         is_state = point.quantity == "operating_state"
-        wanted = Kind.COUNTER if is_energy else Kind.STATE if is_state else Kind.GAUGE
+        wanted = Kind.COUNTER if is_total else Kind.STATE if is_state else Kind.GAUGE
         assert point.kind is wanted, one
         assert is_state or point.resolution, f"{one} would be published with all its digits"
-        assert not is_energy or point.minimum == 0, one
+        assert not is_total or point.minimum == 0, one
 
 
 @pytest.mark.parametrize("name", PROFILES)
