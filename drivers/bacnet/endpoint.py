@@ -11,7 +11,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -41,6 +41,8 @@ _BURST: Final = 10
 _REFUSED: Final = 5.0
 _ROUTER_PATIENCE: Final = 2.0
 _STALE: Final = 60.0
+_AT_ONCE: Final = 50
+_LONGEST: Final = 2048
 _GONE: Final = frozenset({errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ENODEV})
 
 
@@ -68,7 +70,7 @@ class Endpoint:
         self._heard: dict[int, float] = {}
         self._news = asyncio.Event()
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._transports: list[asyncio.DatagramTransport] = []
+        self._sockets: Sockets | None = None
         self.registration = (
             Registration(place.bbmd, place.ttl, self._write, clock) if place.bbmd is not None else None
         )
@@ -77,22 +79,17 @@ class Endpoint:
 
     async def open(self) -> None:
         """Bind, and register; raise DriverError when the port cannot be had."""
-        sockets = open_sockets(self._place.interface, self._place.port)
-        try:
-            await self._listen(sockets)
-            if self.registration is not None:
-                await self.registration.ask()
-        except BaseException:
-            self.close()
-            sockets.close()
-            raise
-
-    async def _listen(self, sockets: Sockets) -> None:
+        self._sockets = sockets = open_sockets(self._place.interface, self._place.port)
         self.address = Peer.at(*sockets.main.getsockname())
         loop = asyncio.get_running_loop()
         for one in (sockets.main, *sockets.ears):
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Ear(self), sock=one)
-            self._transports.append(transport)
+            loop.add_reader(one, self._readable, one)
+        if self.registration is not None:
+            try:
+                await self.registration.ask()
+            except BaseException:
+                self.close()
+                raise
 
     async def watch(self) -> None:
         """Keep the registration; raise DriverError when the interface is gone."""
@@ -107,11 +104,15 @@ class Endpoint:
 
     def close(self) -> None:
         """Leave the broadcast manager's list and give the sockets back."""
-        if self.registration is not None and self._transports:
+        if (sockets := self._sockets) is None:
+            return
+        if self.registration is not None:
             self.registration.end()
-        for one in self._transports:
-            one.close()
-        self._transports.clear()
+        self._sockets = None
+        loop = asyncio.get_running_loop()
+        for one in (sockets.main, *sockets.ears):
+            loop.remove_reader(one)
+        sockets.close()
         self._lost.cancel()
 
     async def way(self, peer: Peer) -> Peer:
@@ -168,6 +169,18 @@ class Endpoint:
         if self._clock.boot() - self._heard.get(peer.network, 0.0) > _STALE:
             del self._routes[peer.network]
 
+    def _readable(self, one: socket.socket) -> None:
+        """Take what waits in a socket, but not so much at once that nothing else gets its turn."""
+        for _ in range(_AT_ONCE):
+            try:
+                data, (host, port) = one.recvfrom(_LONGEST)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._failed(error)
+                return
+            self.received(data, Peer(HERE, socket.inet_aton(host) + port.to_bytes(2, "big")))
+
     def received(self, data: bytes, sender: Peer) -> None:
         """Take a datagram."""
         if sender == self.address:
@@ -221,25 +234,17 @@ class Endpoint:
         self._news.set()
 
     def _write(self, data: bytes, to: Peer) -> None:
-        if self._transports:
-            self._transports[0].sendto(data, to.place)
+        if self._sockets is None:
+            return
+        try:
+            self._sockets.main.sendto(data, to.place)
+        except BlockingIOError:
+            self.dropped += 1  # as if the network had lost it
+        except OSError as error:
+            self._failed(error)
 
-    def failed(self, error: OSError) -> None:
+    def _failed(self, error: OSError) -> None:
         """Note what the kernel says of a datagram that could not leave."""
         if error.errno in _GONE and not self._lost.done():
             host = self._place.interface.host
             self._lost.set_result(f"the interface with {host} is gone: {error.strerror}; is its cable in?")
-
-
-class _Ear(asyncio.DatagramProtocol):
-    """What one socket hears."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        self._endpoint.received(data, Peer(HERE, socket.inet_aton(addr[0]) + addr[1].to_bytes(2, "big")))
-
-    def error_received(self, exc: Exception) -> None:
-        if isinstance(exc, OSError):
-            self._endpoint.failed(exc)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from agent.core.clock import Clock
@@ -59,5 +58,4 @@ class Registration:
 
     def end(self) -> None:
         """Take ourselves out of its list: a registration of no time."""
-        with suppress(OSError):
-            self._send(register(0), self.bbmd)
+        self._send(register(0), self.bbmd)

@@ -12,12 +12,13 @@ from typing import Final
 from drivers.bacnet.apdu import MAX_APDU
 from drivers.bacnet.names import EVENT_STATE, RELIABILITY_OF, STATUS_FLAGS
 from drivers.bacnet.point import BacnetPoint
-from drivers.bacnet.value import Answer, Fault, Null, Ref
+from drivers.bacnet.value import Answer, Bits, Fault, Null, Ref
 
 USUAL_APDU: Final = 480
 """What a device takes at least that has not said more: nearly all that speak over IP take 1476."""
 
 _HEAD: Final = 12
+_USUAL: Final = 5
 _OBJECT: Final = 7
 _PROPERTY: Final = 20
 _WEEK: Final = 7 * 86400.0
@@ -69,15 +70,14 @@ def size(told: Answer) -> int:
         case bool() | Null():
             return 1
         case int():
-            return 2 + told.bit_length() // 8
-        case float():
-            return 5
+            return 1 + max(1, (told.bit_length() + 7) // 8)
+        case Bits():
+            return 2 + (len(told.bits) + 7) // 8
         case str() | bytes():
             return 5 + len(told)
         case tuple():
             return sum(map(size, told))
-        case _:
-            return 6
+    return _USUAL
 
 
 class Learnt:
