@@ -115,7 +115,8 @@ def _ears(where: Interface, port: int) -> list[socket.socket]:
         ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             ear.setblocking(False)
-            ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # others may hear broadcasts too
+            for shared in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):  # each hears every broadcast
+                ear.setsockopt(socket.SOL_SOCKET, shared, 1)
             _enlarge(ear)
             ear.bind((host, port))
             ears.append(ear)

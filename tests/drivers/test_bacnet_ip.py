@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.driver import CanRead, Desk, Driver
+from agent.core.driver import CanRead
 from agent.core.duration import Duration
-from agent.core.sample import Quality, Sample
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.point import BacnetPoint
 from drivers.bacnet_ip import BacnetIp
+from tests.drivers.bacnet.kit import good, running
 from tests.peers import bacnet
 
 
@@ -37,47 +36,6 @@ def link(*devices: BacnetDevice, **more: Any) -> BacnetIp:  # noqa: ANN401
 
 def ahu(address: str, known: dict[str, BacnetPoint], *, name: str = "ahu-1", **more: Any) -> BacnetDevice:  # noqa: ANN401
     return BacnetDevice(name=name, address=address, every=Duration(0.2), points=known, **more)
-
-
-class Seen:
-    """Collects samples, and lets a test wait for what it wants to see."""
-
-    def __init__(self) -> None:
-        self.samples: list[Sample] = []
-        self._news = asyncio.Event()
-
-    def __call__(self, samples: Iterable[Sample]) -> None:
-        self.samples.extend(samples)
-        self._news.set()
-
-    def of(self, point: str) -> list[Sample]:
-        return [sample for sample in self.samples if sample.point == point]
-
-    async def until(self, point: str, fits: Callable[[Sample], bool], count: int = 1) -> Sample:
-        """Wait for the *count*-th sample of *point* that *fits*."""
-        async with asyncio.timeout(20):
-            while len(found := [one for one in self.of(point) if fits(one)]) < count:
-                self._news.clear()
-                await self._news.wait()
-        return found[count - 1]
-
-
-@asynccontextmanager
-async def running(driver: BacnetIp) -> AsyncIterator[tuple[Seen, Desk]]:
-    """Run *driver* while the test looks on."""
-    seen, desk = Seen(), Desk()
-    contract: Driver = driver
-    task = asyncio.create_task(contract.run(seen, SystemClock(), desk))
-    try:
-        yield seen, desk
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-def good(sample: Sample) -> bool:
-    return sample.quality is Quality.GOOD
 
 
 async def test_values_of_each_kind_arrive(unit: bacnet.Device) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,21 @@ def rusty(**spec: Any) -> Iterator[Device]:  # noqa: ANN401
     """Run a device of rusty-bacnet; *spec* as in ``rusty_bacnet_process.py``."""
     with _running("rusty_bacnet", "rusty_bacnet_process.py", spec) as device:
         yield device
+
+
+@contextmanager
+def bacpypes3(**spec: Any) -> Iterator[Device]:  # noqa: ANN401
+    """Run a device of bacpypes3; *spec* as in ``bacpypes3_process.py``."""
+    with _running("bacpypes3", "bacpypes3_process.py", spec) as device:
+        yield device
+
+
+def free_port() -> int:
+    """Give a UDP port that is free on every address of loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def build(rusty: Any, spec: dict[str, Any]) -> Any:  # noqa: ANN401 - it has no 
         broadcast_address="127.255.255.255",
         mutation_policy=spec.get("mutation_policy", "permissive"),
         bbmd=bbmd,
+        share_port_by_address=spec.get("share_port", False),
     )
     for kind in KINDS:
         for number in range(spec.get(kind, 0)):

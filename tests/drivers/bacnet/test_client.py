@@ -38,6 +38,20 @@ async def test_an_array_is_read_whole_or_by_its_elements(device: bacnet.Device) 
         assert whole[0] == first == ObjectId.parse("device,1011")
 
 
+async def test_an_answer_in_parts_is_put_together() -> None:
+    where = f"127.0.0.2/8:{bacnet.free_port()}"
+    with bacnet.bacpypes3(instance=1011, address=where, analog_input=300) as parted:
+        async with client() as ours:
+            listed = await ours.read(parted.peer, ref("device,1011 object-list"))
+            assert isinstance(listed, tuple)
+            assert ObjectId.parse("analog-input,299") in listed
+            names = [ref(f"analog-input,{number} description") for number in range(60)]
+            told = await ours.read_many(parted.peer, names)
+            assert len(told) == 60
+            assert all(isinstance(one, str) and one.startswith("a long description") for one in told)
+            assert await ours.read(parted.peer, ref("analog-input,7 present-value")) == pytest.approx(20.7)
+
+
 async def test_one_request_reads_many_and_says_which_are_unknown(device: bacnet.Device) -> None:
     async with client() as ours:
         asked = [

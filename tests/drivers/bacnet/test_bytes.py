@@ -1,0 +1,181 @@
+"""Every message that we write is read by others, and whatever others write never surprises us."""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.bacnet import apdu, frames
+from drivers.bacnet.peer import Peer
+from drivers.bacnet.stack import Subscription
+from drivers.bacnet.tags import (
+    GarbledError,
+    application,
+    context,
+    packed,
+    packed_bits,
+    packed_object,
+    packed_text,
+    tag,
+    until,
+)
+from drivers.bacnet.value import Bits, ObjectId, Opaque, Ref, property_number
+from tests.drivers.bacnet.kit import OWN, ref
+
+objects = st.builds(ObjectId, st.integers(0, 1023), st.integers(0, 4194302))
+refs = st.builds(Ref, objects, st.integers(0, 4194303), st.integers(-1, 70000))
+
+
+def theirs(message: bytes) -> Any:  # noqa: ANN401 - it has no types
+    """Read an application message by bacpypes3, which we did not write."""
+    module = import_module("bacpypes3.apdu")
+    pdu = import_module("bacpypes3.pdu").PDU
+    return module.APCISequence.decode(module.APDU.decode(pdu(message)))
+
+
+@settings(deadline=None)
+@given(refs)
+def test_another_stack_reads_our_questions(asked: Ref) -> None:
+    told = theirs(apdu.confirmed(apdu.Confirmed.READ_PROPERTY, 7, apdu.read_property(asked)))
+    assert (told.apduInvokeID, int(told.objectIdentifier[0]), told.objectIdentifier[1]) == (
+        7,
+        asked.object.type,
+        asked.object.instance,
+    )
+    assert int(told.propertyIdentifier) == asked.property
+    assert told.propertyArrayIndex == (None if asked.index < 0 else asked.index)
+    assert told.apduSA == 1
+
+
+@settings(deadline=None)
+@given(st.lists(refs, min_size=1, max_size=20))
+def test_another_stack_reads_our_questions_for_many(asked: list[Ref]) -> None:
+    told = theirs(
+        apdu.confirmed(apdu.Confirmed.READ_PROPERTY_MULTIPLE, 7, apdu.read_property_multiple(asked))
+    )
+    found = [
+        Ref(
+            ObjectId(int(one.objectIdentifier[0]), one.objectIdentifier[1]),
+            int(each.propertyIdentifier),
+            -1 if each.propertyArrayIndex is None else each.propertyArrayIndex,
+        )
+        for one in told.listOfReadAccessSpecs
+        for each in one.listOfPropertyReferences
+    ]
+    assert found == asked
+
+
+@settings(deadline=None)
+@given(st.integers(1, 2**32 - 1), objects, st.integers(1, 2**32 - 1), st.booleans())
+def test_another_stack_reads_our_subscriptions(
+    process: int, one: ObjectId, life: int, confirmed: bool
+) -> None:
+    wish = Subscription(process, one, life, confirmed)
+    told = theirs(apdu.confirmed(apdu.Confirmed.SUBSCRIBE_COV, 7, apdu.subscribe(wish)))
+    assert (told.subscriberProcessIdentifier, told.lifetime) == (process, life)
+    assert bool(told.issueConfirmedNotifications) == confirmed
+    ended = theirs(apdu.confirmed(apdu.Confirmed.SUBSCRIBE_COV, 7, apdu.unsubscribe(process, one)))
+    assert (ended.lifetime, ended.issueConfirmedNotifications) == (None, None)
+
+
+def test_another_stack_reads_who_we_are_and_whom_we_seek() -> None:
+    told = theirs(OWN.i_am())
+    assert told.iAmDeviceIdentifier[1] == OWN.instance
+    assert told.maxAPDULengthAccepted == 1476
+    sought = theirs(apdu.who_is(5, 70000))
+    assert (sought.deviceInstanceRangeLowLimit, sought.deviceInstanceRangeHighLimit) == (5, 70000)
+    assert theirs(apdu.who_is(0, 4194303)).deviceInstanceRangeLowLimit is None
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_are_more_than_garbled(data: bytes) -> None:
+    here = Peer.parse("10.0.0.1")
+    readers = (
+        lambda: apdu.read_ack(data, ref("analog-input,1 present-value")),
+        lambda: apdu.read_many_ack(data, [ref("analog-input,1 present-value")]),
+        lambda: apdu.i_am(data, here),
+        lambda: apdu.wanted(data),
+        lambda: apdu.notice(data, here),
+        lambda: apdu.error(data),
+        lambda: until(data, 0, 4),
+        lambda: OWN.answer(1, data),
+    )
+    for reader in readers:
+        try:
+            reader()
+        except GarbledError:
+            continue
+    parts = frames.split(data)
+    if parts is not None:
+        frames.parse(*parts, here)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 2**64 - 1),
+    st.lists(st.booleans(), max_size=60),
+    st.text("aZ 9äß€𝄞", max_size=300),
+    objects,
+)
+def test_values_survive_the_way(number: int, bits: list[bool], text: str, one: ObjectId) -> None:
+    parts = (
+        application(2, packed(number)),
+        application(8, packed_bits(bits)),
+        application(7, packed_text(text)),
+        application(12, packed_object(one)),
+    )
+    told, _ = until(b"".join(parts) + b"\x4f", 0, 4)
+    assert told == (number, Bits(tuple(bits)), text, one)
+
+
+def test_what_is_not_decoded_is_given_as_it_came() -> None:
+    date = b"\xa4\x7e\x0b\x1c\x06"
+    assert until(date + b"\x4f", 0, 4) == (Opaque(date[1:]), 6)
+    parts = b"\x0c\x00\x00\x00\x01\x3e\x44\x41\xa0\x00\x00\x3f"
+    assert until(parts + b"\x4f", 0, 4) == (Opaque(parts), len(parts) + 1)
+
+
+@pytest.mark.parametrize("size", [0, 4, 5, 253, 254, 65535])
+def test_a_length_of_each_form_is_read(size: int) -> None:
+    written = context(3, bytes(size))
+    found = tag(written, 0)
+    assert (found.number, found.end - found.start, found.end) == (3, size, len(written))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["10.20.0.15", "10.20.0.15:47809", "2001:12", "2001:0x0a0b", "7:10.0.0.9:47809", "65534:0"],
+)
+def test_an_address_reads_back_as_it_was_written(text: str) -> None:
+    assert str(Peer.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "boiler", "10.20.0", "10.20.0.15:0", "10.20.0.15:", "0:12", "65535:1", "7:256"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected an IP address|does not exist"):
+        Peer.parse(text)
+
+
+def test_names_and_numbers_of_objects_are_both_read() -> None:
+    assert ObjectId.parse("analog-input,1") == ObjectId.parse("0,1")
+    assert str(ObjectId.parse("analog-input, 1")) == "analog-input,1"
+    assert str(ObjectId.parse("130,4")) == "130,4"
+    with pytest.raises(ValueError, match='did you mean "analog-input"'):
+        ObjectId.parse("analog-inpt,1")
+    with pytest.raises(ValueError, match='did you mean "present-value"'):
+        property_number("presentvalue")
+    assert property_number("512") == 512
+
+
+def test_not_a_number_stays_one() -> None:
+    told, _ = until(b"\x44\x7f\xc0\x00\x00\x4f", 0, 4)
+    assert isinstance(told, float)
+    assert math.isnan(told)

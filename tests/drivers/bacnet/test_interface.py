@@ -1,0 +1,71 @@
+"""Where a link lives: the port is ours alone, and a fault is a sentence that says what to do."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from agent.core.clock import SystemClock
+from agent.core.errors import DriverError
+from drivers.bacnet.client import Client, Pace
+from drivers.bacnet.endpoint import Place
+from drivers.bacnet.identity import own_device
+from drivers.bacnet.interface import Interface, check, find, open_sockets
+from drivers.bacnet.own import derived
+from tests.drivers.bacnet.kit import OWN
+from tests.peers.bacnet import free_port
+
+
+async def test_a_port_that_is_taken_is_found_at_start() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        ours = Client(Place(interface=Interface("127.0.0.1"), port=port), OWN, Pace(), SystemClock())
+        with pytest.raises(DriverError, match=rf"port {port} of 127.0.0.1 is taken .*ss -ulpn") as error:
+            await ours.open()
+        assert error.value.patience
+
+
+def test_an_address_that_is_not_ours_is_named() -> None:
+    with pytest.raises(DriverError, match=r"has not the address 192\.0\.2\.1; is the interface right"):
+        open_sockets(Interface("192.0.2.1"), 0)
+
+
+def test_an_interface_is_found_by_its_name_its_address_or_both() -> None:
+    assert find("lo") == Interface("127.0.0.1", "127.255.255.255")
+    assert find("127.0.0.1") == Interface("127.0.0.1", "127.255.255.255")
+    assert find("10.20.0.2/24") == Interface("10.20.0.2", "10.20.0.255")
+    assert find("10.20.0.2/32") == Interface("10.20.0.2")
+    assert find("192.0.2.1") == Interface("192.0.2.1")
+    with pytest.raises(DriverError, match=r"network card nonesuch has no IPv4 address; .* one of .*lo"):
+        find("nonesuch")
+
+
+@pytest.mark.parametrize("text", ["", "10.20.0", "10.20.0.2/40", "10.20.0.300", "eth0/24"])
+def test_what_names_no_interface_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no address of this computer"):
+        check(text)
+
+
+def test_bursts_wait_in_a_large_buffer() -> None:
+    sockets = open_sockets(Interface("127.0.0.1", "127.255.255.255"), free_port())
+    try:
+        usual = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with usual:
+            before = usual.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert sockets.main.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= before
+        assert len(sockets.ears) == 2
+    finally:
+        sockets.close()
+
+
+def test_our_number_stays_the_same_and_differs_between_links_and_computers() -> None:
+    assert own_device(None, "bms", 1.0) == own_device(None, "bms", 1.0)
+    assert own_device(None, "bms", 1.0).instance != own_device(None, "other", 1.0).instance
+    assert own_device(1234, "bms", 1.0).instance == 1234
+    numbers = {derived(f"machine {one}") for one in range(2000)}
+    assert len(numbers) > 1960
+    assert all(4_000_000 <= one < 4_194_303 for one in numbers)
