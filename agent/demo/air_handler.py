@@ -1,6 +1,6 @@
 """An air handler for the demo: a BACnet/IP device on loopback, built with BAC0, whose values follow ``air``.
 
-BAC0 is another implementation than the driver's own code, though both stand on bacpypes3. It listens on a
+BAC0 is another implementation than the driver's own code, and shares none of it. It listens on a
 port of its own: loopback carries no broadcast, so the site names its address.
 """
 

@@ -1,4 +1,4 @@
-"""What tests of BACnet share: a client of ours on loopback, and a driver that runs while a test looks on."""
+"""What tests of BACnet share: a client of ours on loopback, and a driver that runs meanwhile."""
 
 from __future__ import annotations
 
