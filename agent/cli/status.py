@@ -60,7 +60,7 @@ def next_steps(found: Object) -> list[str]:
         if link["why"]:
             steps.append(f"link {link['name']}: {_then(link['why'], link)}")
             continue  # what is wrong with the link is wrong with each of its devices
-        steps += [_device_step(one) for one in link["devices"] if one["state"] in {"silent", "faulty"}]
+        steps += _device_steps(link)
     for one in found["recipients"]:
         if not one["connected"]:
             steps.append(f"recipient {one['name']}: {_then(one['why'] or 'not connected', one)}")
@@ -68,6 +68,17 @@ def next_steps(found: Object) -> list[str]:
         cap = one["queue"]["cap"]
         if cap and one["queue"]["bytes"] > 0.8 * cap:
             steps.append(f"recipient {one['name']}: the outbox is nearly full; the oldest will be dropped")
+    return steps
+
+
+def _device_steps(link: Object) -> list[str]:
+    told = _by_device(link)[1]
+    steps = []
+    for one in link["devices"]:
+        if trouble := told.get(one["name"], {}).get("trouble"):
+            steps.append(f"device {one['name']}: {trouble}")
+        elif one["state"] in {"silent", "faulty"}:
+            steps.append(_device_step(one))
     return steps
 
 
@@ -125,8 +136,8 @@ def _links(found: Object) -> list[str]:
     lines = []
     for link in found["links"]:
         lines.append(f"link {link['name']} ({link['driver']}): {link['state']}")
-        figures = [f"{name} {_short(value)}" for name, value in link["figures"].items() if value != ""]
-        lines += [wrapped(figures)] if figures else []
+        figures, of_devices = _by_device(link)
+        lines += [wrapped(_words(figures))] if figures else []
         rows = [
             [
                 one["name"],
@@ -138,7 +149,28 @@ def _links(found: Object) -> list[str]:
             for one in link["devices"]
         ]
         lines.append(table(("device", "state", "good points", "last good", "why"), rows))
+        lines += [wrapped([f"{name}:", *_words(told)]) for name, told in of_devices.items()]
     return lines or ["no links are configured"]
+
+
+def _by_device(link: Object) -> tuple[Object, dict[str, Object]]:
+    """Part the figures of a link (what is empty is left out) from those of its devices: ``ahu-1.rtt_ms``."""
+    names = {one["name"] for one in link["devices"]}
+    figures: Object = {}
+    of_devices: dict[str, Object] = {}
+    for name, value in link["figures"].items():
+        device, dot, own = name.partition(".")
+        if value == "":
+            continue
+        if dot and device in names:
+            of_devices.setdefault(device, {})[own] = value
+        else:
+            figures[name] = value
+    return figures, of_devices
+
+
+def _words(figures: Object) -> list[str]:
+    return [f"{name} {_short(value)}" for name, value in figures.items()]
 
 
 def _recipients(found: Object) -> list[str]:

@@ -29,7 +29,7 @@ _REASONS: Final = {
     42: "unknown_property",  # no such element
     50: "unknown_property",  # no array at all
 }
-_REFUSED: Final = {"reject": "refused", "abort": "refused", "garbled": "bad_reply"}
+_REFUSED: Final = {"reject": "refused", "abort": "refused", "garbled": "unreadable"}
 
 
 class Told(Struct, frozen=True):

@@ -86,12 +86,14 @@ def test_each_kind_of_trouble_is_followed_by_what_to_look_at() -> None:
         reading("a.silent", None, "no_reply"),
         reading("a.too", None, "no_reply"),
         reading("a.missing", None, "illegal_address"),
+        reading("a.broken", None, "open_loop"),
         reading("a.swapped", 5.9e34),
     ])  # fmt: skip
-    assert [one.partition(" ")[0] for one in said] == ["a.silent:", "a.missing:", "a.swapped"]
+    assert [one.partition(" ")[0] for one in said] == ["a.silent:", "a.missing:", "a.broken:", "a.swapped"]
     assert "unit number" in said[0]
     assert "profile" in said[1]
-    assert "byte_order" in said[2]
+    assert "the device itself calls this value wrong" in said[2]
+    assert "byte_order" in said[3]
     assert advice([reading("a.zero", 0.0)]) == []
 
 

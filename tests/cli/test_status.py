@@ -149,6 +149,27 @@ def test_what_is_wrong_gets_a_next_step(changes: dict[str, Any], said: str) -> N
     assert said in step
 
 
+def test_what_a_link_counts_of_its_devices_stands_under_their_table(tmp_path: Path, capsys: Screen) -> None:
+    figures = {"rtt_ms": 1.5, "main-meter.at": "10.20.0.15", "main-meter.aborts": 3, "main-meter.trouble": ""}
+    with daemon(tmp_path / "s", changed(links__0__figures=figures)):
+        assert main(["status", "--socket", str(tmp_path / "s")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  rtt_ms 1.5" in lines
+    assert "  main-meter:  at 10.20.0.15  aborts 3" in lines
+
+
+def test_the_trouble_of_a_device_is_told_in_its_own_words() -> None:
+    trouble = "device 1011 is there twice, at 10.20.0.15 and 10.20.0.16: say which by address"
+    [step] = next_steps(
+        changed(
+            links__0__figures={"main-meter.trouble": trouble},
+            links__0__devices__0__state="faulty",
+            links__0__devices__0__why="duplicate_instance",
+        )
+    )
+    assert step == f"device main-meter: {trouble}"
+
+
 def test_a_step_to_take_makes_the_status_1(tmp_path: Path, capsys: Screen) -> None:
     with daemon(tmp_path / "s", changed(fault="x")):
         assert main(["status", "--socket", str(tmp_path / "s"), "--json"]) == 1
