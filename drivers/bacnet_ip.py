@@ -18,7 +18,7 @@ from agent.core.point import Point
 from agent.core.sample import Emit
 from drivers.bacnet.device import BacnetDevice, Instance
 from drivers.bacnet.interface import check
-from drivers.bacnet.peer import PORT, Peer
+from drivers.bacnet.peer import HERE, PORT, Peer
 
 if TYPE_CHECKING:
     from drivers.bacnet.client import Client
@@ -107,12 +107,12 @@ class BacnetIp(LinkSettings, kw_only=True):
 
     def _places(self) -> tuple[Peer | None, tuple[tuple[int, Peer], ...]]:
         """Give the broadcast manager and the routers; raise ValueError where they are none."""
-        bbmd = Peer.parse(self.bbmd) if self.bbmd else None
+        bbmd = _here(self.bbmd, "bbmd") if self.bbmd else None
         routers = []
         for network, address in self.routers.items():
             if not network.isdecimal() or not 1 <= int(network) <= 65534:
                 raise ValueError(f'routers: "{network}" is no network: they are 1 to 65534')
-            routers.append((int(network), Peer.parse(address)))
+            routers.append((int(network), _here(address, "routers")))
         return bbmd, tuple(routers)
 
     @asynccontextmanager
@@ -140,3 +140,14 @@ class BacnetIp(LinkSettings, kw_only=True):
 
         finder = Finder(client, clock, self.timeout)
         return [Reader(device, client, finder, clock) for device in self.devices]
+
+
+def _here(address: str, key: str) -> Peer:
+    """Read an address that must lie on this network; raise ValueError that names *key*."""
+    try:
+        peer = Peer.parse(address)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+    if peer.network != HERE:
+        raise ValueError(f"{key}: {address} lies behind a router; give an IP address")
+    return peer

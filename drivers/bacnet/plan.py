@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agent.core.driver import Poll
 from drivers.bacnet.apdu import MAX_APDU
@@ -22,7 +22,12 @@ def polls(device: BacnetDevice) -> Iterator[Poll]:
             left = list(rest)
             yield Poll(
                 device=device.name,
-                request=f"{batch[0].value.object} .. {batch[-1].value.object}",
+                request=_span(batch),
                 every=period,
                 points=tuple(f"{device.name}.{item.name}" for item in batch),
             )
+
+
+def _span(batch: Sequence[Item]) -> str:
+    first, last = str(batch[0].value.object), str(batch[-1].value.object)
+    return first if first == last else f"{first} .. {last}"

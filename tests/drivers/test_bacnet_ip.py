@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.driver import CanRead
+from agent.core.driver import CanPlan, CanRead
 from agent.core.duration import Duration
+from agent.core.point import Kind
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.point import BacnetPoint
 from drivers.bacnet_ip import BacnetIp
@@ -31,7 +32,11 @@ def points(**objects: str) -> dict[str, BacnetPoint]:
 
 def link(*devices: BacnetDevice, **more: Any) -> BacnetIp:  # noqa: ANN401
     known: dict[str, Any] = {"interface": "127.0.0.1/8", "port": 0, "timeout": Duration(0.3), "rate": 0.0}
-    return BacnetIp(name="bms", devices=devices, **(known | more))
+    return BacnetIp(**({"name": "bms", "devices": devices} | known | more))
+
+
+def sought(name: str, instance: int) -> BacnetDevice:
+    return BacnetDevice(name=name, instance=instance)
 
 
 def ahu(address: str, known: dict[str, BacnetPoint], *, name: str = "ahu-1", **more: Any) -> BacnetDevice:  # noqa: ANN401
@@ -114,3 +119,78 @@ async def test_changes_are_told_again_after_a_device_has_started_again() -> None
                 while float(desk.figures["ahu-1.notices"]) == told:
                     await seen.until("ahu-1.b", good, 1 + sum(map(good, seen.of("ahu-1.b"))))
                 assert desk.figures["ahu-1.subscriptions"] == "1 of 1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"interface": "10.20.0"}, "is no address of this computer"),
+        ({"bbmd": "boiler"}, "bbmd: expected an IP address"),
+        ({"bbmd": "2001:4"}, "bbmd: 2001:4 lies behind a router"),
+        ({"routers": {"x": "10.20.0.9"}}, 'routers: "x" is no network'),
+        ({"routers": {"5": "nowhere"}}, "routers: expected an IP address"),
+        ({"devices": (sought("a", 7), sought("b", 7)), "port": 47808}, "a and b have the same instance"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        link(**settings)
+
+
+def test_a_device_that_nobody_could_find_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs an instance, or an address"):
+        BacnetDevice(name="ahu-1")
+    with pytest.raises(ValueError, match="address: expected an IP address"):
+        BacnetDevice(name="ahu-1", address="the boiler")
+
+
+@pytest.mark.parametrize(
+    ("point", "told"),
+    [
+        ({"object": "analog-inpt,1"}, 'did you mean "analog-input"'),
+        ({"object": "analog-input"}, "is no object"),
+        ({"object": "analog-input,5000000"}, "numbers 0 to 4194302"),
+        ({"object": "analog-input,1", "property": "present-valu"}, 'did you mean "present-value"'),
+        ({"object": "analog-input,1", "scale": 0}, "scale is 0"),
+        ({"object": "analog-input,1", "codes": {"on": 1.0}}, "codes are whole numbers"),
+        ({"object": "analog-input,1", "states": {"x": "on"}}, "states are whole numbers"),
+    ],
+)
+def test_points_that_do_not_exist_are_refused(point: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        BacnetPoint(**point)
+
+
+def test_the_plan_names_each_request() -> None:
+    driver = link(ahu("127.0.0.1:9", points(**{f"p{n}": f"analog-input,{n}" for n in range(100)})))
+    assert isinstance(driver, CanPlan)
+    polls = driver.plan()
+    assert [len(poll.points) for poll in polls] == [21, 21, 21, 21, 16]
+    assert polls[0].request == "analog-input,0 .. analog-input,20"
+
+
+async def test_states_and_codes_are_told(unit: bacnet.Device) -> None:
+    known = {
+        "mode": BacnetPoint(object="multi-state-input,1", states={"1": "off"}),
+        "on": BacnetPoint(object="multi-state-input,1", codes={"1": 0.0, "2": 1.0}),
+        "odd": BacnetPoint(object="multi-state-input,1", codes={"7": 0.0}),
+        "kelvin": BacnetPoint(object="analog-input,0", offset=273.15),
+        "alarm": BacnetPoint(object="analog-input,0", property="event-state", kind=Kind.STATE),
+    }
+    readings = await link(ahu(unit.address, known)).read((), SystemClock())
+    found = {one.sample.point.partition(".")[2]: one for one in readings}
+    assert (found["mode"].sample.value, found["mode"].raw) == (1, "1 (off)")
+    assert found["on"].sample.value == 0
+    assert (found["odd"].sample.value, found["odd"].sample.why) == (None, "unknown_code")
+    assert found["kelvin"].sample.value == pytest.approx(293.15)
+    assert found["alarm"].sample.value == 0
+
+
+async def test_slower_points_are_read_at_their_own_beat(unit: bacnet.Device) -> None:
+    known = {
+        "fast": BacnetPoint(object="analog-input,1"),
+        "slow": BacnetPoint(object="analog-input,2", every=Duration(60)),
+    }
+    async with running(link(ahu(unit.address, known))) as (seen, _):
+        await seen.until("ahu-1.fast", good, 4)
+        assert len(seen.of("ahu-1.slow")) == 1

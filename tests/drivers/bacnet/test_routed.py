@@ -148,7 +148,7 @@ async def test_a_device_behind_a_router_says_who_it_is(virtual: VirtualClock) ->
 
 
 async def test_the_driver_reads_a_device_behind_a_router() -> None:
-    async with network(SystemClock()) as (router, client):
+    async with network(SystemClock()) as (_router, client):
         await client.close()
         points = {"a": BacnetPoint(object="analog-input,1"), "b": BacnetPoint(object="analog-input,2")}
         known = BacnetDevice(name="room-1", instance=1011, address=f"{NETWORK}:{STATION}", points=points)
