@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from drivers.bacnet.peer import Peer
-from tests.peers import missing
+from tests.peers import missing, need
 
 _HERE = Path(__file__).parent
+_NODE_MODULES = _HERE.parents[1] / "build" / "peers" / "npm" / "node_modules"
 
 
 class Device:
@@ -59,6 +62,25 @@ def bacpypes3(**spec: Any) -> Iterator[Device]:  # noqa: ANN401
     """Run a device of bacpypes3; *spec* as in ``bacpypes3_process.py``."""
     with _running("bacpypes3", "bacpypes3_process.py", spec) as device:
         yield device
+
+
+async def node_bacnet(address: str, instance: int) -> dict[str, str]:
+    """Have node-bacnet try what it can against a device of ours; give what came of each act."""
+    need("node")
+    if not (_NODE_MODULES / "node-bacnet").is_dir():
+        missing("node-bacnet")
+    script = str(_HERE / "node_bacnet_process.js")
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        script,
+        address,
+        str(instance),
+        env={**os.environ, "NODE_PATH": str(_NODE_MODULES)},
+        stdout=subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    found: dict[str, str] = json.loads(said)
+    return found
 
 
 def free_port() -> int:

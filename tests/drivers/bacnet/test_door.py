@@ -16,6 +16,7 @@ from drivers.bacnet.peer import Peer
 from drivers.bacnet.stack import Heard, IAm, RefusedError
 from tests.drivers.bacnet.kit import OWN, client, ref
 from tests.drivers.bacnet.wire import fake, object_id, wrapped
+from tests.peers import bacnet
 from tests.virtual import VirtualClock
 
 DEVICE = rusty.ObjectIdentifier(rusty.ObjectType.DEVICE, OWN.instance)
@@ -64,6 +65,15 @@ async def test_a_foreign_client_reads_who_we_are(foreigner: Any) -> None:  # noq
             await foreigner.read_property(at, DEVICE, getattr(rusty.PropertyIdentifier, name))
         with pytest.raises(rusty.BacnetProtocolError, match="class=2 code=32"):
             await foreigner.read_property(at, DEVICE, rusty.PropertyIdentifier.PRESENT_VALUE)
+
+
+async def test_a_client_in_javascript_changes_nothing_either() -> None:
+    async with client() as ours:
+        found = await bacnet.node_bacnet(str(ours.address), OWN.instance)
+        assert (found["name"], found["nameAfterwards"]) == ("gateway", "gateway")
+        for act in ("write", "restart", "silence", "many"):
+            assert found[act].startswith("refused"), act
+        assert ours.door.refused == 4
 
 
 class Line:
