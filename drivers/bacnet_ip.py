@@ -62,7 +62,8 @@ class BacnetIp(LinkSettings, kw_only=True):
     timeout: Annotated[
         Duration,
         Meta(
-            description="Longest wait for an answer; then it is asked once more.",
+            description="Longest wait for an answer, three times as long behind a router; then it is asked "
+            "once more.",
             extra={"least": "50ms", "most": "30s"},
         ),
     ] = Duration(1)
@@ -74,12 +75,23 @@ class BacnetIp(LinkSettings, kw_only=True):
         check(self.interface)
         self._places()
         sought = [one for one in self.devices if not one.address]
-        if not self.port and not self.bbmd and sought:
-            raise ValueError(f"port 0 hears no broadcast: give {sought[0].name} an address, or set bbmd")
+        if not self.port and not self.bbmd:
+            self._check_reach(sought)
         named: dict[int, str] = {}
         for one in sought:
             if (other := named.setdefault(one.instance, one.name)) != one.name:
                 raise ValueError(f"{other} and {one.name} have the same instance: give them addresses")
+
+    def _check_reach(self, sought: Sequence[BacnetDevice]) -> None:
+        """Raise ValueError where only a broadcast could find a device, and none can be heard."""
+        if sought:
+            raise ValueError(f"port 0 hears no broadcast: give {sought[0].name} an address, or set bbmd")
+        for one in self.devices:
+            network = one.peer.network
+            if network != HERE and str(network) not in self.routers:
+                raise ValueError(
+                    f"port 0 hears no router: name that to network {network} in routers, or set bbmd"
+                )
 
     def points(self) -> Sequence[Point]:
         """List every point of every device."""

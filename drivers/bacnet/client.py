@@ -32,6 +32,7 @@ from drivers.bacnet.value import Answer, Fault, ObjectId, Ref, Value
 _NUMBERS: Final = 256
 _HEAD: Final = 4
 _TOO_LONG: Final = 11
+_FIELD_BUS: Final = 3  # times as long for stations that must wait for their turn on a bus
 
 
 class Pace(Struct, frozen=True, kw_only=True):
@@ -155,7 +156,7 @@ class Client:
                 for _ in range(1 + self._pace.retries):
                     began = self._clock.boot()
                     self._endpoint.send(message, peer, way, answered=True)
-                    if await self._waited(exchange):
+                    if await self._waited(exchange, peer):
                         break
             finally:
                 del self._pending[peer, number]
@@ -169,12 +170,12 @@ class Client:
             raise self._refused(peer, outcome)
         return outcome
 
-    async def _waited(self, exchange: Exchange) -> bool:
+    async def _waited(self, exchange: Exchange, peer: Peer) -> bool:
         """Wait for the answer as long as is right; parts that come make it longer. Say whether it ended."""
-        seen = -1
+        seen, timeout = -1, self._pace.timeout * (1 if peer.network == HERE else _FIELD_BUS)
         while not exchange.done.done() and exchange.progress != seen:
             seen = exchange.progress
-            await asyncio.wait([exchange.done], timeout=self._pace.timeout)
+            await asyncio.wait([exchange.done], timeout=timeout)
         return exchange.done.done() or exchange.progress > 0
 
     def _number(self, peer: Peer) -> int:

@@ -40,6 +40,7 @@ _BROADCASTS: Final = 2.0  # a second, on the average
 _BURST: Final = 10
 _REFUSED: Final = 5.0
 _ROUTER_PATIENCE: Final = 2.0
+_MISSING: Final = 20.0  # seconds for which nobody asks for a router again
 _STALE: Final = 60.0
 _AT_ONCE: Final = 50
 _LONGEST: Final = 2048
@@ -68,6 +69,7 @@ class Endpoint:
         self._routes = dict(place.routers)
         self._fixed = frozenset(self._routes)
         self._heard: dict[int, float] = {}
+        self._missing: dict[int, float] = {}
         self._news = asyncio.Event()
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._sockets: Sockets | None = None
@@ -121,6 +123,9 @@ class Endpoint:
             return peer
         if (router := self._routes.get(peer.network)) is not None:
             return router
+        missing = f"no router to network {peer.network} answers"
+        if self._clock.boot() < self._missing.get(peer.network, 0.0):
+            raise SilentError(missing)
         await self.ask_for_routers(peer.network)
         try:
             async with asyncio.timeout(_ROUTER_PATIENCE):
@@ -128,7 +133,8 @@ class Endpoint:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise SilentError(f"no router to network {peer.network} answers") from None
+            self._missing[peer.network] = self._clock.boot() + _MISSING
+            raise SilentError(missing) from None
         return router
 
     def send(self, message: bytes, peer: Peer, way: Peer, *, answered: bool = False) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from drivers.bacnet.apdu import MAX_APDU
-from drivers.bacnet.names import EVENT_STATE, RELIABILITY_OF, STATUS_FLAGS
+from drivers.bacnet.names import EVENT_STATE, PROPERTIES, RELIABILITY_OF, STATUS_FLAGS
 from drivers.bacnet.point import BacnetPoint
 from drivers.bacnet.value import Answer, Bits, Fault, Null, Ref
 
@@ -23,6 +23,9 @@ _OBJECT: Final = 7
 _PROPERTY: Final = 20
 _WEEK: Final = 7 * 86400.0
 _LEFT_OUT: Final = 600.0
+_JUDGED: Final = {PROPERTIES[name] for name in ("present-value", "tracking-value", "feedback-value")}
+"""What the flags of an object tell about; a limit or a name is right whatever state the object is in."""
+
 _UNKNOWN_PROPERTY: Final = 32
 _UNKNOWN: Final = frozenset({31, _UNKNOWN_PROPERTY})
 _TOO_LONG: Final = {
@@ -46,7 +49,8 @@ class Item:
 
     def restore(self) -> None:
         """Ask for everything again, and think of its size what is usual."""
-        wanted = [self.value, self.flags, self.reliability]
+        judged = self.value.property in _JUDGED
+        wanted = [self.value, self.flags, self.reliability] if judged else [self.value]
         if self.point.event_state:
             wanted.append(self.event_state)
         self.refs = tuple(dict.fromkeys(wanted))

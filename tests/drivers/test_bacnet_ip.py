@@ -129,6 +129,7 @@ async def test_changes_are_told_again_after_a_device_has_started_again() -> None
         ({"bbmd": "2001:4"}, "bbmd: 2001:4 lies behind a router"),
         ({"routers": {"x": "10.20.0.9"}}, 'routers: "x" is no network'),
         ({"routers": {"5": "nowhere"}}, "routers: expected an IP address"),
+        ({"devices": (BacnetDevice(name="a", address="5:1"),)}, "name that to network 5 in routers"),
         ({"devices": (sought("a", 7), sought("b", 7)), "port": 47808}, "a and b have the same instance"),
     ],
 )

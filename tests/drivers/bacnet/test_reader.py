@@ -228,6 +228,19 @@ async def test_what_a_device_says_of_its_value_decides_how_far_it_is_trusted(
         assert (sample.value is None) == (quality is Quality.BAD)
 
 
+async def test_what_an_object_says_of_its_value_does_not_spoil_its_limits(virtual: VirtualClock) -> None:
+    async with reading(virtual, points=1) as (device, ahu):
+        device.values[0, 0, FLAGS] = b"\x82\x04\x40"
+        device.values[0, 0, 45] = real(30)
+        limit = BacnetPoint(object="analog-input,0", property="high-limit")
+        settings = BacnetDevice(name="ahu-1", address=device.address, points={"limit": limit})
+        reader = Reader(settings, ahu.ours, Finder(ahu.ours, virtual, TIMEOUT), virtual)
+        told: list[Outcome] = []
+        await reader.cycle(told.extend, ["limit"])
+        assert reader.sample(told[0]).value == 30
+        assert [one[2] for one in device.asked[-1]] == [45]
+
+
 async def test_properties_that_an_object_lacks_are_not_asked_for_again(virtual: VirtualClock) -> None:
     async with reading(virtual, points=10) as (device, ahu):
         for number in range(10):

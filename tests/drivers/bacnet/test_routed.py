@@ -119,6 +119,15 @@ async def test_no_router_is_a_sentence_and_costs_its_own_patience(virtual: Virtu
         with pytest.raises(SilentError, match="no router to network 7 answers"):
             await client.read(Peer.parse("7:1"), POINT)
         assert virtual.boot() - began < 3
+        began = virtual.boot()
+        for station in range(50):  # those behind the same router do not wait for it again
+            with pytest.raises(SilentError):
+                await client.read(Peer.parse(f"7:{station}"), POINT)
+        assert virtual.boot() - began < 1
+        await virtual.sleep(30)
+        with pytest.raises(SilentError):
+            await client.read(Peer.parse("7:1"), POINT)
+        assert virtual.boot() - began > 31
 
 
 async def test_a_router_that_lost_its_bus_is_sought_again(virtual: VirtualClock) -> None:
