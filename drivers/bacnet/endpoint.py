@@ -189,8 +189,6 @@ class Endpoint:
 
     def received(self, data: bytes, sender: Peer) -> None:
         """Take a datagram."""
-        if sender == self.address:
-            return  # our own broadcast
         parts = split(data)
         if parts is None:
             self.dropped += 1
@@ -209,10 +207,10 @@ class Endpoint:
             self.dropped += 1
             return
         frame = parse(function, body, sender)
-        if frame is None or frame.sender == self.address:
-            self.dropped += frame is None
-            return
-        self._frame(frame)
+        if frame is None:
+            self.dropped += 1
+        elif frame.sender != self.address:  # else it is our own broadcast
+            self._frame(frame)
 
     def _frame(self, frame: Frame) -> None:
         network = frame.source.network

@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 import rusty_bacnet as rusty
 
+from agent.core.clock import SystemClock
+from drivers.bacnet.client import Client, Pace
+from drivers.bacnet.endpoint import Place
+from drivers.bacnet.interface import Interface
 from drivers.bacnet.peer import Peer
-from drivers.bacnet.stack import Heard, IAm, RefusedError
+from drivers.bacnet.stack import Heard, IAm, Notice, RefusedError, Subscription
+from drivers.bacnet.value import ObjectId
 from tests.drivers.bacnet.kit import OWN, client, ref
 from tests.drivers.bacnet.wire import fake, object_id, wrapped
 from tests.peers import bacnet
@@ -152,17 +157,58 @@ async def test_a_flood_of_questions_is_not_answered_as_a_flood(virtual: VirtualC
             assert line.answers() == [wrapped(OWN.i_am())]
 
 
+NOTIFICATION = (
+    b"\x00\x05\x07\x01\x09\x01\x1c" + object_id(8, 5) + b"\x2c" + object_id(0, 1)
+    + b"\x39\x3c\x4e\x09\x55\x2e\x44\x41\xa0\x00\x00\x2f\x4f"
+)  # fmt: skip
+
+
 async def test_a_notification_without_subscription_is_turned_away() -> None:
     heard: list[Heard] = []
-    notification = b"\x00\x05\x07\x01\x09\x01\x1c" + object_id(8, 5) + b"\x2c" + object_id(0, 1)
-    notification += b"\x39\x3c\x4e\x09\x55\x2e\x44\x41\xa0\x00\x00\x2f\x4f"
     async with client() as ours:
         ours.listen(heard.append)
         with Line(ours.address) as line:
-            line.send(wrapped(notification))
+            line.send(wrapped(NOTIFICATION))
             await settled()
             assert line.answers() == [wrapped(b"\x50\x07\x01\x91\x05\x91\x4f")]
         assert heard == []
+
+
+async def test_a_notification_is_heard_as_long_as_its_subscription_lasts() -> None:
+    heard: list[Heard] = []
+    one = ObjectId.parse("analog-input,1")
+    async with fake() as device, client() as ours:
+        ours.listen(heard.append)
+        await ours.subscribe(device.peer, Subscription(1, one, 60, confirmed=True))
+        device.send(NOTIFICATION, ours.address.place)
+        await settled()
+        assert [type(found) for found in heard] == [Notice]
+        await ours.unsubscribe(device.peer, 1, one)
+        device.send(NOTIFICATION, ours.address.place)
+        await settled()
+        assert len(heard) == 1
+
+
+async def test_what_is_sent_to_everybody_is_heard_and_not_what_we_sent_ourselves() -> None:
+    heard: list[Heard] = []
+    place = Place(interface=Interface("127.0.0.1", "127.255.255.255"), port=bacnet.free_port())
+    ours = Client(place, OWN, Pace(), SystemClock())
+    await ours.open()
+    try:
+        ours.listen(heard.append)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
+            device.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            device.bind(("127.0.0.3", 0))
+            i_am = b"\x10\x00\xc4\x02\x00\x03\xf3\x22\x01\xe0\x91\x03\x21\x0f"
+            device.sendto(wrapped(i_am, function=0x0B), ("127.255.255.255", place.port))
+            await settled()
+            assert [getattr(found, "instance", None) for found in heard] == [1011]
+        await ours.who_is()
+        await settled()
+        assert ours.door.rival is None
+        assert len(heard) == 1
+    finally:
+        await ours.close()
 
 
 async def test_somebody_with_our_number_is_noticed() -> None:

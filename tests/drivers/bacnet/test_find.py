@@ -77,6 +77,7 @@ async def test_a_device_that_moved_is_found_again(port: int) -> None:
         async with running(link(port, sought())) as (seen, desk):
             await seen.until("ahu-1.supply", good)
             assert desk.figures["ahu-1.at"] == first.address
+            assert desk.figures["hint"] == ""  # our own broadcasts are not somebody else's
             first.kill()
             with at("127.0.0.4", port) as second:
                 second.set("ANALOG_INPUT", 3, 31.0, type="real")

@@ -272,6 +272,14 @@ async def test_a_silent_device_costs_its_time_out_and_is_asked_more_rarely(
         assert good(await ahu.cycle()) == 100
 
 
+async def test_silences_that_answers_part_do_not_add_up(virtual: VirtualClock) -> None:
+    async with reading(virtual) as (device, ahu):
+        for mute in (False, True, False, True, False, True, False):
+            device.mute = mute
+            await ahu.cycle()
+            assert not ahu.reader.breaker.open
+
+
 async def test_a_busy_device_is_not_hammered(virtual: VirtualClock) -> None:
     async with reading(virtual) as (device, ahu):
         await ahu.cycle()

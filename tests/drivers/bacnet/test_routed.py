@@ -106,6 +106,15 @@ async def test_a_router_that_we_are_told_of_is_not_sought(virtual: VirtualClock)
         assert router.sought == 0
 
 
+async def test_a_router_that_we_are_told_of_is_not_replaced_by_what_others_say(virtual: VirtualClock) -> None:
+    async with network(virtual, known=True) as (router, client):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(wrapped(b"\x01\x07\xd1", b"\x01\x80"), client.address.place)
+            await virtual.sleep(0.1)
+            assert await client.read(THERE, POINT) == 21
+        assert len(router.asked) == 1
+
+
 async def test_a_field_bus_carries_one_request_at_a_time(virtual: VirtualClock) -> None:
     async with network(virtual) as (router, client):
         router.delay = 0.05

@@ -65,6 +65,9 @@ class FakeDevice(asyncio.DatagramProtocol):
         if data[1] not in (0x0A, 0x0B) or apdu[0] >> 4:
             self.heard(data, addr)
             return
+        if apdu[3] == 5:
+            self.send(bytes((0x20, apdu[2], 5)), addr)  # a subscription
+            return
         wanted = read_request(apdu[4:]) if apdu[3] == 12 else many_request(apdu[4:])
         self.asked.append(wanted)
         self.pending += 1
