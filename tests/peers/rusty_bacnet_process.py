@@ -24,7 +24,7 @@ def build(rusty: Any, spec: dict[str, Any]) -> Any:  # noqa: ANN401 - it has no 
         device_name=spec.get("name", "air handler"),
         interface=spec.get("interface", "127.0.0.1"),
         port=spec.get("port", 0),
-        broadcast_address="127.255.255.255",
+        broadcast_address=spec.get("broadcast", "127.255.255.255"),
         mutation_policy=spec.get("mutation_policy", "permissive"),
         bbmd=bbmd,
         share_port_by_address=spec.get("share_port", False),
