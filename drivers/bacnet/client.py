@@ -84,6 +84,11 @@ class Client:
         return self._endpoint.registration
 
     @property
+    def unsent(self) -> int:
+        """How many datagrams the kernel had no way for."""
+        return self._endpoint.unsent
+
+    @property
     def dropped(self) -> int:
         """How many datagrams were no whole messages for us."""
         return self._endpoint.dropped

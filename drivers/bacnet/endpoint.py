@@ -8,7 +8,6 @@ dropped.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -31,7 +30,7 @@ from drivers.bacnet.frames import (
     to_station,
     who_is_router,
 )
-from drivers.bacnet.interface import Interface, Sockets, open_sockets
+from drivers.bacnet.interface import Interface, Sockets, is_ours, open_sockets
 from drivers.bacnet.peer import EVERYWHERE, HERE, Peer
 from drivers.bacnet.stack import Route, SilentError
 from drivers.bacnet.turns import Bucket
@@ -44,7 +43,6 @@ _MISSING: Final = 20.0  # seconds for which nobody asks for a router again
 _STALE: Final = 60.0
 _AT_ONCE: Final = 50
 _LONGEST: Final = 2048
-_GONE: Final = frozenset({errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ENODEV})
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -77,7 +75,7 @@ class Endpoint:
             Registration(place.bbmd, place.ttl, self._write, clock) if place.bbmd is not None else None
         )
         self.address = Peer(HERE, bytes(6))
-        self.dropped = 0
+        self.dropped = self.unsent = 0
 
     async def open(self) -> None:
         """Bind, and register; raise DriverError when the port cannot be had."""
@@ -248,7 +246,10 @@ class Endpoint:
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        """Note what the kernel says of a datagram that could not leave."""
-        if error.errno in _GONE and not self._lost.done():
-            host = self._place.interface.host
-            self._lost.set_result(f"the interface with {host} is gone: {error.strerror}; is its cable in?")
+        """Count a datagram that could not leave; without our address none ever will."""
+        self.unsent += 1
+        host = self._place.interface.host
+        if not self._lost.done() and not is_ours(host):
+            self._lost.set_result(
+                f"this computer has not the address {host} any more ({error.strerror}); is its cable in?"
+            )

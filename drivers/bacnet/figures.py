@@ -35,6 +35,7 @@ class Figures:
             ("refused_requests", client.door.refused),
             ("strays", client.strays),
             ("dropped", client.dropped),
+            ("unsent", client.unsent),
         ):
             if count:
                 figures[name] = count

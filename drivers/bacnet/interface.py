@@ -94,6 +94,16 @@ def _of(name: str) -> ipaddress.IPv4Interface | None:
     return ipaddress.IPv4Interface(f"{address}/{mask}")
 
 
+def is_ours(host: str) -> bool:
+    """Say whether this computer has the address *host*."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
 def open_sockets(where: Interface, port: int) -> Sockets:
     """Bind *port* (0: any free one) there; raise DriverError in a sentence when that cannot be."""
     main = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

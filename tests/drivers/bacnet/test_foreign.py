@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -13,7 +12,6 @@ import pytest
 
 from agent.core.clock import Clock, SystemClock
 from agent.core.duration import Duration
-from agent.core.errors import DriverError
 from drivers.bacnet.client import Client, Pace
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.endpoint import Place
@@ -21,7 +19,7 @@ from drivers.bacnet.peer import Peer
 from drivers.bacnet.point import BacnetPoint
 from drivers.bacnet.stack import SilentError
 from drivers.bacnet_ip import BacnetIp
-from tests.drivers.bacnet.kit import LOOPBACK, OWN, client
+from tests.drivers.bacnet.kit import LOOPBACK, OWN
 from tests.peers import bacnet
 from tests.virtual import VirtualClock
 
@@ -130,10 +128,3 @@ def test_a_device_without_address_needs_a_way_to_be_found() -> None:
     nameless = BacnetDevice(name="ahu-1", instance=5)
     with pytest.raises(ValueError, match="give ahu-1 an address, or set bbmd"):
         BacnetIp(name="bms", interface="eth0", port=0, devices=(nameless,))
-
-
-async def test_an_interface_that_goes_ends_the_link() -> None:
-    async with client() as ours:
-        ours._endpoint._failed(OSError(errno.ENETDOWN, "Network is down"))
-        with pytest.raises(DriverError, match=r"the interface with 127\.0\.0\.1 is gone"):
-            await ours.watch()

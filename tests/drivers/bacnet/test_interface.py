@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import pytest
@@ -13,7 +14,9 @@ from drivers.bacnet.endpoint import Place
 from drivers.bacnet.identity import own_device
 from drivers.bacnet.interface import Interface, check, find, open_sockets
 from drivers.bacnet.own import derived
-from tests.drivers.bacnet.kit import OWN
+from drivers.bacnet.peer import Peer
+from drivers.bacnet.stack import SilentError
+from tests.drivers.bacnet.kit import OWN, client, ref
 from tests.peers.bacnet import free_port
 
 
@@ -69,3 +72,18 @@ def test_our_number_stays_the_same_and_differs_between_links_and_computers() -> 
     numbers = {derived(f"machine {one}") for one in range(2000)}
     assert len(numbers) > 1960
     assert all(4_000_000 <= one < 4_194_303 for one in numbers)
+
+
+async def test_an_address_that_is_taken_away_ends_the_link() -> None:
+    ours = Client(Place(interface=Interface("192.0.2.1"), port=0), OWN, Pace(), SystemClock())
+    ours._endpoint._failed(OSError(errno.ENETUNREACH, "Network is unreachable"))
+    with pytest.raises(DriverError, match=r"has not the address 192\.0\.2\.1 any more .*is its cable in"):
+        await ours.watch()
+
+
+async def test_a_device_out_of_reach_ends_nothing() -> None:
+    async with client(Pace(timeout=0.1, retries=0)) as ours:
+        with pytest.raises(SilentError):
+            await ours.read(Peer.parse("240.0.0.1"), ref("analog-input,1 present-value"))
+        assert not ours._endpoint._lost.done()
+        assert ours.unsent == 1

@@ -31,4 +31,7 @@ def test_devices_are_read_on_real_subnets(tmp_path: Path) -> None:
     assert found["as foreign device"] == [value, ""]
     first, last, seconds = found["unplugged"]
     assert (first[1], last[1]) == (value, value)
+    gone, why = found["without address"]
+    assert gone == "no_connection"
+    assert why.startswith("this computer has not the address 10.99.0.2 any more")
     assert seconds < 12  # it is asked again after 5 s, then after 10

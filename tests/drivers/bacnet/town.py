@@ -21,6 +21,7 @@ from typing import Any
 
 from agent.core.clock import SystemClock
 from agent.core.driver import Desk
+from agent.core.errors import DriverError
 from agent.core.sample import Sample
 
 ROOT = Path(__file__).parents[3]
@@ -119,8 +120,11 @@ async def watch(folder: Path, seconds: float) -> None:
         for one in samples:
             print(json.dumps([one.at - begun, one.value, one.why]), flush=True)  # noqa: T201
 
-    async with asyncio.timeout(seconds):
-        await link.driver.run(emit, clock, Desk())
+    try:
+        async with asyncio.timeout(seconds):
+            await link.driver.run(emit, clock, Desk())
+    except DriverError as error:
+        print(json.dumps([clock.boot() - begun, None, str(error)]), flush=True)  # noqa: T201
 
 
 def unplugged(folder: Path) -> list[Any]:
@@ -142,6 +146,18 @@ def unplugged(folder: Path) -> list[Any]:
     return [lines[0], lines[-1], lines[-1][0] - plugged]
 
 
+def without_address(folder: Path) -> list[str]:
+    """Take the gateway's address away while it polls; give the reasons of what it says last."""
+    with device("d1", 1011):
+        read(folder, "eth0")
+        words = inside("gw", sys.executable, "-m", "tests.drivers.bacnet.town", "watch", str(folder))
+        with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            subprocess.run(inside("gw", "ip", "addr", "del", HOSTS["gw"], "dev", "eth0"), check=True)
+            return [json.loads(line)[2] for line in process.stdout][-2:]
+
+
 def play(folder: Path) -> dict[str, Any]:
     """Play all scenes."""
     found: dict[str, Any] = {}
@@ -155,6 +171,7 @@ def play(folder: Path) -> dict[str, Any]:
         more = 'port = 0\nbbmd = "10.98.0.5"'
         found["as foreign device"] = read(folder, "eth0", instance=2040, more=more)
     found["unplugged"] = unplugged(folder)
+    found["without address"] = without_address(folder)
     return found
 
 
