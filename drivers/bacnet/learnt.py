@@ -56,12 +56,27 @@ class Item:
         self.refs = tuple(dict.fromkeys(wanted))
         self.weight = _OBJECT + _PROPERTY * len(self.refs)
 
+    def drop(self, known: int) -> bool:
+        """Ask for property *known* no more, unless it is the value; say whether it was asked for."""
+        left = tuple(ref for ref in self.refs if ref == self.value or ref.property != known)
+        dropped, self.refs = len(left) < len(self.refs), left
+        return dropped
+
     def learn(self, told: Mapping[Ref, Answer]) -> None:
         """Learn from an answer what it takes, and which properties the object has not."""
         missing = {ref for ref in self.refs if _is_lacking(told.get(ref))} - {self.value}
         if missing:
             self.refs = tuple(ref for ref in self.refs if ref not in missing)
         self.weight = _OBJECT + sum(4 + size(told[ref]) for ref in self.refs if ref in told)
+
+
+def _ask_for_less(items: Sequence[Item]) -> bool:
+    """Leave out reliabilities, then flags: some devices refuse all for one property that an object lacks."""
+    for optional in (RELIABILITY_OF, STATUS_FLAGS):
+        having = [item for item in items if item.drop(optional)]
+        if having:
+            return True
+    return False
 
 
 def _is_lacking(told: Answer | None) -> bool:
@@ -142,6 +157,8 @@ class Learnt:
             self._again = now + _WEEK
         if fault.code in _NO_SERVICE.get(fault.kind, ()):
             self.one_by_one = True
+            return (items,)
+        if fault.kind == "error" and fault.code == _UNKNOWN_PROPERTY and _ask_for_less(items):
             return (items,)
         if len(items) == 1:
             self._alone.add(items[0].name)

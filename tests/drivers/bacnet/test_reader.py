@@ -251,6 +251,20 @@ async def test_properties_that_an_object_lacks_are_not_asked_for_again(virtual: 
         assert {one[2] for one in device.asked[0]} == {PRESENT_VALUE, FLAGS}
 
 
+async def test_a_device_that_refuses_all_for_one_missing_property_is_asked_for_less(
+    virtual: VirtualClock,
+) -> None:
+    async with reading(virtual) as (device, ahu):
+        unknown = b"\x50\x0e\x91\x02\x91\x20"
+        device.refuse = lambda wanted: unknown if any(one[2] == RELIABILITY for one in wanted) else None
+        assert good(await ahu.cycle()) == 100
+        device.asked.clear()
+        assert good(await ahu.cycle()) == 100
+        assert len(device.asked) <= 2
+        assert not ahu.reader.learnt.alone
+        assert {one[2] for one in device.asked[0]} == {PRESENT_VALUE, FLAGS}
+
+
 async def test_a_silent_device_costs_its_time_out_and_is_asked_more_rarely(
     virtual: VirtualClock,
 ) -> None:
