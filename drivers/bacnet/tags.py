@@ -38,6 +38,8 @@ class Tag(NamedTuple):
 
 
 _BOOLEAN: Final = 1
+_APPLICATION: Final = 0
+_CLOSINGS: Final = [bytes((number << 4 | 0x0F,)) for number in range(15)]
 _NUMBER_SIZES: Final = range(1, 9)
 _CHARSETS: Final = {0: "utf-8", 3: "utf-32-be", 4: "utf-16-be"}
 
@@ -47,6 +49,10 @@ def tag(data: bytes, at: int) -> Tag:
     try:
         first = data[at]
         at += 1
+        if (first & 7) < 5 and first < 0xF0 and first & 0xF8 != _BOOLEAN << 4:  # as nearly all are
+            end = at + (first & 7)
+            if end <= len(data):
+                return Tag(first >> 4, first >> 3 & 1, at, end)
         number, size, context = first >> 4, first & 7, first & 8
         if number == 15:
             number = data[at]
@@ -85,8 +91,8 @@ def expect(data: bytes, at: int, number: int, kind: Class = Class.CONTEXT) -> Ta
 
 
 def peek(data: bytes, at: int, number: int, kind: Class = Class.CONTEXT) -> Tag | None:
-    """Read the tag at *at* if it is the one that may stand there."""
-    if at >= len(data):
+    """Read the tag at *at* if it is *number* (below 15), which may stand there."""
+    if at >= len(data) or data[at] >> 4 != number:
         return None
     found = tag(data, at)
     return found if found.number == number and found.kind == kind else None
@@ -107,10 +113,13 @@ def object_id(data: bytes, found: Tag) -> ObjectId:
 
 
 def until(data: bytes, at: int, number: int) -> tuple[Value, int]:
-    """Read what stands between here and the closing tag *number*; give it and where it ends.
+    """Read what stands between here and the closing tag *number* (below 15); give it and where it ends.
 
     One value is given as such, none or several as a tuple, and what is made of parts as it came.
     """
+    found = tag(data, at)
+    if found.kind == _APPLICATION and data[found.end : found.end + 1] == _CLOSINGS[number]:
+        return primitive(data, found), found.end + 1
     values: list[Value] = []
     start, made_of_parts, open_tags = at, False, [number]
     while True:
@@ -129,7 +138,7 @@ def until(data: bytes, at: int, number: int) -> tuple[Value, int]:
         elif found.kind == Class.CONTEXT:
             made_of_parts = True
     if made_of_parts:
-        return Opaque(data[start : at - (1 if number < 15 else 2)]), at
+        return Opaque(data[start : at - 1]), at
     return values[0] if len(values) == 1 else tuple(values), at
 
 
