@@ -84,6 +84,11 @@ class Client:
         return self._endpoint.registration
 
     @property
+    def deaf(self) -> bool:
+        """Whether broadcasts should be heard and cannot be."""
+        return self._endpoint.deaf
+
+    @property
     def unsent(self) -> int:
         """How many datagrams the kernel had no way for."""
         return self._endpoint.unsent

@@ -91,6 +91,12 @@ class Endpoint:
                 self.close()
                 raise
 
+    @property
+    def deaf(self) -> bool:
+        """Whether broadcasts should be heard and cannot be, because another program keeps them to itself."""
+        place = self._place
+        return bool(place.interface.broadcast and place.port and self._sockets and not self._sockets.ears)
+
     async def watch(self) -> None:
         """Keep the registration; raise DriverError when the interface is gone."""
         if self.registration is None:

@@ -40,8 +40,7 @@ class Figures:
             if count:
                 figures[name] = count
         figures["silent"] = ", ".join(one.device.name for one in readers if one.breaker.open)
-        rival = client.door.rival
-        figures["hint"] = f"{rival} calls itself by our device_id: set another one" if rival else ""
+        figures["hint"] = _hint(client)
 
     def device(self, reader: Reader, client: Client) -> None:
         """Show how one device does."""
@@ -73,3 +72,11 @@ class Figures:
             full = f"{name}.{key}"
             if value or full in self._figures:
                 self._figures[full] = value
+
+
+def _hint(client: Client) -> str:
+    if client.door.rival is not None:
+        return f"{client.door.rival} calls itself by our device_id: set another one"
+    if client.deaf:
+        return "broadcasts are not heard: does another BACnet program run on this computer?"
+    return ""

@@ -130,6 +130,7 @@ def open_sockets(where: Interface, port: int) -> Sockets:
 
 
 def _ears(where: Interface, port: int) -> list[socket.socket]:
+    """Open what hears broadcasts to the subnet, and to everybody; none where the first is taken."""
     ears: list[socket.socket] = []
     for host in dict.fromkeys((where.broadcast, _EVERYBODY)):
         ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -142,6 +143,8 @@ def _ears(where: Interface, port: int) -> list[socket.socket]:
             ears.append(ear)
         except OSError:
             ear.close()  # the link works without: devices can have an address
+            if not ears:
+                break
     return ears
 
 

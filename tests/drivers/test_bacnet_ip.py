@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.driver import CanPlan, CanRead
+from agent.core.driver import CanPlan, CanRead, Desk
 from agent.core.duration import Duration
 from agent.core.point import Kind
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.point import BacnetPoint
 from drivers.bacnet_ip import BacnetIp
-from tests.drivers.bacnet.kit import good, running
+from tests.drivers.bacnet.kit import Seen, good, running
+from tests.drivers.bacnet.wire import fake
 from tests.peers import bacnet
+from tests.virtual import VirtualClock
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +199,33 @@ async def test_slower_points_are_read_at_their_own_beat(unit: bacnet.Device) -> 
     async with running(link(ahu(unit.address, known))) as (seen, _):
         await seen.until("ahu-1.fast", good, 4)
         assert len(seen.of("ahu-1.slow")) == 1
+
+
+async def test_a_poll_that_takes_too_long_leaves_beats_out_and_never_overlaps(virtual: VirtualClock) -> None:
+    async with fake() as device:
+        device.delay = 0.35
+        driver = link(ahu(device.address, points(a="analog-input,1")), timeout=Duration(1))
+        seen, desk = Seen(), Desk()
+        task = asyncio.ensure_future(driver.run(seen, virtual, desk))
+        await virtual.sleep(20)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert device.most_pending == 1
+    assert 45 <= len(seen.of("ahu-1.a")) <= 51  # every second beat of 0.2 s
+    assert float(desk.figures["overruns"]) >= 45
+
+
+async def test_devices_are_not_all_asked_at_the_same_moment(virtual: VirtualClock) -> None:
+    async with fake() as device:
+        known = points(a="analog-input,1")
+        fleet = (ahu(device.address, known, name=f"ahu-{number}") for number in range(8))
+        driver = link(*fleet)
+        seen = Seen()
+        task = asyncio.ensure_future(driver.run(seen, virtual, Desk()))
+        await virtual.sleep(2)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    first = sorted(seen.of(f"ahu-{number}.a")[0].at for number in range(8))
+    assert min(after - before for before, after in pairwise(first)) > 0.005

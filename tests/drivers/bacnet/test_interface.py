@@ -11,6 +11,7 @@ from agent.core.clock import SystemClock
 from agent.core.errors import DriverError
 from drivers.bacnet.client import Client, Pace
 from drivers.bacnet.endpoint import Place
+from drivers.bacnet.figures import Figures
 from drivers.bacnet.identity import own_device
 from drivers.bacnet.interface import Interface, check, find, open_sockets
 from drivers.bacnet.own import derived
@@ -87,3 +88,16 @@ async def test_a_device_out_of_reach_ends_nothing() -> None:
             await ours.read(Peer.parse("240.0.0.1"), ref("analog-input,1 present-value"))
         assert not ours._endpoint._lost.done()
         assert ours.unsent == 1
+
+
+async def test_broadcasts_that_another_program_keeps_to_itself_are_missed_and_that_shows() -> None:
+    port = free_port()
+    place = Place(interface=Interface("127.0.0.1", "127.255.255.255"), port=port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.255.255.255", port))
+        ours = Client(place, OWN, Pace(), SystemClock())
+        await ours.open()
+        figures: dict[str, float | str] = {}
+        Figures(figures).link(ours, ())
+        await ours.close()
+    assert "does another BACnet program run on this computer" in str(figures["hint"])
