@@ -2,9 +2,9 @@
 
 A telegram goes from ``/`` through ``!``; since DSMR 4 a CRC follows (CRC-16/ARC of all of it, in hex; a zero
 in front may be missing). One that has none is taken only while none has been seen with one, only if it does
-not call itself version 4 or later, and only if each of its lines is in perfect form. Sources: P1 Companion
-Standard 2.2, 3.0, 4.2 and 5.0.2 (Netbeheer Nederland); IEC 62056-21, 5.8 (``/`` and ``!`` stand nowhere
-else).
+not call itself version 4 or later, only if each of its lines is in perfect form, and only if nothing but the
+end of its last line follows, since that may be a damaged CRC. Sources: P1 Companion Standard 2.2, 3.0, 4.2
+and 5.0.2 (Netbeheer Nederland); IEC 62056-21, 5.8 (``/`` and ``!`` stand nowhere else).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _LINE: Final = re.compile(r"(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*\d{1
 _MORE: Final = re.compile(r"(?:\([ -'*-~]*\))+")
 _VALUE: Final = re.compile(r"\(([^()]*)\)")
 _VERSION: Final = "1-3:0.2.8"
+_BARE_END: Final = re.compile(rb"[\r\n\0]+/|[\r\n\0]*\Z")
 _MANY: Final = 512
 
 
@@ -66,7 +67,8 @@ class TelegramParser:
                 if checksum is None:
                     self._seen = end
                     break
-                if telegram := self._judged(bytes(self._buffer[: end + 1]), checksum):
+                whole = bool(checksum or _BARE_END.match(self._buffer, end + 1))
+                if telegram := self._judged(bytes(self._buffer[: end + 1]), checksum, whole=whole):
                     found.append(telegram)
                 del self._buffer[: end + 1 + len(checksum)]
                 self._seen = 0
@@ -81,7 +83,7 @@ class TelegramParser:
         digits = match[0] if match else b""
         return digits if len(digits) == 4 or at + len(digits) < len(self._buffer) else None
 
-    def _judged(self, data: bytes, checksum: bytes) -> Telegram | None:
+    def _judged(self, data: bytes, checksum: bytes, *, whole: bool) -> Telegram | None:
         """Give the telegram that ends with *data*; what stands before its header was noise."""
         header = None
         for header in _HEADER.finditer(data):  # noqa: B007 - the last one: an earlier telegram broke off
@@ -89,7 +91,8 @@ class TelegramParser:
         if header is None:
             self._is_noise(data)
             return None
-        telegram = self._proven(data[header.start() :], checksum)
+        telegram = self._proven(data[header.start() :], checksum) if whole else None
+        self.counts.malformed += not whole
         self._is_noise(data[: header.start()] if telegram else data)
         if telegram:
             self.counts.frames += 1

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from drivers.serial.source import CHUNK
 from drivers.serial.telegram import LONGEST, TelegramParser, advice, crc16, parsed
 from tests.drivers.serial import telegrams
-from tests.drivers.serial.telegrams import DSMR_22, DSMR_50, SWEDEN, WITH_CHECKSUM, WITHOUT_CHECKSUM, told
+from tests.drivers.serial.telegrams import (
+    DSMR_22,
+    DSMR_50,
+    HUNGARY,
+    SWEDEN,
+    WITH_CHECKSUM,
+    WITHOUT_CHECKSUM,
+    told,
+)
 
 GOOD = {name: told(lines) for name, lines in WITH_CHECKSUM.items()}
 EVERY = [
@@ -98,6 +106,20 @@ def test_one_without_checksum_must_be_perfect() -> None:
     for place in range(len(DSMR_22[0]) + 2, len(data) - 3):
         damaged = data[:place] + b"\x00" + data[place + 1 :]
         assert not TelegramParser().feed(damaged), place
+
+
+@pytest.mark.parametrize("flip", range(1, 256))
+def test_one_whose_checksum_begins_with_a_wrong_byte_is_not_one_without(flip: int) -> None:
+    for lines in (SWEDEN, HUNGARY):
+        data = bytearray(told(lines))
+        data[-6] ^= flip
+        found = TelegramParser().feed(bytes(data))
+        assert not found or bytes(data).upper() == told(lines).upper()
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r\n\r\n", b"\0", b"\r\n/ABC5"])
+def test_the_end_of_one_without_checksum_may_look_so(end: bytes) -> None:
+    assert len(TelegramParser().feed(told(DSMR_22, checksum=False).rstrip() + end)) == 1
 
 
 def test_one_that_lost_its_checksum_is_not_taken() -> None:
