@@ -8,8 +8,9 @@ so that no window is labelled with a wrong hour.
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -21,9 +22,11 @@ from agent.core.record import Record
 from agent.core.sample import Sample
 from agent.gate import Cleared, Gate
 from agent.pipeline import Pipeline
+from agent.privacy.laplace import Below
 
 _log = logging.getLogger(__name__)
 _MOST_HELD: Final = 50_000  # samples, some 8 MB: a busy site waits less long
+_GATE: Final = "gate"  # beside the steps in what a product remembers
 
 
 class Store(Protocol):
@@ -56,12 +59,16 @@ class Work(Struct):
 
 
 class Flow:
-    """All products at work; ``open`` is False while samples are held for the clock."""
+    """All products at work; ``open`` is False while samples are held for the clock.
 
-    def __init__(self, store: Store) -> None:
+    *below* is where the noise of differential privacy comes from.
+    """
+
+    def __init__(self, store: Store, below: Below = secrets.randbelow) -> None:
         self.works: dict[str, Work] = {}
         self.open = False
         self._store = store
+        self._below = below
         self._wanted: Mapping[str, list[Work]] = {}
         self._held: list[Sample] = []
         self._held_since = 0.0
@@ -79,7 +86,10 @@ class Flow:
     def configure(self, plan: Plan) -> None:
         """Apply the plan's grants and time zone; pipelines are begun and ended by their own calls."""
         self._zone = ZoneInfo(plan.timezone)
-        self._gate = Gate(plan.products, plan.routes, self._zone)
+        if self._gate is None:
+            self._gate = Gate(plan.products, plan.routes, self._zone, self._below)
+        else:
+            self._gate.configure(plan.products, plan.routes, self._zone)
 
     def begin(self, products: Iterable[Product], now: Instant) -> None:
         """Start the pipelines of *products*, or note them until the clock is right."""
@@ -89,20 +99,29 @@ class Flow:
             self._waiting.extend(products)
             self._note_awaited()
             return
+        assert self._gate is not None
         for product in products:
             saved = self._store.saved(product.id)
+            self._gate.begin(product.id, saved.get(_GATE) if isinstance(saved, dict) else None)
             pipeline = Pipeline(product, zone=self._zone, now=now, saved=saved)
             self.works[product.id] = Work(product, pipeline)
         self._route_samples()
 
-    def end(self, products: Iterable[str]) -> None:
-        """Stop pipelines; what they may remember goes to the outbox."""
+    def end(self, products: Iterable[str], *, stopping: bool = False) -> None:
+        """Stop pipelines; what they may remember goes to the outbox.
+
+        Small counts that wait for more are told as suppressed, unless the gateway is *stopping* and they
+        may be written down.
+        """
         names = set(products)
         self._waiting = [product for product in self._waiting if product.id not in names]
         self._note_awaited()
         for name in names & self.works.keys():
             work = self.works.pop(name)
-            self._store.save(name, work.pipeline.save(stopping=True))
+            assert self._gate is not None
+            for cleared in self._gate.finish(name, self._now, stopping=stopping):
+                self._store.put(cleared)
+            self._store.save(name, self._memory(work, stopping=True))
         self._route_samples()
 
     def release(self, now: Instant) -> None:
@@ -137,9 +156,17 @@ class Flow:
     def tick(self, now: Instant) -> None:
         """Let time pass: windows close without data too."""
         self._now = now
-        for work in self.works.values():
-            if records := work.pipeline.tick(now):
+        assert self._gate is not None
+        silent = []
+        for name, work in self.works.items():
+            records = work.pipeline.tick(now)
+            if records or self._gate.waiting(name):
                 self._publish(work, records, now)
+            else:
+                silent.append(name)
+        # noise is drawn when its product tells nothing: the time that it takes delays nothing of it
+        for name in silent:
+            self._gate.prepare(name)
 
     def set_back(self, now: Instant) -> None:
         """Declare what it costs that the clock went back to *now*: a published window has no second place."""
@@ -157,8 +184,15 @@ class Flow:
             self._store.put(cleared)
         work.records += len(records)
         work.last = now.boot
-        if (state := work.pipeline.save(stopping=False)) is not None:
+        if (state := self._memory(work, stopping=False)) is not None:
             self._store.save(work.product.id, state)
+
+    def _memory(self, work: Work, *, stopping: bool) -> dict[str, Any] | None:
+        """Give what steps and gate must remember of a product; None when it is nothing."""
+        assert self._gate is not None
+        kept = work.pipeline.save(stopping=stopping) or {}
+        held = self._gate.save(work.product.id, stopping=stopping)
+        return (kept if held is None else {**kept, _GATE: held}) or None
 
     def _note_awaited(self) -> None:
         self._awaited = frozenset(point.name for one in self._waiting for point in one.points)

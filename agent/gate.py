@@ -1,20 +1,24 @@
 """The gate: the only place where a record becomes fit to leave.
 
 Default deny: a record leaves on the routes that grants made for its product, after the product's privacy
-mode, and on no other way. ``Outbox.put`` takes a ``Cleared`` and nothing else, and only ``Gate.clear`` can
-make one: the type checker and the run time both refuse anything else.
+mode, and on no other way. ``Outbox.put`` takes a ``Cleared`` and nothing else, and only the gate can make
+one: the type checker and the run time both refuse anything else.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Any, Final
+
+from msgspec import to_builtins
 
 from agent.core.clock import Instant
 from agent.core.product import Product, Route
-from agent.core.record import Aggregate, Event, Record
-from agent.privacy.suppress import suppress
+from agent.core.record import Record
+from agent.privacy.guard import Guard, guard_of, taken_over
+from agent.privacy.laplace import Below
 
 _KEY: Final = object()
 
@@ -33,37 +37,71 @@ class Cleared:
 
 
 class Gate:
-    """Applies products' privacy and the city's grants."""
+    """Applies products' privacy and the city's grants; *below* is where noise comes from."""
 
-    def __init__(self, products: Sequence[Product], routes: Sequence[Route], zone: tzinfo) -> None:
-        self._products: Mapping[str, Product] = {one.id: one for one in products}
+    def __init__(
+        self,
+        products: Sequence[Product],
+        routes: Sequence[Route],
+        zone: tzinfo,
+        below: Below = secrets.randbelow,
+    ) -> None:
+        self._below = below
+        self._products: Mapping[str, Product] = {}
+        self._guards: dict[str, Guard] = {}
+        self._owed: dict[str, list[Record]] = {}
+        self.configure(products, routes, zone)
+
+    def configure(self, products: Sequence[Product], routes: Sequence[Route], zone: tzinfo) -> None:
+        """Apply another plan; a product that is still the same goes on with what it remembers."""
+        same = {one.id for one in products if self._products.get(one.id) == one}
+        self._products = {one.id: one for one in products}
+        self._guards = {
+            name: self._guards[name] if name in same else guard_of(one, zone, self._below)
+            for name, one in self._products.items()
+        }
         self._routes = tuple(routes)
         self._zone = zone
 
+    def begin(self, product: str, saved: object | None) -> None:
+        """Start *product* anew with what ``save`` gave at the end of an earlier run."""
+        known = self._products[product]
+        cells, self._owed[product] = taken_over(known, saved)
+        self._guards[product] = guard_of(known, self._zone, self._below, cells)
+
     def clear(self, product: str, records: Sequence[Record], now: Instant) -> list[Cleared]:
         """Clear *records* of *product* for every route that is open at *now*; no grant: nothing leaves."""
-        known = self._products[product]
-        protected = [_protect(known, record) for record in records]
-        leaving = [record for record in protected if record is not None]
-        if not leaving:
-            return []
-        return [
-            Cleared(route, known, leaving, _KEY)
-            for route in self.open_routes(now)
-            if route.product == product
-        ]
+        leaving = self._guards[product].protect(records)
+        # what an earlier run left untold comes after what is new, which tells where a crash ended
+        owed = self._owed.pop(product, []) if leaving else []
+        return [*self._cleared(product, leaving, now), *self._cleared(product, owed, now)]
+
+    def waiting(self, product: str) -> bool:
+        """Say whether figures of *product* wait to be cleared at this tick, although no new ones came."""
+        return self._guards[product].waiting
+
+    def prepare(self, product: str) -> None:
+        """Let *product* get ready for its next slot; for ticks in which it tells nothing."""
+        self._guards[product].prepare()
+
+    def finish(self, product: str, now: Instant, *, stopping: bool) -> list[Cleared]:
+        """Clear what is left of *product* when it ends; *stopping*: what is saved waits on."""
+        left = [*self._guards[product].finish(stopping=stopping), *self._owed.pop(product, [])]
+        return self._cleared(product, left, now)
+
+    def save(self, product: str, *, stopping: bool) -> Any:  # noqa: ANN401 - plain JSON values
+        """Give what *product* must remember beyond the process; None when there is nothing."""
+        cells = [*self._guards[product].save(stopping=stopping), *self._owed.get(product, ())]
+        return to_builtins(cells) or None
 
     def open_routes(self, now: Instant) -> list[Route]:
         """List the routes whose grants have not ended by the site's date."""
         today = datetime.fromtimestamp(now.utc, UTC).astimezone(self._zone).date()
         return [route for route in self._routes if route.until is None or today <= route.until]
 
-
-def _protect(product: Product, record: Record) -> Record | None:
-    """Apply the product's privacy mode; an event of a protected product has no way out."""
-    if product.privacy.mode == "none":
-        return record
-    if isinstance(record, Event):
-        return None
-    assert isinstance(record, Aggregate)
-    return suppress(record, product.privacy.k)
+    def _cleared(self, product: str, records: Sequence[Record], now: Instant) -> list[Cleared]:
+        if not records:
+            return []
+        known = self._products[product]
+        open_routes = [route for route in self.open_routes(now) if route.product == product]
+        return [Cleared(route, known, records, _KEY) for route in open_routes]

@@ -137,7 +137,7 @@ class Gateway:
         self.stopping = True
         await self.supervisor.stop(*(f"link {name}" for name in self.desks))
         # what is still held for the clock goes: nobody knows the hour that it would be handed over under
-        self.flow.end(list(self.flow.works))
+        self.flow.end(list(self.flow.works), stopping=True)
         await self.outbox.flush()
         until = self.clock.boot() + _DRAIN
         while self._still_leaving() and self.clock.boot() < until:

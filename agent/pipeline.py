@@ -81,7 +81,7 @@ class Pipeline:
             released = [*passed, *stage.tick(now)]
         return [item for item in released if isinstance(item, _RECORDS)]
 
-    def save(self, *, stopping: bool) -> object | None:
+    def save(self, *, stopping: bool) -> dict[str, Any] | None:
         """Give plain JSON values from which a later start can go on; None when no step has any."""
         kept: dict[str, Any] = {}
         for key, stage in self._stages:

@@ -7,6 +7,7 @@ that it has published.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -52,6 +53,10 @@ class Window(Settings):
         if "delta" in self.statistics and all(point.kind is not Kind.COUNTER for point in points):
             raise ValueError('"delta" is for counters, and none of these points is one')
         return points
+
+    def weigh(self, weights: Mapping[str, int]) -> Mapping[str, int]:
+        """Give *weights*: a passage falls into one window, and counts there once."""
+        return weights
 
     def start(self, scene: Scene) -> Windows:
         """Begin to work."""

@@ -19,6 +19,7 @@ from agent.cli import options
 from agent.cli.plan import bus_share, polls_of
 from agent.cli.screen import sentence, size, span, table
 from agent.cli.volume import DAY, MONTH, Volume, volumes
+from agent.privacy.statement import adds_up, claim, label
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     place = plan.place
     print(f"{place.city}/{place.site}/{place.gateway}: no faults; policy {plan.policy}\n")
-    for part in (_polled(plan), _leaves(plan), _points(plan), _recipients(plan), _warnings(plan)):
+    parts = (_polled(plan), _leaves(plan), _claims(plan), _points(plan), _recipients(plan), _warnings(plan))
+    for part in parts:
         if part:
             print(part, end="\n\n")
     return 0
@@ -125,19 +127,30 @@ def _owner(plan: Plan) -> list[str]:
 
 
 def _route(route: Route, product: Product) -> list[str]:
-    privacy = product.privacy.mode
     return [
         route.recipient,
         route.product,
         str(len(product.published)),
         product.span if product.window else "events",
         " ".join(product.statistics) or "-",
-        f"{privacy} k={product.privacy.k}" if privacy == "suppress" else privacy,
+        label(product.privacy),
         route.purpose,
         route.basis or "-",
         span(route.keep),
         route.until.isoformat() if route.until else "open",
     ]
+
+
+def _claims(plan: Plan) -> str:
+    """Say what is promised of protected figures, and what several of them cost together."""
+    products = {one.id: one for one in plan.products}
+    granted = {route.product: products[route.product] for route in plan.routes}
+    said = [f"{name}: {text}." for name, one in granted.items() if (text := claim(one))]
+    for recipient in plan.recipients:
+        own = [products[one.product] for one in plan.routes if one.recipient == recipient.name]
+        if text := adds_up(own):
+            said.append(f"{recipient.name}: {text}.")
+    return "\n".join(["What the figures promise", *map(sentence, said)]) if said else ""
 
 
 def _points(plan: Plan) -> str:
@@ -203,6 +216,7 @@ def _as_json(plan: Plan) -> dict[str, Any]:
                 "window": products[route.product].span,
                 "statistics": products[route.product].statistics,
                 "privacy": to_builtins(products[route.product].privacy),
+                "claim": claim(products[route.product]),
             }
             for route in plan.routes
         ],

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "status": "show how the running gateway does, and what to do next",
     "plan": "show the requests that will be made, and the share of the bus they take",
     "try": "run recorded samples through the products and print what would leave",
+    "utility": "show what privacy modes leave of a street's counts",
     "ledger": "show, verify, export or match what has left",
     "profile": "list, show, test and begin device profiles",
     "schema": "print the JSON Schema of the configuration, for editors",

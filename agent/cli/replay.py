@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from agent.core.clock import Instant
 from agent.core.message import Encoding, Head, Message
 from agent.core.record import Aggregate
-from agent.gate import Gate
+from agent.gate import Cleared, Gate
 from agent.pipeline import Pipeline
 from agent.registry import plugin
 
@@ -72,7 +72,10 @@ class Replay:
 
     def _tick(self, now: float) -> Iterator[tuple[Route, Message]]:
         for product, pipeline in self._pipelines.items():
-            yield from self._clear(product, pipeline.tick(_instant(now)), now)
+            records = pipeline.tick(_instant(now))
+            if not records and not self._gate.waiting(product):
+                self._gate.prepare(product)
+            yield from self._clear(product, records, now)
 
     def _finish(self, end: float) -> Iterator[tuple[Route, Message]]:
         """Let time pass until each product has closed the window that was open at *end*."""
@@ -85,11 +88,15 @@ class Replay:
                 yield from self._clear(product.id, found, now)
                 if any(isinstance(one, Aggregate) and one.start + one.width > end for one in found):
                     break
+            # the recording ends as a product does that is taken out: what is held is told as suppressed
+            yield from self._messages(self._gate.finish(product.id, _instant(now), stopping=False))
 
     def _clear(self, product: str, records: list[Record], now: float) -> Iterator[tuple[Route, Message]]:
-        if not records:
-            return
-        for cleared in self._gate.clear(product, records, _instant(now)):
+        if records or self._gate.waiting(product):
+            yield from self._messages(self._gate.clear(product, records, _instant(now)))
+
+    def _messages(self, allowed: Iterable[Cleared]) -> Iterator[tuple[Route, Message]]:
+        for cleared in allowed:
             route = cleared.route
             head = Head(epoch=1, seq=self._numbers.get(route.id, 0) + 1, policy=self._plan.policy)
             found = self._encodings[route.recipient].batch(cleared.product, head, cleared.records)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from msgspec import inspect
 
 _FEW: Final = 16
-_PAIR: Final = 4
+_SET: Final = 6
 _MEANT: Final[dict[str, tuple[str, ...]]] = {
     "address": ("host", "addr"), "average": ("mean",), "avg": ("mean",), "byteorder": ("byte_order",),
     "count": ("sum",), "difference": ("delta",), "endian": ("byte_order",), "increase": ("delta",),
@@ -41,7 +41,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if meant := next((one for one in _MEANT.get(_folded(word), ()) if one in words), ""):
         return f'did you mean "{meant}"?'
     # among a few words one is always nearest: "anonymise" must not be answered with "none"
-    if near := get_close_matches(_folded(word), folded, n=1, cutoff=0.65 if len(words) < _PAIR else 0.6):
+    cutoff = 0.65 if len(words) < _SET else 0.6
+    begun = [one for one in folded if one.startswith(_folded(word))] if word else []
+    if near := get_close_matches(_folded(word), folded, n=1, cutoff=cutoff) or begun:
         return f'did you mean "{folded[near[0]]}"?'
     return f"known: {', '.join(words)}" if 0 < len(words) <= _FEW else ""
 
@@ -102,10 +104,11 @@ def _form_hint(value: str, kind: inspect.Type) -> str:
         case inspect.ListType() | inspect.VarTupleType():
             return f'write ["{value}"]'
         case inspect.StructType():
-            for one in kind.fields:
-                bare = one.type.type if isinstance(one.type, inspect.Metadata) else one.type
-                if isinstance(bare, inspect.LiteralType) and value in bare.values:
-                    return f'write {{ {one.encode_name} = "{value}" }}'
+            for field in kind.fields:
+                bare = field.type.type if isinstance(field.type, inspect.Metadata) else field.type
+                kinds = bare.types if isinstance(bare, inspect.UnionType) else (bare,)
+                if any(isinstance(one, inspect.LiteralType) and value in one.values for one in kinds):
+                    return f'write {{ {field.encode_name} = "{value}" }}'
         case inspect.DateType() if found := _DAY_FIRST.fullmatch(value):
             return f"write {found[3]}-{int(found[2]):02}-{int(found[1]):02}"
     return ""

@@ -15,7 +15,7 @@ from agent.config.policy import policy_id
 from agent.config.products import compile_products
 from agent.config.report import report
 from agent.config.sharing import compile_sharing
-from agent.config.widths import CALENDAR
+from agent.config.widths import CALENDAR, width
 from agent.config.words import kind_of
 from agent.core.errors import ConfigError
 from agent.core.message import Place
@@ -67,7 +67,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     purposes = _purposes(draft)
     links = compile_links(draft)
     products = compile_products(draft, links)
-    sharing = compile_sharing(draft, products, today or datetime.now(zone or UTC).date())
+    sharing = compile_sharing(draft, products, purposes, today or datetime.now(zone or UTC).date())
     if draft.faults or not site:
         return None
     if "timezone" not in draft.tables["site"]:
@@ -139,5 +139,13 @@ def _purposes(draft: Draft) -> tuple[Purpose, ...]:
     found = []
     for name, table in draft.named("purpose"):
         if made := draft.settings(table, tables.Purpose, draft.where(("purpose", name))):
-            found.append(Purpose(name=name, iri=made.iri, description=made.description))
+            if made.finest:
+                try:
+                    width(made.finest)
+                except ValueError as error:
+                    draft.fault(("purpose", name, "finest"), str(error))
+                    continue
+            found.append(
+                Purpose(name=name, iri=made.iri, description=made.description, finest=made.finest, k=made.k)
+            )
     return tuple(found)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct, inspect
 
+from agent import registry
 from agent.config import tables
 from agent.config.schema import bare, default, description, keys, plugins, summary
 from agent.config.size import Size
@@ -44,13 +45,13 @@ def _tables(name: str) -> str:
             return "".join(
                 f"\n#### `{use}`\n\n{summary(one)}\n\n{_table(one)}\n" for use, one in plugins("step")
             )
-        case "privacy":
-            return _table(tables.Protection)
-        case "select":
-            return _table(tables.Select)
-        case "point":
-            return _table(PointSettings)
-    return _table((tables.SINGLE | tables.NAMED)[name])
+    inner: dict[str, type[Struct]] = {
+        "privacy": tables.Protection,
+        "select": tables.Select,
+        "combine": registry.plugin("step", "combine"),
+        "point": PointSettings,
+    }
+    return _table((inner | tables.SINGLE | tables.NAMED)[name])
 
 
 def _drivers() -> Iterator[str]:

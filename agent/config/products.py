@@ -16,11 +16,12 @@ from agent.config import tables
 from agent.config.draft import Draft
 from agent.config.hints import measure_hint, nearest
 from agent.config.links import Links
+from agent.config.protection import Guarding, Way
 from agent.config.spans import Path
 from agent.config.widths import width
 from agent.core.duration import Duration
-from agent.core.point import Kind, Point, Scope
-from agent.core.product import Privacy, Product, Statistic
+from agent.core.point import Kind, Point
+from agent.core.product import Product, Statistic
 from agent.core.step import Step
 
 FITS: Final[Mapping[Kind, tuple[Statistic, ...]]] = {
@@ -29,10 +30,14 @@ FITS: Final[Mapping[Kind, tuple[Statistic, ...]]] = {
     Kind.COUNT: ("sum",),
     Kind.STATE: ("share", "last", "min", "max"),
 }
-SUPPRESSIBLE: Final = ("sum", "delta")
-PERSONAL: Final = (Scope.WORKSPACE, Scope.HOUSEHOLD)
 WINDOW: Final = "window"
+COMBINE: Final = "combine"
+OF_THE_PRODUCT: Final = {
+    WINDOW: ("the window is a key of the product, not a step", 'write window = "15m"'),
+    COMBINE: ("combining is a key of the product, not a step", 'write combine = { name = "..." }'),
+}
 EVENTFUL: Final = "threshold"
+COMBINABLE: Final = ("sum", "delta", "mean")
 
 
 class Placed(Struct, frozen=True):
@@ -69,8 +74,8 @@ def _step(draft: Draft, table: Mapping[str, Any], path: Path) -> Placed:
     use = draft.word(table, "use", path)
     if use is None:
         return Placed("", None, path)
-    if use == WINDOW:
-        draft.fault((*path, "use"), "the window is a key of the product, not a step", 'write window = "15m"')
+    if use in OF_THE_PRODUCT:
+        draft.fault((*path, "use"), *OF_THE_PRODUCT[use])
         return Placed(use, None, path)
     kind = draft.plugin("step", use, (*path, "use"))
     made = kind and draft.settings(table, kind, draft.where(path), head=tables.StepHead)
@@ -95,8 +100,10 @@ class _Product:
         points = self._points()
         placed = self._placed(shared)
         seconds = self._window(placed)
-        self._check_privacy(points)
         published = self._published(points, placed)
+        privacy = Guarding(self._draft, self._path, self._written, self._bad).compile(
+            Way(points, tuple(one.step for one in placed), published), whole=self._all_found
+        )
         if self._written.window and published is not None and self._all_found:
             self._check_statistics(published)
         if len(self._draft.faults) > self._before or published is None or not points:
@@ -110,7 +117,7 @@ class _Product:
             window=seconds,
             span=written.window,
             statistics=written.statistics,
-            privacy=Privacy(mode=written.privacy.mode, k=written.privacy.k),
+            privacy=privacy,
             title=written.title,
             model=written.model,
         )
@@ -160,7 +167,22 @@ class _Product:
         placed += _steps(self._draft, self._written.steps, (*self._path, "steps"))
         if self._written.window:
             placed.append(self._window_step())
+        if self._written.combine is not None:
+            placed.append(self._combine_step(self._written.combine))
         return placed
+
+    def _combine_step(self, table: Mapping[str, Any]) -> Placed:
+        """Make the step after the window."""
+        path = (*self._path, COMBINE)
+        if not self._written.window and "window" not in self._bad:
+            self._draft.fault(path, '"combine" means nothing without a window', at_key=True)
+        for index, one in enumerate(self._written.statistics):
+            if one not in COMBINABLE:
+                allowed = ", ".join(COMBINABLE)
+                self._fault("statistics", f'"{one}" cannot be combined', f"it can be: {allowed}", index)
+        kind = self._draft.plugin("step", COMBINE, path)
+        made = kind and self._draft.settings(table, kind, self._draft.where(path))
+        return Placed(COMBINE, cast("Step | None", made), path)
 
     def _window_step(self) -> Placed:
         """Make the last step of the product's own keys."""
@@ -241,37 +263,11 @@ class _Product:
                 message = f'none of the statistics fits "{point.name}", a {point.kind}'
                 self._draft.fault((*self._path, "statistics"), message, f"it can have: {fits}")
 
-    def _check_privacy(self, points: Sequence[Point]) -> None:
-        written = self._written
-        personal = [one.name for one in points if is_personal(one)]
-        if "privacy" in self._bad:
-            return
-        if written.privacy.mode == "none":
-            if personal:
-                message = f'"{personal[0]}" is personal: the product needs a privacy mode'
-                hint = 'write privacy = { mode = "suppress", k = 5 }'
-                at_privacy = (*self._path, "privacy")
-                has_own = "privacy" in self._draft.tables["product"][self._name]
-                self._draft.fault(at_privacy if has_own else self._path, message, hint, at_key=True)
-            return
-        if not written.window and "window" not in self._bad:
-            message = "events cannot be suppressed: a protected product needs a window"
-            self._draft.fault((*self._path, "privacy"), message, at_key=True)
-        for index, one in enumerate(written.statistics):
-            if one not in SUPPRESSIBLE:
-                allowed = " and ".join(SUPPRESSIBLE)
-                self._fault("statistics", f'"{one}" cannot be suppressed; only {allowed} can', "", index)
-
 
 def _window_hint(text: str) -> str:
     """Give the width that somebody meant who wrote ``15`` or ``15 min``."""
     meant = measure_hint(f"{text}m" if text.isdigit() else text, Duration)
     return "" if f'"{text}"' in meant else meant
-
-
-def is_personal(point: Point) -> bool:
-    """Say whether a point tells about few enough people to need protection."""
-    return point.personal or point.scope in PERSONAL
 
 
 def _matches(wish: str | tables.Select, point: Point) -> bool:

@@ -53,6 +53,8 @@ def schema() -> Json:
         element = table_schema(one)
         if "steps" in element["properties"]:
             element["properties"]["steps"]["items"] = steps
+        if "combine" in element["properties"]:
+            element["properties"]["combine"] = table_schema(registry.plugin("step", "combine"))
         properties[name] = element
     drivers = list(plugins("driver"))
     properties["link"] = _one_of([table_schema(one, tables.LinkHead, driver=kind) for kind, one in drivers])
@@ -78,8 +80,8 @@ def schema() -> Json:
 def plugins(family: registry.Family) -> Iterator[tuple[str, type[Struct]]]:
     """Give the installed plugins of *family* that can be loaded here, with their TOML names."""
     for kind in registry.kinds(family):
-        if family == "step" and kind == "window":
-            continue  # its keys are the product's
+        if family == "step" and kind in ("window", "combine"):
+            continue  # their keys are the product's
         try:
             found = registry.plugin(family, kind)
             inspect.type_info(found)

@@ -16,11 +16,11 @@ from agent.config import tables
 from agent.config.brokers import Broker, is_loopback, parse_broker
 from agent.config.draft import Draft
 from agent.config.links import CREDENTIAL_HINT
-from agent.config.products import is_personal
 from agent.config.secrets import PREFIX, secret_file
 from agent.config.spans import Path
+from agent.config.terms import Terms
 from agent.core.errors import ConfigError
-from agent.core.plan import Grant, Recipient, Tls
+from agent.core.plan import Grant, Purpose, Recipient, Tls
 from agent.core.product import Product, Route
 
 _ONE_OWNER: Final = "keep one of the two; who else may read there is the broker's access list to say"
@@ -34,14 +34,17 @@ class Sharing(Struct, frozen=True):
     routes: tuple[Route, ...]
 
 
-def compile_sharing(draft: Draft, products: Sequence[Product], today: date) -> Sharing:
+def compile_sharing(
+    draft: Draft, products: Sequence[Product], purposes: Sequence[Purpose], today: date
+) -> Sharing:
     """Compile ``[recipient.*]`` and ``[grant.*]`` for *products*; *today* is the site's date."""
     written = dict(draft.named("recipient"))
     found = [_recipient(draft, name, table) for name, table in written.items()]
     recipients = [one for one in found if one is not None]
     _check_connections(draft, recipients)
-    purposes = {*tables.PURPOSES, *draft.names("purpose")}
-    compiler = _Grants(draft, products, [*written], purposes, today)
+    known = {*tables.PURPOSES, *draft.names("purpose")}
+    terms = Terms(products, recipients, purposes)
+    compiler = _Grants(draft, terms, [*written], known, today)
     for name, table in draft.named("grant"):
         compiler.add(name, table)
     compiler.warn_of_the_ungranted()
@@ -155,7 +158,7 @@ class _Grants:
     def __init__(
         self,
         draft: Draft,
-        products: Sequence[Product],
+        terms: Terms,
         recipients: Sequence[str],
         purposes: set[str],
         today: date,
@@ -163,7 +166,7 @@ class _Grants:
         self.grants: list[Grant] = []
         self.routes: list[Route] = []
         self._draft = draft
-        self._products = {one.id: one for one in products}
+        self._terms = terms
         self._known = draft.names("product")
         self._recipients = recipients
         self._purposes = purposes
@@ -205,13 +208,14 @@ class _Grants:
             by = f' by grant "{other}"' if other != name else ""
             self._draft.fault(path, f'"{product}" is granted to "{written.recipient}" already{by}')
             return
-        compiled = self._products.get(product)
+        compiled = self._terms.products.get(product)
         if compiled is None:
             return  # the product's own fault has been noted
-        if not written.basis and any(map(is_personal, compiled.points)):
+        if not written.basis and any(one.tells_of_few for one in compiled.points):
             message = f'product "{product}" is made of personal points: the grant needs a legal basis'
             self._draft.fault(path, message, 'write basis = "public-task", or another one')
-        self._check_differences(written.recipient, compiled, path)
+        for message, hint in self._terms.objections(compiled, written, self.routes):
+            self._draft.fault(path, message, hint)
         self.routes.append(
             Route(
                 recipient=written.recipient,
@@ -223,23 +227,6 @@ class _Grants:
                 until=written.until,
             )
         )
-
-    def _check_differences(self, recipient: str, product: Product, path: Path) -> None:
-        """Note what a recipient could find out by subtracting one product from another.
-
-        An hour less three of its quarters is the fourth, which was suppressed for a reason.
-        """
-        own = {one.name for one in product.points}
-        for route in self.routes:
-            other = self._products[route.product]
-            is_protected = "suppress" in (product.privacy.mode, other.privacy.mode)
-            common = sorted(own & {one.name for one in other.points})
-            if route.recipient == recipient and is_protected and common:
-                message = (
-                    f'"{recipient}" has "{common[0]}" in product "{other.id}" already: '
-                    "the difference would tell what is suppressed"
-                )
-                self._draft.fault(path, message, "grant one of the two")
 
     def warn_of_the_ungranted(self) -> None:
         """Tell of products that nobody gets, and of recipients that get nothing."""

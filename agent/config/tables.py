@@ -13,11 +13,14 @@ from msgspec import Meta, field
 from agent.config.size import Size
 from agent.core.duration import Duration
 from agent.core.point import Kind, Scope
-from agent.core.product import Statistic
+from agent.core.product import Longest, Mode, Statistic
 from agent.core.settings import Name, Settings
 
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Few = Annotated[int, Meta(ge=2)]
+Sources = Annotated[int, Meta(ge=5)]
+Part = Annotated[float, Meta(gt=0, le=1)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Basis = Literal[
     "", "consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"
@@ -103,10 +106,41 @@ class Select(Settings):
 class Protection(Settings):
     """How a product's figures are protected."""
 
+    preset: Annotated[
+        Literal["", "ons", "15/15"],
+        Meta(description="Rule: ons (suppress, k 10, round 5) or 15/15 (15 meters, none above 15 %)."),
+    ] = ""
     mode: Annotated[
-        Literal["none", "suppress"], Meta(description="suppress: a figure about fewer than k is withheld.")
-    ] = "none"
-    k: Annotated[int, Meta(description="The smallest count that may be published.", ge=2)] = 5
+        Mode | None,
+        Meta(
+            description="suppress: counts below k are withheld; hold: they wait for the next window;"
+            " dp: noise is added; min-sources: a combined figure needs that many devices; else none."
+        ),
+    ] = None
+    k: Annotated[
+        Few | None, Meta(description="suppress, hold: the smallest count that may leave; else 5.")
+    ] = None
+    round: Annotated[
+        Few | None,
+        Meta(description="suppress, hold, dp: what leaves is a multiple of it; k must be one too."),
+    ] = None
+    longest: Annotated[
+        Longest | None,
+        Meta(description="hold: the site's day, week or month, beyond which no count waits; else day."),
+    ] = None
+    epsilon: Annotated[
+        str | float | None,
+        Meta(description='dp: loss of privacy for one passage: 0.5, or exactly "1/3"; else 1.'),
+    ] = None
+    clamp: Annotated[
+        bool | None, Meta(description="dp: whether counts below zero are told as zero; sums grow by it.")
+    ] = None
+    min_sources: Annotated[
+        Sources | None, Meta(description="min-sources: devices behind a figure, at least; else 5.")
+    ] = None
+    max_share: Annotated[
+        Part | None, Meta(description="min-sources: largest share of one device in the whole; else 0.5.")
+    ] = None
 
 
 class Product(Settings):
@@ -133,6 +167,10 @@ class Product(Settings):
     coverage: Annotated[Share | None, Meta(description="Observed share below which a figure is partial.")] = (
         None
     )
+    combine: Annotated[
+        dict[str, Any] | None,
+        Meta(description="One point of many, after the window: its name, and sum or mean."),
+    ] = None
     privacy: Annotated[Protection, Meta(description="How its figures are protected.")] = field(
         default_factory=Protection
     )
@@ -153,6 +191,12 @@ class Purpose(Settings):
 
     description: Annotated[str, Meta(description="The purpose in a sentence.", min_length=1)]
     iri: Annotated[str, Meta(description="Its identifier in a public vocabulary, such as DPV.")] = ""
+    finest: Annotated[
+        str, Meta(description="Shortest window that it needs: 15m, 1h, day; finer products are refused.")
+    ] = ""
+    k: Annotated[
+        int, Meta(description="Smallest k that counts must have for it; 0: as the product says.", ge=0)
+    ] = 0
 
 
 class Recipient(Settings):

@@ -76,11 +76,16 @@ class Grant(Struct, frozen=True, kw_only=True):
 
 
 class Purpose(Struct, frozen=True, kw_only=True):
-    """What data may be used for, where the city says more than a built-in word; ``iri`` may be empty."""
+    """What data may be used for, where the city says more than a built-in word; ``iri`` may be empty.
+
+    ``finest`` is the shortest window that it needs, as text (empty: any), ``k`` the smallest threshold.
+    """
 
     name: str
     iri: str
     description: str
+    finest: str = ""
+    k: int = 0
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -23,6 +24,10 @@ class Scope(StrEnum):
     BUILDING = "building"
     WORKSPACE = "workspace"
     HOUSEHOLD = "household"
+
+
+FEW: Final = (Scope.WORKSPACE, Scope.HOUSEHOLD)
+"""Scopes whose points tell about one home or a few people at work."""
 
 
 class Point(Struct, frozen=True, kw_only=True):
@@ -48,3 +53,18 @@ class Point(Struct, frozen=True, kw_only=True):
     location: tuple[float, float] | None = None
     tags: tuple[str, ...] = ()
     personal: bool = False
+
+    @property
+    def source(self) -> str:
+        """The device that it belongs to; of a camera's point the camera."""
+        return self.name.partition(".")[0]
+
+    @property
+    def tells_of_few(self) -> bool:
+        """Whether it tells about few enough people to need protection."""
+        return self.personal or self.scope in FEW
+
+    @property
+    def counts(self) -> bool:
+        """Whether its figures are numbers of passages: counts, or a counter without a unit."""
+        return self.kind is Kind.COUNT or (self.kind is Kind.COUNTER and self.unit == "1")

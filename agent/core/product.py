@@ -6,6 +6,7 @@ A route is one product for one recipient: it exists only because a grant made it
 from __future__ import annotations
 
 from datetime import date
+from fractions import Fraction
 from typing import Literal
 
 from msgspec import Struct
@@ -17,11 +18,32 @@ from agent.core.step import Step
 Statistic = Literal["mean", "min", "max", "last", "sum", "share", "delta"]
 
 
-class Privacy(Settings):
-    """How a product's figures are protected before anything else may be done with them."""
+Mode = Literal["none", "suppress", "hold", "dp", "min-sources"]
+Longest = Literal["day", "week", "month"]
 
-    mode: Literal["none", "suppress"] = "none"
+
+class Privacy(Settings):
+    """How a product's figures are protected before anything else may be done with them.
+
+    Each mode reads its own fields: ``suppress`` k and round; ``hold`` also ``longest``, the site's period
+    that a cell never crosses; ``dp`` epsilon (exact: ``1/2``), round and clamp; ``min-sources`` its two.
+    ``sensitivity`` is derived: how much one passage can change the figures of a window, all together.
+    """
+
+    mode: Mode = "none"
     k: int = 5
+    round: int = 0
+    longest: Longest = "day"
+    epsilon: str = ""
+    clamp: bool = False
+    min_sources: int = 5
+    max_share: float = 0.5
+    sensitivity: int = 0
+
+    @property
+    def scale(self) -> Fraction:
+        """The scale of the noise of ``dp``: sensitivity over epsilon."""
+        return self.sensitivity / Fraction(self.epsilon)
 
 
 class Product(Struct, frozen=True, kw_only=True):

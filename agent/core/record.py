@@ -23,7 +23,8 @@ class Aggregate(Struct, frozen=True):
     ``start`` is the window's start in UTC seconds, ``width`` its length in seconds, ``boot`` its start in
     boot-time seconds, ``synced`` whether ``start`` can be trusted. ``n`` counts the samples behind it and is
     None when withheld. ``values`` stand in the order of the product's statistics; None is "none or
-    withheld". ``coverage`` is the share of the window that was observed (0..1).
+    withheld". ``coverage`` is the share of the window that was observed (0..1). ``parts`` are the values that
+    each source gave to a figure over several; they are for the gate, which takes them out.
     """
 
     point: str
@@ -36,6 +37,7 @@ class Aggregate(Struct, frozen=True):
     why: str = ""
     boot: float = 0.0
     synced: bool = True
+    parts: tuple[tuple[float | None, ...], ...] = ()
 
 
 class Event(Struct, frozen=True):

@@ -6,9 +6,9 @@ settings; ``start`` gives the stage that holds its running state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -66,4 +66,16 @@ class Step(Protocol):
 
     def start(self, scene: Scene) -> Stage:
         """Begin to work."""
+        ...
+
+
+@runtime_checkable
+class CanWeigh(Protocol):
+    """A step that knows how far one passage can change what leaves it; noise is measured by that."""
+
+    def weigh(self, weights: Mapping[str, int]) -> Mapping[str, int]:
+        """Give the greatest change of each point that leaves, from that of each that enters.
+
+        Raise ValueError if it has no bound.
+        """
         ...

@@ -181,7 +181,22 @@ class Protection(Closed, frozen=True, kw_only=True):
     """How figures are protected."""
 
     mode: Word
-    k: Number | UnsetType = UNSET
+    k: Annotated[Number, Meta(description="No count below it leaves.")] | UnsetType = UNSET
+    round: Annotated[Number, Meta(description="Figures are multiples of it.")] | UnsetType = UNSET
+    longest: Annotated[Word, Meta(description="day, week or month: no cell crosses its end.")] | UnsetType = (
+        UNSET
+    )
+    eps: (
+        Annotated[str, Meta(pattern=r"^\d+(/\d+)?$", description="Epsilon for one passage, exactly.")]
+        | UnsetType
+    ) = UNSET
+    sens: (
+        Annotated[Number, Meta(description="How far one passage changes a window; noise: sens/eps.")]
+        | UnsetType
+    ) = UNSET
+    clamp: Annotated[bool, Meta(description="Negative figures are told as zero.")] | UnsetType = UNSET
+    sources: Annotated[Number, Meta(description="Devices behind each figure, at least.")] | UnsetType = UNSET
+    share: Annotated[float, Meta(ge=0, le=1, description="Largest share of one device.")] | UnsetType = UNSET
 
 
 class About(Closed, frozen=True, kw_only=True):

@@ -256,8 +256,26 @@ def _joined(one: Loss, other: Loss) -> Loss:
 
 
 def _protection(product: Product) -> wire.Protection:
-    plain = product.privacy.mode == "none"
-    return wire.Protection(mode=word(product.privacy.mode), k=UNSET if plain else product.privacy.k)
+    privacy = product.privacy
+    mode = word(privacy.mode)
+    match privacy.mode:
+        case "suppress":
+            return wire.Protection(mode=mode, k=privacy.k, round=privacy.round or UNSET)
+        case "hold":
+            return wire.Protection(
+                mode=mode, k=privacy.k, round=privacy.round or UNSET, longest=privacy.longest
+            )
+        case "dp":
+            return wire.Protection(
+                mode=mode,
+                round=privacy.round or UNSET,
+                eps=privacy.epsilon,
+                sens=privacy.sensitivity,
+                clamp=privacy.clamp or UNSET,
+            )
+        case "min-sources":
+            return wire.Protection(mode=mode, sources=privacy.min_sources, share=privacy.max_share)
+    return wire.Protection(mode=mode)
 
 
 def _about(point: Point, *, lean: bool) -> wire.About:

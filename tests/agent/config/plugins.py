@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, field
@@ -113,12 +113,32 @@ class _Through(Settings):
 
 
 class Window(_Through):
-    """The last step of a product."""
+    """The step that makes figures."""
 
     length: Annotated[str, Meta(description="Width.")]
     statistics: Annotated[tuple[Statistic, ...], Meta(description="Figures.")]
     late: Annotated[Duration, Meta(description="Patience.", extra={"most": "10m"})] = Duration(2)
     coverage: Annotated[float, Meta(description="Share.", ge=0, le=1)] = 0.9
+
+    def weigh(self, weights: Mapping[str, int]) -> Mapping[str, int]:
+        return weights
+
+
+class Combine(_Through, kw_only=True):
+    """One point of many."""
+
+    name: Annotated[str, Meta(description="The new point.", pattern=r"^[a-z0-9.-]+\.[a-z0-9_]+$")]
+    figure: Annotated[Literal["sum", "mean"], Meta(description="Sum or mean.")] = "sum"
+
+    def points(self, points: tuple[Point, ...]) -> tuple[Point, ...]:
+        if len({one.unit for one in points}) > 1:
+            raise ValueError("only points of one unit can be combined")
+        return (Point(name=self.name, unit=points[0].unit, kind=points[0].kind),)
+
+    def weigh(self, weights: Mapping[str, int]) -> Mapping[str, int]:
+        if self.figure == "mean":
+            raise ValueError('a mean of counts cannot be told with noise; write figure = "sum"')
+        return {self.name: sum(weights.values())}
 
 
 class Validate(_Through):
@@ -153,6 +173,12 @@ class Native:
 
 PLUGINS: dict[str, dict[str, type[Any]]] = {
     "driver": {"modbus-tcp": ModbusTcp, "camera": Camera},
-    "step": {"window": Window, "validate": Validate, "threshold": Threshold, "derive": Derive},
+    "step": {
+        "window": Window,
+        "validate": Validate,
+        "threshold": Threshold,
+        "derive": Derive,
+        "combine": Combine,
+    },
     "encoding": {"native": Native},
 }
