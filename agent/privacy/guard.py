@@ -34,7 +34,7 @@ class Guard(Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether figures wait for noise, so that they can be told at the next tick."""
+        """Whether figures of earlier ticks can be told now."""
         ...
 
     def protect(self, records: Iterable[Record]) -> list[Record]:
@@ -189,7 +189,7 @@ class _Noisy:
 
     @property
     def waiting(self) -> bool:
-        return bool(self._slots)
+        return bool(self._slots) and self._ready is not None
 
     def protect(self, records: Iterable[Record]) -> list[Record]:
         figures = [one for one in records if isinstance(one, Aggregate)]

@@ -112,6 +112,82 @@ def test_a_credential_is_looked_for_beside_the_files_that_were_named(
     assert "Warnings" not in capsys.readouterr().out
 
 
+COUNTS = """
+[device.door]
+link = "plant-room"
+unit = 2
+every = "1m"
+[device.door.points]
+in = { addr = 0, kind = "count", scope = "public" }
+out = { addr = 1, kind = "count", scope = "public" }
+"""
+
+
+def test_it_says_what_noise_promises_and_what_its_products_cost_together(site: Path, capsys: Screen) -> None:
+    (site / "door.toml").write_text(
+        COUNTS
+        + "".join(
+            f"""
+[product.{name}]
+from = [{points}]
+window = "15m"
+statistics = ["sum"]
+privacy = {{ mode = "dp", epsilon = {epsilon} }}
+"""
+            for name, points, epsilon in (("in", '"door.in"', '"1/3"'), ("out", '"door.out"', "0.5"))
+        )
+    )
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('["energy"]', '["energy", "in", "out"]'))
+    assert main(["check", str(site)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "city in 1 15m sum dp epsilon=1/3 S=1" in said
+    assert "in: epsilon 1/3 for one passage, m times that for somebody who passes m times" in said
+    assert "noise of scale 3: standard deviation 4.22, 95 of 100 within 9 either way" in said
+    assert "city: one passage that in, out all count loses at most epsilon 5/6 together" in said
+
+
+@pytest.mark.parametrize(
+    ("points", "more", "sensitivity"),
+    [
+        ('"door.in"', "", 1),
+        ('"door.*"', "", 2),
+        ('"door.*"', 'combine = { name = "doors.all" }', 2),
+    ],
+)
+def test_the_sensitivity_is_derived_from_the_points(
+    points: str, more: str, sensitivity: int, site: Path
+) -> None:
+    noisy = 'window = "15m"\nstatistics = ["sum"]\nprivacy = { mode = "dp", epsilon = "1/3" }\n'
+    (site / "door.toml").write_text(f"{COUNTS}[product.doors]\nfrom = [{points}]\n{noisy}{more}\n")
+    [privacy] = [one.privacy for one in load(site).products if one.id == "doors"]
+    assert (privacy.sensitivity, privacy.epsilon) == (sensitivity, "1/3")
+    assert float(privacy.scale) == 3 * sensitivity
+
+
+@pytest.mark.parametrize(
+    ("privacy", "told"),
+    [
+        ('{ preset = "ons" }', "suppress k=10 round 5"),
+        ('{ mode = "hold", longest = "week" }', "hold k=5 to the week's end"),
+    ],
+)
+def test_every_mode_says_what_it_promises(privacy: str, told: str, site: Path, capsys: Screen) -> None:
+    (site / "door.toml").write_text(
+        COUNTS
+        + f'[product.in]\nfrom = ["door.*"]\nwindow = "15m"\nstatistics = ["sum"]\nprivacy = {privacy}\n'
+    )
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('["energy"]', '["energy", "in"]'))
+    assert main(["check", str(site)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert told in said
+    assert "in: every published count covers at least" in said
+    assert main(["check", "--json", str(site)]) == 0
+    [leaves] = [one for one in json.loads(capsys.readouterr().out)["leaves"] if one["product"] == "in"]
+    assert "(not persons)" in leaves["claim"]
+
+
 def test_the_plan_names_requests_and_their_points(site: Path, capsys: Screen) -> None:
     assert main(["plan", str(site), "--points"]) == 0
     said = capsys.readouterr().out

@@ -61,6 +61,18 @@ def protected() -> Product:
     return msgspec.structs.replace(product(), privacy=Privacy(mode="suppress", k=5))
 
 
+def guarded(privacy: Privacy) -> Product:
+    return msgspec.structs.replace(product(), privacy=privacy)
+
+
+MODES: Final = {
+    "birth": Privacy(mode="suppress", k=5),
+    "birth-hold": Privacy(mode="hold", k=10, round=5, longest="week"),
+    "birth-dp": Privacy(mode="dp", epsilon="1/2", sensitivity=4, round=5, clamp=True),
+    "birth-min-sources": Privacy(mode="min-sources", min_sources=15, max_share=0.15),
+}
+
+
 def body(message: Message) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(message.body)
     return read
@@ -180,6 +192,56 @@ def test_a_birth_describes_the_points_and_names_the_schema() -> None:
     assert read["points"] == {"ahu-1.supply_temp": {"u": "Cel", "kind": "gauge", "prop": "temperature"}}
     assert read["privacy"] == {"mode": "suppress", "k": 5}
     assert re.fullmatch(r"citygate-1\.0#[0-9a-f]{12}", read["schema"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("birth-hold", {"mode": "hold", "k": 10, "round": 5, "longest": "week"}),
+        ("birth-dp", {"mode": "dp", "round": 5, "eps": "1/2", "sens": 4, "clamp": True}),
+        ("birth-min-sources", {"mode": "min_sources", "sources": 15, "share": 0.15}),
+    ],
+)
+def test_a_birth_says_how_figures_are_protected(name: str, said: dict[str, Any]) -> None:
+    (message,) = native().birth(guarded(MODES[name]), ROUTE, HEAD, LID)
+    assert body(message)["privacy"] == said
+    plain = native().birth(product(), ROUTE, HEAD, LID)[0]
+    assert body(plain)["privacy"] == {"mode": "none"}
+
+
+def test_ok_suppressed_partial_and_no_data_are_four_different_things() -> None:
+    states = (State.OK, State.SUPPRESSED, State.PARTIAL, State.NO_DATA)
+    points = tuple(f"door.{state}" for state in states)
+    figures = [
+        Aggregate("door.ok", NOON, 900.0, 15, (0.0,)),
+        Aggregate("door.suppressed", NOON, 900.0, None, (None,), State.SUPPRESSED),
+        Aggregate("door.partial", NOON, 900.0, 8, (0.0,), State.PARTIAL, 0.5, "no_reply"),
+        Aggregate("door.no_data", NOON, 900.0, 0, (None,), State.NO_DATA, 0.0, "silent"),
+    ]
+    (message,) = native().batch(product(*points, statistics=("sum",)), HEAD, figures)
+    read = body(message)
+    rows = {row[0]: (*row[1:], read["x"].get(row[0], {}).get("q")) for row in read["r"]}
+    assert len(set(rows.values())) == 4
+    assert [rows[name][-1] for name in points] == [None, "suppressed", "partial", "no_data"]
+
+
+def test_cells_of_another_width_are_batches_of_their_own() -> None:
+    points = ("door.in", "door.out")
+    figures = [
+        Aggregate("door.in", NOON, 900.0, 15, (9.0,)),
+        Aggregate("door.out", NOON - 1800, 2700.0, 45, (6.0,)),
+    ]
+    messages = native().batch(product(*points, window=900.0, statistics=("sum",)), HEAD, figures)
+    assert [(body(one)["t"], body(one)["w"], body(one)["r"][0][0]) for one in messages] == [
+        ("2026-11-21T11:30:00Z", 2700, "door.out"),
+        ("2026-11-21T12:00:00Z", 900, "door.in"),
+    ]
+
+
+def test_what_single_sources_gave_has_no_place_in_a_message() -> None:
+    figure = Aggregate("flats.energy", NOON, 900.0, 90, (75.5,), parts=((71.25,), (4.25,)))
+    (message,) = native().batch(product("flats.energy", statistics=("delta",)), HEAD, [figure])
+    assert b"71.25" not in message.body
 
 
 def test_a_large_birth_leaves_out_what_is_not_needed() -> None:
@@ -347,6 +409,11 @@ def corpus() -> dict[str, list[Message]]:
         Aggregate("door.out", NOON, 900.0, None, (None,), State.SUPPRESSED),
         Aggregate("side.in", NOON, 900.0, 31, (31.0,), State.PARTIAL, 0.62, "no_reply"),
     ]
+    noisy = [
+        Aggregate(name, NOON, 900.0, None, (value,))
+        for name, value in zip(points, (14.0, -2.0, 0.0), strict=True)
+    ]
+    held = Aggregate("door.in", NOON - 2700, 3600.0, 60, (6.0,), State.PARTIAL, 0.75, "no_reply")
     warm = Aggregate("ahu-1.supply_temp", NOON, 60.0, 12, (21.6234, 19.15, 25.65))
     adrift = Aggregate("ahu-1.supply_temp", NOON, 60.0, 12, (21.62, 19.15, 25.65), boot=73.5, synced=False)
     event = Event(
@@ -374,7 +441,9 @@ def corpus() -> dict[str, list[Message]]:
         "time": [made.time("climate", HEAD, 1795291200.12)],
         "status": [made.status(status)],
         "status-offline": [made.will(LID, 43)],
-        "birth": list(made.birth(protected(), ROUTE, HEAD, LID)),
+        "batch-noisy": list(made.batch(flow, HEAD, noisy)),
+        "batch-held": list(made.batch(flow, HEAD, [held])),
+        **{name: list(made.birth(guarded(one), ROUTE, HEAD, LID)) for name, one in MODES.items()},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent.core.record import Aggregate, State
 from agent.privacy.suppress import suppress
@@ -45,3 +46,21 @@ def test_whatever_is_said_covers_at_least_k(value: float, k: int, state: State) 
     if state is not State.NO_DATA:
         assert all(one is None or one >= k for one in said.values)
         assert (said.state is State.SUPPRESSED) == (value < k)
+
+
+def test_a_statistic_that_a_point_does_not_have_withholds_nothing() -> None:
+    both = Aggregate("door.in", 0.0, 900.0, 7, (12.0, None))
+    assert suppress(both, 5) == both
+    assert suppress(replace(both, values=(None, None)), 5).state is State.SUPPRESSED
+
+
+@pytest.mark.parametrize(("value", "told"), [(10, 10), (12, 10), (12.5, 15), (14, 15), (9, None)])
+def test_what_is_told_is_rounded_after_the_threshold(value: float, told: float | None) -> None:
+    said = suppress(count(value), 10, 5)
+    assert (said.values, said.n) == ((told,), None)
+
+
+@given(st.floats(0, 1e6), st.integers(2, 20), st.integers(1, 10))
+def test_rounding_never_tells_less_than_k(value: float, base: int, times: int) -> None:
+    (told,) = suppress(count(value), base * times, base).values
+    assert told is None or told >= base * times
