@@ -11,6 +11,7 @@ import faulthandler
 import logging
 import os
 import random
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -32,6 +33,7 @@ from agent.gateway import Gateway, MakeOutlet
 from agent.memory import give_back
 from agent.notify import Notifier
 from agent.outbox.outbox import Outbox
+from agent.privacy.laplace import Below
 from agent.release import release
 from agent.supervisor import Restart, Supervisor
 from agent.uplink.uplink import Uplink
@@ -62,12 +64,16 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
 
 
 class World(Struct, frozen=True, kw_only=True):
-    """What the daemon needs of the world outside: tests give it another one."""
+    """What the daemon needs of the world outside: tests give it another one.
+
+    *rng* spreads attempts in time; the noise of figures comes from *below*.
+    """
 
     clock: Clock
     rng: random.Random
     notifier: Notifier
     make_uplink: MakeOutlet
+    below: Below = secrets.randbelow
     boxed: bool = True
 
 
@@ -97,6 +103,7 @@ class Daemon:
                 supervisor=supervisor,
                 watchdog=Watchdog(self.notifier.watchdog_period),
                 make_uplink=self._world.make_uplink,
+                below=self._world.below,
             )
             await supervisor.run(lambda: self._live(gateway, supervisor, plan))
         self.stuck = supervisor.stuck

@@ -7,6 +7,7 @@ lets time pass once a second. ``hand_over`` ends everything in the order in whic
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ from agent.health import Health
 from agent.intake import Intake
 from agent.journal import spoken
 from agent.outbox.outbox import Outbox
+from agent.privacy.laplace import Below
 from agent.registry import plugin
 from agent.release import release
 from agent.reload import Changes, differences
@@ -70,7 +72,7 @@ MakeOutlet = Callable[[Recipient, Encoding, Feed, UplinkDesk], Outlet]
 class Gateway:
     """The parts, by name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is made of, each by its name
         self,
         *,
         clock: Clock,
@@ -78,13 +80,14 @@ class Gateway:
         supervisor: Supervisor,
         watchdog: Watchdog,
         make_uplink: MakeOutlet,
+        below: Below = secrets.randbelow,
     ) -> None:
         self.clock = clock
         self.outbox = outbox
         self.supervisor = supervisor
         self.watchdog = watchdog
         self.health = Health()
-        self.flow = Flow(outbox)
+        self.flow = Flow(outbox, below)
         self.plan: Plan | None = None
         self.desks: dict[str, Desk] = {}
         self.uplinks: dict[str, Outlet] = {}

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent.core.clock import Instant
+from agent.core.point import Kind, Point, Scope
 from agent.core.product import Privacy, Product, Route
 from agent.core.record import Aggregate, Event, State
 from agent.gate import Cleared, Gate
@@ -16,6 +17,7 @@ from agent.gate import Cleared, Gate
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC).timestamp()
 NOW = Instant(1000.0, NOON)
 HELSINKI = ZoneInfo("Europe/Helsinki")
+DOOR = Point(name="door.in", kind=Kind.COUNT, scope=Scope.PUBLIC)
 FLOW = Product(
     id="flow",
     points=(),
@@ -67,6 +69,17 @@ def test_a_grant_ends_with_its_last_day_at_the_site(utc: datetime, *, leaves: bo
     route = replace(OPEN, until=date(2026, 6, 30))
     gate = Gate([FLOW], [route], HELSINKI)
     assert bool(gate.clear("flow", [FIGURE], Instant(1000.0, utc.timestamp()))) is leaves
+
+
+def test_what_waits_when_a_grant_ends_does_not_leave() -> None:
+    held = replace(FLOW, points=(DOOR,), published=(DOOR,), privacy=Privacy(mode="hold", k=5))
+    gate = Gate([held], [replace(OPEN, until=date(2026, 6, 30))], UTC)
+    last = datetime(2026, 6, 30, 23, 30, tzinfo=UTC).timestamp()
+    small = replace(FIGURE, start=last, values=(3.0,))
+    assert gate.clear("flow", [small], Instant(1000.0, last + 902)) == []
+    after = Instant(1900.0, last + 1802)
+    assert gate.clear("flow", [replace(small, start=last + 900, values=(9.0,))], after) == []
+    assert gate.finish("flow", after, stopping=False) == []
 
 
 def test_an_unknown_product_is_a_bug_and_not_a_way_out() -> None:

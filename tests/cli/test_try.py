@@ -45,6 +45,39 @@ def test_windows_leave_as_native_messages(site: Path, tmp_path: Path, capsys: Sc
     assert bodies[0]["r"][0][2] == 12.0
 
 
+def test_small_counts_wait_and_what_is_left_is_told_as_suppressed(
+    site: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    (site / "door.toml").write_text(
+        """
+[device.door]
+link = "plant-room"
+unit = 2
+every = "1m"
+[device.door.points]
+in = { addr = 0, kind = "count", scope = "public" }
+[product.flow]
+from = ["door.in"]
+window = "15m"
+statistics = ["sum"]
+privacy = { mode = "hold" }
+""",
+        encoding="utf-8",
+    )
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('["energy"]', '["energy", "flow"]'))
+    passed = {3: 2, 18: 4, 40: 1}
+    door = [{"at": BEGIN + 60 * n, "point": "door.in", "value": passed.get(n, 0)} for n in range(46)]
+    assert main(["try", str(write(tmp_path / "s.jsonl", door)), str(site), "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    bodies = [one["body"] for one in found if one["topic"].endswith("/flow")]
+    assert [(one["t"][11:16], one["w"], one["r"][0][2]) for one in bodies] == [
+        ("20:00", 1800, 6),
+        ("20:30", 1800, None),
+    ]
+    assert bodies[1]["x"]["door.in"]["q"] == "suppressed"
+
+
 def test_times_may_be_written_as_text(site: Path, tmp_path: Path, capsys: Screen) -> None:
     sample = {"at": "2026-11-21T22:00:10+02:00", "point": "main-meter.active_power", "value": 5}
     assert main(["try", str(write(tmp_path / "s.jsonl", [sample])), str(site)]) == 0

@@ -138,14 +138,14 @@ def test_noise_is_drawn_only_in_seconds_in_which_its_product_tells_nothing() -> 
     street = Street(plan(NOISY), below)
     for _ in range(5):
         street.minute(**{"in": 3})
-    street.jump(200)
+    street.jump(180)  # so that one more window closes in the second after the first has left
     street.wait(20)
     told = {one["t"] for one in street.of("noisy")}
     assert len(told) == 8
     assert told.isdisjoint(t for t, _ in drawn)
     assert {phase for _, phase in drawn} == {"start", "tick"}
     # and what was drawn lay ready long before the window ended
-    assert {t - 1 for t, phase in drawn if phase == "tick"} == told
+    assert all(any(0 < t - one <= 2 for one in told) for t, phase in drawn if phase == "tick")
 
 
 def test_when_a_window_leaves_does_not_depend_on_its_noise() -> None:
