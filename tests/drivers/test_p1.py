@@ -142,10 +142,10 @@ keep = "400d"
 """
 
 
-def test_a_households_meter_leaves_only_through_a_product_that_protects_it(tmp_path: Path) -> None:
+def test_a_households_meter_leaves_only_with_others_or_by_the_month(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
     site.write_text(SITE.replace("SCOPE", ""), "utf-8")
-    with pytest.raises(ConfigError, match=r"home\.import_energy.* is personal: the product needs"):
+    with pytest.raises(ConfigError, match=r"home\.import_energy.* tells about one home"):
         load(site)
     site.write_text(SITE.replace("SCOPE", 'scope = "building"'), "utf-8")
     assert len(load(site).routes) == 1
