@@ -71,20 +71,23 @@ class Replay:
             self.unwanted[sample.point] = self.unwanted.get(sample.point, 0) + 1
 
     def _tick(self, now: float) -> Iterator[tuple[Route, Message]]:
-        for product, pipeline in self._pipelines.items():
-            records = pipeline.tick(_instant(now))
-            if not records and not self._gate.waiting(product):
-                self._gate.prepare(product)
-            yield from self._clear(product, records, now)
+        for product in self._pipelines:
+            yield from self._clear(product, self._ticked(product, now), now)
+
+    def _ticked(self, product: str, now: float) -> list[Record]:
+        """Let time pass for one product, as the running gateway does."""
+        records = self._pipelines[product].tick(_instant(now))
+        if not records and not self._gate.waiting(product):
+            self._gate.prepare(product)
+        return records
 
     def _finish(self, end: float) -> Iterator[tuple[Route, Message]]:
         """Let time pass until each product has closed the window that was open at *end*."""
         for product in self._plan.products:
-            pipeline = self._pipelines[product.id]
             step, now = max(1.0, product.window / _TICKS), end
             while now < end + product.window + _LATE:
                 now += step
-                found = pipeline.tick(_instant(now))
+                found = self._ticked(product.id, now)
                 yield from self._clear(product.id, found, now)
                 if any(isinstance(one, Aggregate) and one.start + one.width > end for one in found):
                     break

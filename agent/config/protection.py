@@ -116,29 +116,39 @@ class Guarding:
     def _is_refused(self, privacy: Privacy, way: Way) -> bool:
         """Note a point that tells of few people and does not leave as it must, if there is one."""
         for point in way.points:
-            if point.scope in FEW and privacy.mode != "min-sources" and not self._is_monthly(privacy, point):
-                whom = "one home" if point.scope is Scope.HOUSEHOLD else "few people at work"
-                month = ", or as a month's total" if point.kind is Kind.COUNTER else ""
-                message = f'"{point.name}" tells about {whom}: it leaves combined with others{month}'
-                self._refuse(message, _MIX)
-                return True
-            if point.personal and privacy.mode not in COUNTING:
-                message = f'"{point.name}" is personal: the product needs a privacy mode'
-                if privacy.mode == "min-sources":
-                    message = f'"{point.name}" counts people: "min-sources" is for meters'
-                self._refuse(message, _COUNT)
+            objection = self._of_few if point.scope in FEW else self._of_people
+            if found := objection(privacy, point, way):
+                at_privacy = (*self._path, "privacy")
+                self._draft.fault(at_privacy if self._table else self._path, *found, at_key=True)
                 return True
         return False
 
-    def _is_monthly(self, privacy: Privacy, point: Point) -> bool:
-        """Say whether a meter's figures are totals of months and nothing else."""
-        written = self._written
-        plain = privacy.mode == "none" and not point.personal and point.kind is Kind.COUNTER
-        return plain and written.window == "month" and written.statistics == ("delta",)
+    def _of_few(self, privacy: Privacy, point: Point, way: Way) -> tuple[str, str] | None:
+        """Say what speaks against a point of a home or a workplace, with a hint."""
+        if self._is_monthly(privacy, point, way):
+            return None
+        if privacy.mode == "min-sources":
+            if not point.counts:
+                return None
+            return f'"{point.name}" counts passages: enough devices are not enough people', "leave it out"
+        whom = "one home" if point.scope is Scope.HOUSEHOLD else "few people at work"
+        month = ", or as a month's total" if point.kind is Kind.COUNTER else ""
+        return f'"{point.name}" tells about {whom}: it leaves combined with others{month}', _MIX
 
-    def _refuse(self, message: str, hint: str) -> None:
-        at_privacy = (*self._path, "privacy")
-        self._draft.fault(at_privacy if self._table else self._path, message, hint, at_key=True)
+    def _of_people(self, privacy: Privacy, point: Point, _: Way) -> tuple[str, str] | None:
+        """Say what speaks against a count of people in a public place, with a hint."""
+        if not point.personal or privacy.mode in COUNTING:
+            return None
+        if privacy.mode == "min-sources":
+            return f'"{point.name}" counts people: "min-sources" is for meters', _COUNT
+        return f'"{point.name}" is personal: the product needs a privacy mode', _COUNT
+
+    def _is_monthly(self, privacy: Privacy, point: Point, way: Way) -> bool:
+        """Say whether a meter's figures are totals of months and nothing else: no step may tell more."""
+        written = self._written
+        plain = privacy.mode == "none" and point.kind is Kind.COUNTER
+        alone = len(way.steps) == 1
+        return plain and alone and written.window == "month" and written.statistics == ("delta",)
 
     def _check_counts(self, privacy: Privacy, way: Way, *, whole: bool) -> None:
         written, mode = self._written, privacy.mode

@@ -78,6 +78,81 @@ privacy = { mode = "hold" }
     assert bodies[1]["x"]["door.in"]["q"] == "suppressed"
 
 
+FLATS = "".join(
+    f"""
+[device.flat-{n}]
+link = "plant-room"
+unit = {n}
+every = "1m"
+[device.flat-{n}.points]
+energy = {{ addr = 0, kind = "counter", scope = "household", unit = "kW.h" }}
+"""
+    for n in range(10, 16)
+)
+
+
+def test_homes_leave_together_unless_one_of_them_is_most_of_it(
+    site: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    (site / "flats.toml").write_text(
+        FLATS
+        + """
+[product.flats]
+from = ["flat-*.energy"]
+window = "15m"
+statistics = ["delta"]
+combine = { name = "flats.energy" }
+privacy = { mode = "min-sources" }
+""",
+        encoding="utf-8",
+    )
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('["energy"]', '["energy", "flats"]'))
+    read = [
+        {"at": BEGIN + 60 * minute, "point": f"flat-{n}.energy", "value": n + minute / 10 * (1 + 90 * most)}
+        for minute in range(46)
+        for n in range(10, 16)
+        for most in [n == 10 and minute >= 30]
+    ]
+    assert main(["try", str(write(tmp_path / "s.jsonl", read)), str(site), "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    bodies = [one["body"] for one in found if one["route"] == "city.flats"]
+    rows = [(one["t"][11:16], one["r"][0], one.get("x", {})) for one in bodies]
+    assert rows[1][:2] == ("20:15", ["flats.energy", 90, 9])
+    assert rows[2][1:] == (["flats.energy", None, None], {"flats.energy": {"q": "suppressed"}})
+    assert "flat-10" not in str(found)
+
+
+def test_noise_leaves_no_window_out(site: Path, tmp_path: Path, capsys: Screen) -> None:
+    (site / "door.toml").write_text(
+        """
+[device.door]
+link = "plant-room"
+unit = 2
+every = "1m"
+[device.door.points]
+in = { addr = 0, kind = "count", scope = "public" }
+[product.flow]
+from = ["door.in"]
+window = "1m"
+statistics = ["sum"]
+privacy = { mode = "dp", epsilon = 0.1 }
+""",
+        encoding="utf-8",
+    )
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('["energy"]', '["energy", "flow"]'))
+    door = [{"at": BEGIN + 60 * n, "point": "door.in", "value": 0} for n in range(40)]
+    assert main(["try", str(write(tmp_path / "s.jsonl", door)), str(site), "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    bodies = [one["body"] for one in found if one["route"] == "city.flow"]
+    rows = [one["r"][0] for one in bodies]
+    assert len(rows) == 40
+    assert all(n is None and isinstance(value, int) for _, n, value in rows)
+    assert not any("x" in one for one in bodies)
+    assert min(value for *_, value in rows) < 0 < max(value for *_, value in rows)  # but for one run in 2^39
+
+
 def test_times_may_be_written_as_text(site: Path, tmp_path: Path, capsys: Screen) -> None:
     sample = {"at": "2026-11-21T22:00:10+02:00", "point": "main-meter.active_power", "value": 5}
     assert main(["try", str(write(tmp_path / "s.jsonl", [sample])), str(site)]) == 0

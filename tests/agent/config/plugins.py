@@ -64,6 +64,7 @@ class ModbusTcp(LinkSettings, kw_only=True):
                 kind=one.kind,
                 quantity=one.quantity,
                 scope=one.scope,
+                personal=one.scope in ("workspace", "household"),
                 every=float(device.every),
                 tags=device.tags,
             )
