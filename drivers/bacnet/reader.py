@@ -23,7 +23,7 @@ from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.find import Finder, UnfoundError
 from drivers.bacnet.learnt import Item, Learnt
 from drivers.bacnet.peer import HERE, Peer
-from drivers.bacnet.stack import RefusedError, SilentError, Stack
+from drivers.bacnet.stack import Heard, IAm, RefusedError, SilentError, Stack
 from drivers.bacnet.value import Answer, Bits, Fault, ObjectId, Ref
 
 Outcome: TypeAlias = tuple[Item, Told | str]
@@ -49,6 +49,7 @@ class Reader:
             wish = Wish(name=device.name, objects=monitored, lifetime=device.cov_lifetime)
             self.changes = Changes(wish, stack, clock)
         self._checked: dict[str, float] = {}
+        stack.listen(self._hear)
 
     @property
     def trouble(self) -> str:
@@ -70,6 +71,16 @@ class Reader:
             self._checked[turn] = self._clock.boot()
             told.remove(turn)
         return [name for name in names if name not in told]
+
+    def _hear(self, heard: Heard) -> None:
+        """Ask a silent device again as soon as it says who it is."""
+        if not isinstance(heard, IAm) or self.device.instance not in (None, heard.instance):
+            return
+        at = self.device.peer or self.peer
+        if at in (None, heard.peer):
+            self.breaker.worked()
+        if at == heard.peer and self.changes is not None:
+            self.changes.found(heard.peer, heard.instance)
 
     def _is_told(self, item: Item) -> bool:
         covers = self.changes is not None and self.changes.covers(item.value.object)

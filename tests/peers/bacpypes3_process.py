@@ -1,7 +1,8 @@
 """A BACnet/IP device made with bacpypes3: it sends answers in parts, and hears broadcasts on loopback.
 
-Runs in a process of its own. Its argument is JSON: ``instance``, ``address`` (such as 127.0.0.2/8:47900) and
-``analog_input``, how many of these it has. It prints its address when it is ready.
+Runs in a process of its own. Its argument is JSON: ``instance``, ``address`` (such as 127.0.0.2/8:47900),
+``analog_input``, how many of these it has, ``first``, the value of the first of them, and ``tells``, whom it
+tells who it is when it starts. It prints its address when it is ready.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ async def main() -> None:
         one = input_class(
             objectIdentifier=("analogInput", number),
             objectName=f"input {number}",
-            presentValue=20 + number / 10,
+            presentValue=spec.get("first", 20) + number / 10,
             units="degreesCelsius",
             description="a long description, so that an answer needs several parts " * 2,
             covIncrement=0.1,
         )
         running.add_object(one)
     await asyncio.sleep(0.05)
+    if "tells" in spec:
+        running.i_am(address=address(spec["tells"]))
     print(spec["address"].replace("/8", ""), flush=True)  # noqa: T201
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 

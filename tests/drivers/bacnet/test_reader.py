@@ -328,3 +328,22 @@ async def test_at_most_two_requests_are_under_way_to_a_device(virtual: VirtualCl
         reads = (ahu.ours.read(device.peer, ref(f"{name} present-value")) for name in inputs(100) * 2)
         await asyncio.gather(*reads)
         assert device.most_pending == 2
+
+
+async def test_a_silent_device_is_asked_at_once_when_it_says_who_it_is(virtual: VirtualClock) -> None:
+    async with reading(virtual, points=10) as (device, ahu):
+        device.mute = True
+        for _ in range(6):
+            await ahu.cycle()
+        asked = len(device.asked)
+        await ahu.cycle()
+        assert len(device.asked) == asked, "it is left in peace"
+        device.mute = False
+        device.instance += 1
+        device.send(device.i_am(), ahu.ours.address.place)
+        await virtual.sleep(0.1)
+        assert good(await ahu.cycle()) == 0, "another device is no sign of this one"
+        device.instance -= 1
+        device.send(device.i_am(), ahu.ours.address.place)
+        await virtual.sleep(0.1)
+        assert good(await ahu.cycle()) == 10
