@@ -1,13 +1,13 @@
 """The contract of a search: what ``citygate scan WORD`` does.
 
 A search is a frozen struct: its fields are the command's options, ``targets`` the words behind them. Its
-docstring's first line stands in the command's help. It looks around gently, tells how far it is, and gives
-what it finds at once, since a person may interrupt it at any moment. It never changes a device.
+docstring's first line stands in the command's help. It looks around gently, tells at once what it finds and
+how far it is, since a person may interrupt it at any moment. It never changes a device.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from msgspec import Meta, Struct
@@ -20,15 +20,16 @@ class Found(Struct, frozen=True, kw_only=True):
     """Something that answered (or spoke), and the tables that would make it part of a site.
 
     ``link`` and ``device`` hold keys as in TOML, the device's without ``link``. An empty ``link``: nothing to
-    propose; no ``device``: the link is all there is. Finds with equal ``link`` share one table. Names are
-    wishes: the command makes them unique. ``note`` says what a person must still do; it stands above the
-    table as a comment.
+    propose; no ``device``: the link is all there is. Finds with equal ``link`` share one table, or have
+    none where ``on`` names a link that the site has already. Names are wishes: the command makes them
+    unique. ``note`` says what a person must still do; it stands above the table as a comment.
     """
 
     address: str
     what: str
     link: Mapping[str, Any] = {}
     link_name: str = ""
+    on: str = ""
     device: Mapping[str, Any] | None = None
     device_name: str = ""
     note: str = ""
@@ -54,6 +55,8 @@ class Progress(Struct, frozen=True, kw_only=True):
 
 
 Told = Found | Missed | Progress
+Tell = Callable[[Told], None]
+"""Takes what a search has to say; it never waits."""
 
 
 class Held(Protocol):
@@ -94,6 +97,6 @@ class Search(Settings):
 
     targets: Annotated[tuple[str, ...], Meta(description="Where to look.", extra={"metavar": "TARGET"})] = ()
 
-    def search(self, facts: Facts, clock: Clock) -> AsyncIterator[Told]:
+    async def search(self, facts: Facts, clock: Clock, tell: Tell) -> None:
         """Look around until done or cancelled; raise GatewayError when it cannot be done at all."""
         raise NotImplementedError
