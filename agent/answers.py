@@ -1,20 +1,24 @@
 """Answers the questions that come over the control socket, from what the running gateway knows.
 
 It reads devices only through their running link, between two polls, so that a device sees one client; and
-it never changes anything.
+it never changes anything. What a probe may say is its driver's affair, and all that a driver can say is a
+read.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from agent.core.driver import Reading
+from msgspec import Struct
+from msgspec.structs import fields
+
+from agent.core.driver import Driver, Reading
 from agent.core.errors import GatewayError
 from agent.core.point import Point
 from agent.core.sample import Quality, Sample
@@ -29,7 +33,7 @@ Object = dict[str, Any]
 
 
 class Answers:
-    """What can be asked: ``status``, ``read`` and ``ping``."""
+    """What can be asked: ``status``, ``read``, ``links``, ``probe`` and ``ping``."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.lag: deque[float] = deque(maxlen=_BEATS)
@@ -47,7 +51,11 @@ class Answers:
                 return self.status()
             case "read":
                 return {"readings": await self._read(_names(wish.get("points", [])))}
-        raise GatewayError('nobody knows this question; ask "status", "read" or "ping"')
+            case "links":
+                return {"links": self._links()}
+            case "probe":
+                return dict(await self._probe(wish.get("link"), wish.get("question")))
+        raise GatewayError('nobody knows this question; ask "status", "read", "links", "probe" or "ping"')
 
     def status(self) -> Object:
         """Give everything that ``citygate status`` shows; spans are in seconds."""
@@ -163,6 +171,41 @@ class Answers:
         except asyncio.QueueFull:
             raise GatewayError(f"{link} has enough to read already; ask again in a moment") from None
 
+    def _links(self) -> list[Object]:
+        """Give the tables of the links as they run, for whoever must not open the same port again."""
+        plan = self._gateway.plan
+        assert plan is not None
+        return [
+            {
+                "name": link.name,
+                "probes": link.name in self._gateway.desks and self._gateway.desks[link.name].takes_probes,
+                "settings": {"driver": link.kind, **_table(link.driver)},
+            }
+            for link in plan.links
+        ]
+
+    async def _probe(self, link: object, question: object) -> Mapping[str, Any]:
+        if not isinstance(link, str) or not isinstance(question, dict):
+            raise GatewayError('a probe has "link", the name of one, and "question", an object')
+        life, desk = self._gateway.life_of_link(link), self._gateway.desks.get(link)
+        if life is None or desk is None:
+            near = get_close_matches(link, self._gateway.desks, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise GatewayError(f'no link is called "{link}"{hint}')
+        if life.state != "running":
+            raise GatewayError(f"link {link} is not connected now ({life.why}); `citygate status` tells more")
+        if not desk.takes_probes:
+            raise GatewayError(f"the driver of link {link} answers no probes")
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await desk.probe(question)
+        except asyncio.QueueFull:
+            raise GatewayError(f"others look around on link {link} already; try again later") from None
+        except TimeoutError:
+            raise GatewayError(
+                f"link {link} had no time for a probe within {_PATIENCE:g} s: its polls come first"
+            ) from None
+
     def _remembered(self, point: str) -> Reading:
         """Give the newest sample there is; its age tells that it was not read just now."""
         newest = self._gateway.health.newest.get(point)
@@ -173,6 +216,16 @@ def _names(given: object) -> list[str]:
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise GatewayError('"points" is a list of names')
     return given
+
+
+def _table(driver: Driver) -> Object:
+    """Give the words and numbers of a link's table, defaults too: they tell what it holds."""
+    assert isinstance(driver, Struct)
+    return {
+        key.name: value
+        for key in fields(driver)
+        if key.name != "name" and isinstance(value := getattr(driver, key.name), str | int) and value != ""
+    }
 
 
 def _expanded(names: Sequence[str], points: dict[str, Point]) -> list[str]:

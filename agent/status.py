@@ -1,7 +1,9 @@
 """Asks the running gateway a question over its Unix socket: one JSON object each way, each on one line.
 
-``{"ask": "status"}``, ``{"ask": "read", "points": [...]}`` and ``{"ask": "ping"}``; the answer to anything
-that cannot be answered is ``{"error": "a sentence"}``. For commands: synchronous, and light to import.
+``{"ask": "status"}``, ``{"ask": "read", "points": [...]}``, ``{"ask": "links"}``, ``{"ask": "ping"}`` and
+``{"ask": "probe", "link": "...", "question": {...}}``, the question being in the words of the link's driver;
+the answer to anything that cannot be answered is ``{"error": "a sentence"}``. For commands: synchronous, and
+light to import.
 """
 
 from __future__ import annotations
@@ -38,6 +40,18 @@ def ask(path: Path, wish: dict[str, Any], *, patience: float = 20.0) -> dict[str
     except OSError as error:
         raise GatewayError(f"the gateway at {path} cannot be asked: {error}") from None
     return _understood(answer, path)
+
+
+def somebody_listens(path: Path) -> bool:
+    """Say whether a gateway is there; one that we may not ask is there too."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _whole_line(line: socket.socket) -> bytes:

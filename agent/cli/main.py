@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "run": "run the gateway",
     "check": "look for faults; tell what will be polled and what will leave",
+    "scan": "find devices, say what they are, and write the tables for them",
     "read": "show live values with quality and raw words",
     "status": "show how the running gateway does, and what to do next",
     "plan": "show the requests that will be made, and the share of the bus they take",

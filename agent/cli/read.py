@@ -23,7 +23,6 @@ from agent.core.errors import ConfigError, GatewayError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from pathlib import Path
 
     from agent.core.driver import Reading
     from agent.core.plan import Link, Plan
@@ -85,9 +84,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> tuple[Answer, str]:
     """Read through the daemon if one runs, else by ourselves."""
-    from agent.status import ask
+    from agent.status import ask, somebody_listens
 
-    if _somebody_listens(args.socket):
+    if somebody_listens(args.socket):
         links = {one["name"]: one for one in ask(args.socket, {"ask": "status"})["links"]}
         names = [
             inner
@@ -103,20 +102,6 @@ def _read(args: argparse.Namespace) -> tuple[Answer, str]:
     plan = load(args.folder)
     wanted = set(matching(plan, args.names))
     return asyncio.run(_by_ourselves(plan, wanted)), "directly, because no gateway runs here"
-
-
-def _somebody_listens(path: Path) -> bool:
-    """Say whether a gateway is there; one that we may not ask is there too."""
-    import socket
-
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.connect(str(path))
-    except (FileNotFoundError, ConnectionRefusedError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def matching(plan: Plan, names: Sequence[str]) -> list[str]:

@@ -7,13 +7,14 @@ protocols: a command finds out by ``isinstance``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Meta, Struct, field
 
 from agent.core.clock import Clock
 from agent.core.duration import Duration
+from agent.core.errors import GatewayError
 from agent.core.point import Kind, Point, Scope
 from agent.core.sample import Emit, Sample
 from agent.core.settings import Settings
@@ -57,32 +58,66 @@ class Ask(Struct, frozen=True):
     answer: asyncio.Future[Sequence[Reading]]
 
 
+class Probe(Struct, frozen=True):
+    """A question in the driver's own words, such as a single request; answered between two polls."""
+
+    question: Mapping[str, Any]
+    answer: asyncio.Future[Mapping[str, Any]]
+
+    def decline(self, why: str) -> None:
+        """Tell whoever still waits, in a sentence, that it cannot be answered."""
+        if not self.answer.done():
+            self.answer.set_exception(GatewayError(why))
+
+
+W = TypeVar("W", Ask, Probe)
+
+
 class Desk:
     """Where a running link meets the rest of the daemon: wishes come in, figures for ``status`` lie open.
 
-    A driver that cannot serve wishes ignores them. ``figures`` is the driver's to fill: plain numbers or
-    words such as ``rtt_ms`` or ``connected``, shown by ``citygate status``.
+    A driver that cannot serve wishes ignores them; one that answers probes says so in ``takes_probes``.
+    ``figures`` is the driver's to fill: plain numbers or words such as ``rtt_ms`` or ``connected``, shown by
+    ``citygate status``.
     """
 
     def __init__(self) -> None:
         import asyncio  # here, because commands that never wait load this file too
 
         self.figures: dict[str, float | str] = {}
-        self._waiting: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)
+        self.takes_probes = False
+        self._wishes: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)
+        self._probes: asyncio.Queue[Probe] = asyncio.Queue(maxsize=4)
 
     def wish(self, points: tuple[str, ...]) -> asyncio.Future[Sequence[Reading]]:
         """Ask the link to read *points* (empty: all); raise asyncio.QueueFull when sixteen wishes wait."""
         import asyncio
 
         ask = Ask(points, asyncio.get_running_loop().create_future())
-        self._waiting.put_nowait(ask)
+        self._wishes.put_nowait(ask)
         return ask.answer
+
+    def probe(self, question: Mapping[str, Any]) -> asyncio.Future[Mapping[str, Any]]:
+        """Ask the link's driver *question*; raise asyncio.QueueFull when four probes wait."""
+        import asyncio
+
+        probe = Probe(question, asyncio.get_running_loop().create_future())
+        self._probes.put_nowait(probe)
+        return probe.answer
 
     async def next_wish(self) -> Ask:
         """Wait for the next wish that still wants an answer."""
-        while (ask := await self._waiting.get()).answer.done():
-            pass
-        return ask
+        return await _next(self._wishes)
+
+    async def next_probe(self) -> Probe:
+        """Wait for the next probe that still wants an answer."""
+        return await _next(self._probes)
+
+
+async def _next(waiting: asyncio.Queue[W]) -> W:
+    while (one := await waiting.get()).answer.done():
+        pass
+    return one
 
 
 class Poll(Struct, frozen=True, kw_only=True):
@@ -93,14 +128,6 @@ class Poll(Struct, frozen=True, kw_only=True):
     every: float
     points: tuple[str, ...]
     bus_ms: float = 0.0
-
-
-class Found(Struct, frozen=True, kw_only=True):
-    """Something a scan came across: ``toml`` is a table ready to be pasted into a site file."""
-
-    address: str
-    what: str
-    toml: str = ""
 
 
 class Stretch(Struct, frozen=True):
@@ -166,15 +193,6 @@ class CanPlan(Protocol):
 
     def plan(self) -> Sequence[Poll]:
         """List the requests of one cycle of each device."""
-        ...
-
-
-@runtime_checkable
-class CanScan(Protocol):
-    """A driver that can look for devices on its link."""
-
-    def scan(self, clock: Clock) -> AsyncIterator[Found]:
-        """Give what answers, as it is found."""
         ...
 
 

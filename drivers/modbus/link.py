@@ -121,9 +121,9 @@ class Link:
                 break
         return reply
 
-    async def identify(self, unit: int, timeout: float) -> Answer | Fault:  # noqa: ASYNC109
+    async def identify(self, unit: int, timeout: float, every: float = 0.0) -> Answer | Fault:  # noqa: ASYNC109
         """Ask for the device identification; the answer's bytes begin with the list of objects."""
-        await self._turns.take(0.0)
+        await self._turns.take(every)
         try:
             reply = await self._exchange(Question(unit, WHO_ARE_YOU, -1, POLITE), timeout)
         finally:

@@ -20,6 +20,7 @@ from agent.core.errors import DriverError
 from agent.core.sample import Emit, Quality, Sample
 from agent.core.ticks import ticks
 from drivers.modbus.figures import Figures
+from drivers.modbus.probe import Line, serve
 from drivers.modbus.reader import Outcome, Reader
 
 NO_CONNECTION = "no_connection"
@@ -31,7 +32,7 @@ _MEMORY: Final = 100
 _SHOW: Final = 60.0  # seconds between two looks at what the plan costs
 
 
-class Watched(Protocol):
+class Watched(Line, Protocol):
     """What a poller needs of a link, beside what its readers need."""
 
     @property
@@ -78,6 +79,7 @@ class Poller:
             async with asyncio.TaskGroup() as beats:
                 beats.create_task(self._link.watch())
                 beats.create_task(self._serve_wishes())
+                beats.create_task(serve(self._link, self._desk, self._clock))
                 for reader in self._readers.values():
                     beats.create_task(self._beat(reader))
         except ExceptionGroup as group:

@@ -1,76 +1,153 @@
-"""Looks for the units behind one Modbus TCP endpoint.
+"""Looks for the units behind one Modbus endpoint, and asks those it finds who they are.
 
-Each unit number is asked for one register: any answer, a refusal too, shows a device, which is then asked
-who it is. Bounded: 247 numbers and a short wait for each that is silent. Source: MODBUS
-Application Protocol Specification V1.1b3, §6.21 (Read Device Identification).
+Each unit number is asked for one register: any answer, a refusal too, shows a device. One request is under
+way at a time, each waits only briefly, and nothing but reads exists here. Source: MODBUS Application
+Protocol Specification V1.1b3, §6.21 (Read Device Identification).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from agent.core.driver import Found
-from drivers.modbus.request import Answer, Fault, Request
+from msgspec import Struct
 
-_UNITS: Final = range(1, 248)
-_RESERVED: Final = (251, 253)  # no serial device may have these numbers: who answers them answers to any
-_PROGRESS: Final = 16
-_NAMING: Final = 1.0
+from agent.core.clock import Clock
+from agent.core.errors import DriverError
+from agent.core.search import Found, Tell
+from drivers.modbus.pace import Pace
+from drivers.modbus.probe import Asker
+from drivers.modbus.request import Fault, Request
+from drivers.modbus.who import Known, Who, who
 
+RESERVED: Final = (251, 253)
+"""No serial device may have these numbers: who answers to both answers to any."""
 
-class Link(Protocol):
-    """What a scan needs of a link."""
+PATIENT: Final = 0.6
+"""Seconds for each unit in the second round."""
 
-    async def ask(self, request: Request, timeout: float | None = None) -> Answer | Fault:  # noqa: ASYNC109
-        """Read once."""
-        ...
-
-    async def identify(self, unit: int, timeout: float) -> Answer | Fault:  # noqa: ASYNC109
-        """Ask for the device identification."""
-        ...
+_STUBBORN: Final = 3  # connections lost in a row that end a scan
 
 
-async def scan(link: Link, name: str, wait: float) -> AsyncGenerator[Found]:
-    """Give each unit that answers; every 16 silent numbers a Found without TOML tells how far it is.
+class Place(Struct, frozen=True):
+    """Where units are looked for: its address for people, and its link's table or the link that it is."""
 
-    *name* is the link's, for the TOML; *wait* the seconds that an answer may take.
+    address: str
+    link: Mapping[str, Any]
+    name: str
+    on: str = ""
+
+
+class Around(Struct, frozen=True):
+    """What all places of one search share; ``wait`` is how long a unit may take to answer, in seconds.
+
+    ``twice``: a second round asks those who were silent in the first, and waits longer. On a line a question
+    may be lost; and slaves made with libmodbus are deaf for half a second behind a request to a silent unit,
+    since they expect that one's reply.
     """
-    if all([await _look(link, unit, wait) is not None for unit in _RESERVED]):
-        one = await _look(link, 1, wait) or "a device"
-        yield Found(address="any unit", what=f"{one}; answers to every unit number", toml=_toml(name, 1))
-        return
-    silent = 0
-    for unit in _UNITS:
-        what = await _look(link, unit, wait)
-        silent = 0 if what else silent + 1
-        if what:
-            yield Found(address=f"unit {unit}", what=what, toml=_toml(name, unit))
-        elif silent % _PROGRESS == 0:
-            yield Found(address=f"units {unit - _PROGRESS + 1} to {unit}", what="no answer")
+
+    units: tuple[int, ...]
+    wait: float
+    among: Known
+    clock: Clock
+    tell: Tell
+    pace: Pace
+    twice: bool = False
+
+    @property
+    def steps(self) -> int:
+        """How many steps each place takes."""
+        return len(RESERVED) + len(self.units) * (2 if self.twice else 1)
+
+    def seconds(self, slow: float = 0.0) -> float:
+        """Say how long they take where nobody answers, *slow* being what the bytes of each take."""
+        again = len(self.units) * (max(self.wait, PATIENT) + slow) if self.twice else 0.0
+        return (len(RESERVED) + len(self.units)) * (self.wait + slow) + again
+
+    def at(self, what: str, steps: int = 1) -> None:
+        """Note that so many steps are done, and tell how far the search is."""
+        self.pace.step(steps)
+        self.tell(self.pace.progress(self.clock.boot(), what))
 
 
-async def _look(link: Link, unit: int, wait: float) -> str | None:
-    """Say what unit *unit* is; None: nobody there."""
-    reply = await link.ask(Request(unit, "holding", 0, 1), wait)
-    if isinstance(reply, Fault) and reply.silent:
-        return None
-    named = await link.identify(unit, _NAMING)
-    texts = objects(named.data) if isinstance(named, Answer) else []
-    return " ".join(texts) or "a device without identification"
+class Share:
+    """What one place has of the search's work: so many *steps*, or those of its units."""
+
+    def __init__(self, around: Around, steps: int | None = None) -> None:
+        self.around = around
+        self._left = around.steps if steps is None else steps
+
+    def at(self, what: str, steps: int = 1) -> None:
+        """Note that so many steps are done, and tell it."""
+        steps = min(steps, self._left)
+        self._left -= steps
+        self.around.at(what, steps)
+
+    def finish(self, what: str) -> None:
+        """Note that nothing is left to do."""
+        self.at(what, self._left)
 
 
-def objects(data: bytes) -> list[str]:
-    """Read the texts of an identification reply (vendor, product, version), as far as they are whole."""
-    found, at = [], 0
-    while at + 2 <= len(data) and at + 2 + data[at + 1] <= len(data):
-        size = data[at + 1]
-        text = data[at + 2 : at + 2 + size].decode("ascii", "replace").strip("\0 ")
-        if text:
-            found.append("".join(sign if sign.isprintable() else "?" for sign in text))
-        at += 2 + size
-    return found
+class Scan:
+    """The units of one place; *slow* is what its bytes take beside the wait, in seconds."""
+
+    def __init__(self, asker: Asker, place: Place, share: Share, slow: float = 0.0) -> None:
+        self._asker, self._place, self._share, self._around = asker, place, share, share.around
+        self._slow = slow
+        self._losses: int | None = None
+
+    async def run(self) -> int:
+        """Tell of each unit as it is found, and give how many; raise GatewayError when that is impossible."""
+        if all([await self.answers(unit) for unit in RESERVED]):
+            await self._introduce(self._around.units[0], "it answers to every unit number")
+            return 1
+        self._share.at(self._place.address, len(RESERVED))
+        found: set[int] = set()
+        for unit, again in asked(self._around.units, twice=self._around.twice):
+            if unit not in found and await self.answers(unit, again=again):
+                found.add(unit)
+                await self._introduce(unit)
+            self._share.at(f"{self._place.address} unit {unit}")
+        return len(found)
+
+    async def answers(self, unit: int, *, again: bool = False) -> bool:
+        """Say whether anybody answers to *unit*; *again* asks for another length, which tells replies apart.
+
+        Some devices close the connection when another unit is asked; one that does so again and again, or
+        cannot be reached at all, ends the scan.
+        """
+        wait = max(self._around.wait, PATIENT) if again else self._around.wait
+        try:
+            reply = await self._asker.ask(Request(unit, "holding", 0, 2 if again else 1), wait + self._slow)
+        except DriverError:
+            if self._losses is None or self._losses + 1 >= _STUBBORN:
+                raise
+            self._losses += 1
+            return False
+        self._losses = 0
+        return not (isinstance(reply, Fault) and reply.silent)
+
+    async def _introduce(self, unit: int, note: str = "") -> None:
+        """Tell of *unit*."""
+        place = self._place
+        try:
+            one = await who(self._asker, unit, self._around.among)
+        except DriverError as error:
+            one = Who("a device that did not say what it is", "", {}, str(error))
+        self._around.tell(
+            Found(
+                address=f"{place.address} unit {unit}",
+                what=one.what,
+                link=place.link,
+                link_name=place.name,
+                on=place.on,
+                device={"unit": unit, **one.keys},
+                device_name=f"{one.stem or 'unit'}-{unit}",
+                note="; ".join(text for text in (note, one.note) if text),
+            )
+        )
 
 
-def _toml(name: str, unit: int) -> str:
-    return f'[device.unit-{unit}]\nlink = "{name or "LINK"}"\nunit = {unit}\nprofile = ""\n'
+def asked(units: Sequence[int], *, twice: bool) -> list[tuple[int, bool]]:
+    """Give the order in which units are asked, and whether it is for the second time."""
+    return [(unit, again) for again in ((False, True) if twice else (False,)) for unit in units]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from msgspec import Meta
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, Found, LinkSettings, Poll, Reading
+from agent.core.driver import Desk, LinkSettings, Poll, Reading
 from agent.core.duration import Duration
 from agent.core.point import Point
 from agent.core.sample import Emit
@@ -56,41 +55,34 @@ class ModbusLink(LinkSettings, kw_only=True):
         from drivers.modbus.figures import Figures
         from drivers.modbus.poll import Poller
 
-        async with self._link(clock, Figures(desk.figures)) as link:
+        async with self.link(clock, Figures(desk.figures)) as link:
             poller = Poller(link, self._readers(link, clock), emit, clock=clock, desk=desk)
             await poller.run(listen=self.listening())
 
     async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
         """Read *points* (empty: all) once, on a connection of its own; raise DriverError."""
-        from drivers.modbus.figures import Figures
         from drivers.modbus.poll import read
 
-        async with self._link(clock, Figures({})) as link:
+        async with self.link(clock) as link:
             return await read(self._readers(link, clock), points, clock)
-
-    async def scan(self, clock: Clock) -> AsyncIterator[Found]:
-        """Look for units behind this endpoint; raise DriverError when it is out of reach."""
-        from drivers.modbus.figures import Figures
-        from drivers.modbus.scan import scan
-
-        link = self._link(clock, Figures({}))
-        try:
-            async with aclosing(scan(link, self.name, min(0.3, self.timeout))) as found:
-                async for one in found:
-                    yield one
-        finally:
-            link.close()
 
     async def survey(
         self, device: str, facts: Sequence[Mapping[str, Any]], clock: Clock, *, name: str
     ) -> str:
         """Ask *device* by SunSpec what it measures; give a profile called *name* as TOML."""
-        from drivers.modbus.figures import Figures
         from drivers.modbus.sunspec import survey
 
         [asked] = [one for one in self.devices if one.name == device]
-        async with self._link(clock, Figures({})) as link:
+        async with self.link(clock) as link:
             return await survey(link, asked.unit, facts, name=name)
+
+    def link(self, clock: Clock, figures: Figures | None = None) -> Link:
+        """Make the link; it is opened by its first question."""
+        from drivers.modbus.figures import Figures
+        from drivers.modbus.link import Link
+
+        counted = figures or Figures({})
+        return Link(self.way(), clock, counted, ceiling=self.timeout, connect_delay=self.pause())
 
     def way(self) -> Way:
         """Give the way to the endpoint."""
@@ -107,11 +99,6 @@ class ModbusLink(LinkSettings, kw_only=True):
     def listening(self) -> float:
         """Give the seconds for which another master is listened for before the first request."""
         return 0.0
-
-    def _link(self, clock: Clock, figures: Figures) -> Link:
-        from drivers.modbus.link import Link
-
-        return Link(self.way(), clock, figures, ceiling=self.timeout, connect_delay=self.pause())
 
     def _readers(self, link: Link, clock: Clock) -> list[Reader]:
         from drivers.modbus.reader import Reader

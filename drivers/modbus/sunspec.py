@@ -99,14 +99,22 @@ async def survey(link: Link, unit: int, facts: Sequence[Mapping[str, Any]], *, n
             raise DriverError(f"unit {unit} did not answer; is the number right?")
         return None
 
-    chain = await discover(ask)
-    if chain is None:
+    told = await described(ask, facts)
+    if told is None:
         places = ", ".join(str(place) for place in PLACES)
         raise DriverError(f"unit {unit} does not speak SunSpec: no marker at {places}")
+    return profile(*told, name=name)
+
+
+async def described(ask: Ask, facts: Sequence[Mapping[str, Any]]) -> tuple[Chain, list[Found]] | None:
+    """Give what a device says of itself and the points that follow; None if there is no SunSpec here."""
+    chain = await discover(ask)
+    if chain is None:
+        return None
     found = list(points(chain, {one.id: one for one in (convert(fact, Definition) for fact in facts)}))
     for one in found:
         await _add_rollover(ask, one.keys)
-    return profile(chain, found, name=name)
+    return chain, found
 
 
 async def discover(ask: Ask) -> Chain | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.driver import CanPlan, CanRead, CanScan, Driver
+from agent.core.driver import CanPlan, CanRead, Driver
 from agent.core.duration import Duration
 from agent.core.errors import DriverError
 from drivers.modbus.device import ModbusDevice
@@ -47,7 +47,6 @@ def test_the_driver_offers_all_abilities() -> None:
     driver: Driver = ModbusRtu(path="/dev/ttyUSB0")
     assert isinstance(driver, CanRead)
     assert isinstance(driver, CanPlan)
-    assert isinstance(driver, CanScan)
 
 
 def test_naming_the_driver_loads_neither_asyncio_nor_pyserial() -> None:
@@ -101,10 +100,7 @@ async def test_a_port_is_opened_for_us_alone(line: SerialLine) -> None:
             program = (
                 "import asyncio, sys; from agent.core.clock import SystemClock; "
                 "from drivers.modbus_rtu import ModbusRtu; "
-                "asyncio.run(ModbusRtu(path=sys.argv[1]).read((), SystemClock()))\n"
-                "async def look():\n"
-                "    async for _ in ModbusRtu(path=sys.argv[1]).scan(SystemClock()): pass\n"
-                "asyncio.run(look())"
+                "asyncio.run(ModbusRtu(path=sys.argv[1]).link(SystemClock()).listen(0))"
             )
             other = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", program, str(line.ours), stderr=asyncio.subprocess.PIPE

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent.core.driver import CanPlan, CanRead, CanScan, Driver
+from agent.core.driver import CanPlan, CanRead, Driver
 from agent.core.duration import Duration
 from agent.core.errors import DriverError
 from agent.core.sample import Sample
@@ -36,7 +36,6 @@ def test_the_driver_offers_all_abilities() -> None:
     driver: Driver = ModbusRtuTcp(host="10.0.0.1", port=4001)
     assert isinstance(driver, CanRead)
     assert isinstance(driver, CanPlan)
-    assert isinstance(driver, CanScan)
 
 
 async def test_every_table_is_read(virtual: VirtualClock) -> None:

@@ -14,7 +14,7 @@ from itertools import pairwise
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.driver import CanPlan, CanRead, CanScan, Desk, Driver, Found
+from agent.core.driver import CanPlan, CanRead, Desk, Driver
 from agent.core.duration import Duration
 from agent.core.errors import DriverError
 from agent.core.sample import Quality, Sample
@@ -106,7 +106,6 @@ def test_the_driver_offers_all_abilities() -> None:
     driver: Driver = ModbusTcp(host="10.0.0.1")
     assert isinstance(driver, CanRead)
     assert isinstance(driver, CanPlan)
-    assert isinstance(driver, CanScan)
 
 
 def test_naming_the_driver_does_not_load_the_protocol_library() -> None:
@@ -454,37 +453,12 @@ async def test_only_reads_ever_reach_the_wire(virtual: VirtualClock) -> None:
         async with Running(driver, virtual) as running:
             await virtual.sleep(5)
             await running.desk.wish(())
+            probing = running.desk.probe({"unit": 1, "identify": True})
+            await probing
         await driver.read((), virtual)
-        found = [one async for one in driver.scan(virtual)]
-    assert found
     assert {one.function for one in wire.asked} == {1, 2, 3, 4, 0x2B}
     assert all(len(one.frame) == (11 if one.function == 0x2B else 12) for one in wire.asked)
     assert len(wire.received) == sum(len(one.frame) for one in wire.asked)
-
-
-async def test_a_scan_finds_units_and_shows_its_progress(virtual: VirtualClock) -> None:
-    def behaviour(asked: Asked) -> list[bytes]:
-        if asked.unit == 7 and asked.function == 0x2B:
-            texts = b"".join(
-                bytes((i, len(text))) + text for i, text in enumerate((b"ACME", b"M-1", b"2.0\x07"))
-            )
-            return [asked.frame_of(b"\x2b\x0e\x01\x01\x00\x00\x03" + texts)]
-        return [asked.refusal(1)] if asked.unit in (7, 40) else []
-
-    async with serving(behaviour) as wire:
-        begun = virtual.boot()
-        found = [one async for one in link(wire.port).scan(virtual)]
-        assert virtual.boot() - begun < 247 * 0.3 + 10
-    devices = [one for one in found if one.toml]
-    assert [one.address for one in devices] == ["unit 7", "unit 40"]
-    assert devices[0].what == "ACME M-1 2.0?"
-    assert 'link = "room"\nunit = 7' in devices[0].toml
-    assert Found(address="units 8 to 23", what="no answer") in found
-
-
-async def test_a_device_that_answers_to_any_unit_is_found_once(meter: libmodbus.LibmodbusServer) -> None:
-    found = [one async for one in link(meter.port).scan(SystemClock())]
-    assert [one.address for one in found] == ["any unit"]
 
 
 async def test_a_pause_after_connecting_is_kept(virtual: VirtualClock) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.clock import SystemClock
-from agent.core.driver import CanPlan, CanRead, CanScan, Driver
+from agent.core.driver import CanPlan, CanRead, Driver
 from agent.core.duration import Duration
 from agent.core.errors import DriverError
 from drivers.modbus_tls import ModbusTls
@@ -73,7 +73,6 @@ def test_the_driver_offers_all_abilities(certificates: Certificates) -> None:
     driver: Driver = link(802, certificates.ca, certificates.ours)
     assert isinstance(driver, CanRead)
     assert isinstance(driver, CanPlan)
-    assert isinstance(driver, CanScan)
 
 
 async def test_values_come_through_tls(certificates: Certificates) -> None:
