@@ -13,13 +13,15 @@ from agent.core.search import Progress
 _OFTEN, _SELDOM = 0.1, 10.0  # seconds between two looks: of a person, and of a file
 _BAR: Final = 20
 _NARROW: Final = 80
+_MINUTES: Final = 120.0
 
 
 class ProgressBar:
     """One line that is drawn again and again."""
 
-    def __init__(self, out: TextIO = sys.stderr) -> None:
-        self._out, self._is_terminal = out, out.isatty()
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stderr
+        self._is_terminal = self._out.isatty()
         self._shown = ""
         self._next = 0.0
         self._begun = False
@@ -83,4 +85,5 @@ def _line(progress: Progress) -> str:
 
 
 def _about(seconds: float) -> str:
-    return f"about {span(max(1.0, round(seconds)))}"
+    few = seconds < _MINUTES
+    return f"about {max(1.0, seconds):.0f} s" if few else f"about {span(60 * round(seconds / 60))}"

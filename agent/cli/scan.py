@@ -86,14 +86,15 @@ def run(args: argparse.Namespace) -> int:
                 bar.say(f"{one.address}: {one.why}")
 
     try:
-        whole, trouble = _searched(search, args, tell), None
-    except GatewayError as error:
-        whole, trouble = False, error
+        whole = _searched(search, args, tell)
+    except GatewayError:
+        if found:
+            _give(found, missed, args, whole=False)
+        raise
     finally:
         bar.end()
     _give(found, missed, args, whole=whole)
-    if trouble is not None:
-        raise trouble
+    _say_next(args, found, whole=whole)
     if not whole:
         return _INTERRUPTED
     return 0 if found else 1
@@ -134,13 +135,13 @@ def _give(found: list[Found], missed: list[Missed], args: argparse.Namespace, *,
         print(table(("where", "what", "link", "device"), rows))
     else:
         print(text, end="")
-    _say_next(args, bool(found), whole=whole)
 
 
-def _say_next(args: argparse.Namespace, any_found: bool, *, whole: bool) -> None:
+def _say_next(args: argparse.Namespace, found: list[Found], *, whole: bool) -> None:
+    """Say on the error output what to do next."""
     if not whole:
-        print("interrupted: this is what was found so far" if any_found else "interrupted", file=sys.stderr)
-    elif not any_found:
+        print("interrupted: this is what was found so far" if found else "interrupted", file=sys.stderr)
+    elif not found:
         print("nothing was found", file=sys.stderr)
     elif args.out is not None:
         print(f"written to {args.out}; next: `citygate check` and `citygate read`", file=sys.stderr)
