@@ -98,7 +98,8 @@ class Poller:
             if self._silent != (silent := [one for one in self._readers.values() if one.breaker.open]):
                 self._silent = silent
                 self._figures.silent([one.device.name for one in silent])
-            if missed := int((self._clock.boot() - beat) // fastest):
+            missed = max(0, int((self._clock.boot() - beat) // fastest))  # a timer may fire a little early
+            if missed:
                 self._figures.overran(missed)
             self._load(reader, late=late or missed > 0)
             self._show_plan()

@@ -71,6 +71,7 @@ class MeterLine(LinkSettings):
         meter.runs += 1
         async with asyncio.TaskGroup() as group:
             group.create_task(self._serve(meter, clock, desk))
+            group.create_task(self._answer_probes(meter, desk))
             async for _ in ticks(clock, self.every):
                 if meter.state == "off":
                     raise DriverError(f"nobody answers at {self.host}")
@@ -86,6 +87,13 @@ class MeterLine(LinkSettings):
                 samples = self._readings(meter, clock.boot())
                 wanted = [one for one in samples if not ask.points or one.point in ask.points]
                 ask.answer.set_result([Reading(one, "4248 0000") for one in wanted])
+
+    async def _answer_probes(self, meter: Meter, desk: Desk) -> None:
+        desk.takes_probes = True
+        while True:
+            probe = await desk.next_probe()
+            if meter.state != "deaf":
+                probe.answer.set_result({"heard": dict(probe.question)})
 
     def _readings(self, meter: Meter, now: float) -> list[Sample]:
         meter.polls += 1

@@ -530,6 +530,60 @@ async def test_values_are_read_through_the_running_link(site: Site) -> None:
     assert NETWORK["10.0.0.5"].runs == 1
 
 
+async def test_a_probe_is_answered_by_the_running_link(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        links = (await _answers(site)({"ask": "links"}))["links"]
+        answer = await _answers(site)({"ask": "probe", "link": "hall", "question": {"register": 7}})
+    assert links == [
+        {"name": "hall", "probes": True, "settings": {"driver": "meter-line", "host": "10.0.0.5"}}
+    ]
+    assert answer == {"heard": {"register": 7}}
+    assert NETWORK["10.0.0.5"].runs == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "link", "question", "sentence"),
+    [
+        ("deaf", "hall", {}, "had no time for a probe within 15 s"),
+        ("off", "hall", {}, "link hall is not connected now"),
+        ("well", "hal", {}, 'did you mean "hall"'),
+        ("well", None, {}, 'a probe has "link"'),
+        ("well", "hall", [], 'a probe has "link"'),
+    ],
+)
+async def test_a_probe_that_cannot_be_asked_says_why(
+    site: Site, state: str, link: object, question: object, sentence: str
+) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        NETWORK["10.0.0.5"].state = state
+        await site.clock.sleep(6)
+        with pytest.raises(GatewayError, match=sentence):
+            await _answers(site)({"ask": "probe", "link": link, "question": question})
+
+
+async def test_no_more_than_four_probes_wait_and_those_given_up_make_room(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        NETWORK["10.0.0.5"].state = "deaf"
+        desk = site.gateway.desks["hall"]
+        await site.clock.sleep(1)
+        waiting = [desk.probe({"number": number}) for number in range(4)]
+        with pytest.raises(GatewayError, match="others look around on link hall"):
+            await _answers(site)({"ask": "probe", "link": "hall", "question": {}})
+        for one in waiting:
+            one.cancel()
+
+
+async def test_a_driver_without_probes_says_so(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        site.gateway.desks["hall"].takes_probes = False
+        with pytest.raises(GatewayError, match="the driver of link hall answers no probes"):
+            await _answers(site)({"ask": "probe", "link": "hall", "question": {}})
+
+
 @pytest.mark.parametrize("state", ["deaf", "off"])
 async def test_what_cannot_be_read_now_is_told_with_its_age(site: Site, state: str) -> None:
     async with site.running():
