@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.core.errors import ConfigError
 from agent.folders import config_folder, control_socket, look_beside, state_folder
 
 if TYPE_CHECKING:
@@ -55,6 +56,25 @@ def state(parser: argparse.ArgumentParser) -> None:
         default=state_folder(),
         help="folder of the outbox, unless [outbox] path names one (default: %(default)s)",
     )
+
+
+def add_explore(parser: argparse.ArgumentParser) -> None:
+    """Add --explore, and what it asks for."""
+    parser.add_argument("--explore", action="store_true", help="guess what a register of NAME may mean")
+    parser.add_argument("--addr", metavar="N", type=_address, help="its address, as the manual has it")
+    parser.add_argument("--table", choices=("holding", "input"), help="its table; else both are looked at")
+    parser.add_argument("--unit", metavar="N", type=int, help="unit number, where NAME is a link")
+    parser.add_argument(
+        "--expect", metavar="VALUE", help='what the display shows, such as 230.4 or "230.4 V"'
+    )
+
+
+def _address(text: str) -> int:
+    """Read 52 or 0x34."""
+    try:
+        return int(text, 0) if text.casefold().startswith("0x") else int(text)
+    except ValueError:
+        raise ConfigError(f'--addr: "{text}" is no address; write 52 or 0x34') from None
 
 
 def _chosen(text: str) -> Path:

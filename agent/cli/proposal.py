@@ -45,6 +45,11 @@ def text_of(proposed: Iterable[Proposed]) -> str:
     return "\n".join(one.toml for one in proposed)
 
 
+def inline(keys: Mapping[str, Any]) -> str:
+    """Write *keys* as an inline table."""
+    return _value(keys)
+
+
 def _proposed(found: Found, links: Sequence[Link], taken: set[str], shared: dict[str, str]) -> Proposed:
     head = [f"# {found.address}: {found.what}", *([f"# {found.note}"] if found.note else [])]
     head = [re.sub(r"[^ -~]", "?", line) for line in head]

@@ -8,6 +8,8 @@ For example:
   citygate read main-meter          one device
   citygate read main-meter.active_power --every 2s
   citygate read plant-room --json
+  citygate read boiler --explore --addr 52              what may stand in a register that no point names
+  citygate read plant-room --explore --addr 52 --unit 7 --expect "230 V"
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import options
+from agent.cli.options import add_explore
 from agent.cli.screen import figure, sentence, span, table
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, GatewayError
@@ -63,6 +66,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add what `citygate read` takes."""
     parser.add_argument("names", metavar="NAME", nargs="*", help="point, device or link")
     parser.add_argument("--every", metavar="TIME", help="read again and again, such as 2s")
+    add_explore(parser)
     options.config(parser)
     options.socket(parser)
     options.json(parser)
@@ -70,6 +74,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the values once, or until Ctrl-C; 1 when none of them is good."""
+    if args.explore:
+        from agent.cli.explore import explore
+
+        return explore(args)
+    if stray := [word for word in ("addr", "unit", "table", "expect") if getattr(args, word) is not None]:
+        raise ConfigError(f"--{stray[0]} belongs to --explore")
     try:
         pause = Duration.parse(args.every) if args.every else None
     except ValueError as error:

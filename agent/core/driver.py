@@ -22,6 +22,8 @@ from agent.core.settings import Settings
 if TYPE_CHECKING:
     import asyncio
 
+    from agent.core.search import Held
+
 
 class PointSettings(Settings):
     """What every kind of point can say of itself; drivers add the address.
@@ -183,6 +185,43 @@ class CanSurvey(Protocol):
         """Ask *device*; give a profile called *name* as TOML; raise DriverError when it cannot say.
 
         *facts* are the standard's definitions, as they ship with the gateway.
+        """
+        ...
+
+
+class Guess(Struct, frozen=True, kw_only=True):
+    """What a place of a device may mean: the value, how likely that is (0 to 1), and what speaks for it.
+
+    ``keys`` are the point's, as in TOML.
+    """
+
+    where: str
+    raw: str
+    value: str
+    likely: float
+    why: str
+    keys: Mapping[str, Any]
+
+
+class Riddle(Struct, frozen=True, kw_only=True):
+    """A place that nobody knows: which device or unit, which address, and what a person expects there."""
+
+    addr: int
+    device: str = ""
+    unit: int | None = None
+    table: str = ""
+    value: float | None = None
+    ucum: str = ""
+
+
+@runtime_checkable
+class CanExplore(Protocol):
+    """A driver that can guess what an unknown place of a device means."""
+
+    async def explore(self, riddle: Riddle, clock: Clock, held: Held | None = None) -> Sequence[Guess]:
+        """Read what is needed, through *held* if it is given; the likeliest guess comes first.
+
+        Raise GatewayError when nothing can be read there.
         """
         ...
 

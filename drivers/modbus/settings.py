@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from msgspec import Meta
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, LinkSettings, Poll, Reading
+from agent.core.driver import Desk, Guess, LinkSettings, Poll, Reading, Riddle
 from agent.core.duration import Duration
 from agent.core.point import Point
 from agent.core.sample import Emit
@@ -17,6 +17,7 @@ from drivers.modbus.plan import Block, Cost
 from drivers.modbus.request import FUNCTIONS
 
 if TYPE_CHECKING:
+    from agent.core.search import Held
     from drivers.modbus.figures import Figures
     from drivers.modbus.link import Link
     from drivers.modbus.reader import Reader
@@ -75,6 +76,17 @@ class ModbusLink(LinkSettings, kw_only=True):
         [asked] = [one for one in self.devices if one.name == device]
         async with self.link(clock) as link:
             return await survey(link, asked.unit, facts, name=name)
+
+    async def explore(self, riddle: Riddle, clock: Clock, held: Held | None = None) -> Sequence[Guess]:
+        """Read around the address of *riddle*, and give all that it may mean, the likeliest first."""
+        from drivers.modbus.exploring import explored
+        from drivers.modbus.probe import Remote
+
+        known = [one for one in self.devices if one.name == riddle.device]
+        if held is not None:
+            return await explored(Remote(held, clock), riddle, known[0] if known else None)
+        async with self.link(clock) as link:
+            return await explored(link, riddle, known[0] if known else None)
 
     def link(self, clock: Clock, figures: Figures | None = None) -> Link:
         """Make the link; it is opened by its first question."""
