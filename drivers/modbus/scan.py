@@ -17,7 +17,7 @@ from agent.core.errors import DriverError
 from agent.core.search import Found, Tell
 from drivers.modbus.pace import Pace
 from drivers.modbus.probe import Asker
-from drivers.modbus.request import Fault, Request
+from drivers.modbus.request import Answer, Fault, Request
 from drivers.modbus.who import Known, Who, who
 
 RESERVED: Final = (251, 253)
@@ -26,6 +26,7 @@ RESERVED: Final = (251, 253)
 PATIENT: Final = 0.6
 """Seconds for each unit in the second round."""
 
+_OF_DEVICES: Final = frozenset((1, 2, 3))  # what a device says of a request that it does not like
 _STUBBORN: Final = 3  # connections lost in a row that end a scan
 
 
@@ -95,12 +96,16 @@ class Scan:
         self._asker, self._place, self._share, self._around = asker, place, share, share.around
         self._slow = slow
         self._losses: int | None = None
+        self._nobody = 0
 
     async def run(self) -> int:
         """Tell of each unit as it is found, and give how many; raise GatewayError when that is impossible."""
-        if all([await self.answers(unit) for unit in RESERVED]):
-            await self._introduce(self._around.units[0], "it answers to every unit number")
-            return 1
+        reserved = [await self._reply(unit) for unit in RESERVED]
+        if all(reply is not None for reply in reserved):
+            self._nobody = _code_of_a_gateway(reserved)
+            if not self._nobody:
+                await self._introduce(self._around.units[0], "it answers to every unit number")
+                return 1
         self._share.at(self._place.address, len(RESERVED))
         found: set[int] = set()
         for unit, again in asked(self._around.units, twice=self._around.twice):
@@ -111,7 +116,11 @@ class Scan:
         return len(found)
 
     async def answers(self, unit: int, *, again: bool = False) -> bool:
-        """Say whether anybody answers to *unit*; *again* asks for another length, which tells replies apart.
+        """Say whether anybody answers to *unit*; *again*: asked for another length."""
+        return await self._reply(unit, again=again) is not None
+
+    async def _reply(self, unit: int, *, again: bool = False) -> Answer | Fault | None:
+        """Give what *unit* answers; None: nobody is there.
 
         Some devices close the connection when another unit is asked; one that does so again and again, or
         cannot be reached at all, ends the scan.
@@ -123,9 +132,11 @@ class Scan:
             if self._losses is None or self._losses + 1 >= _STUBBORN:
                 raise
             self._losses += 1
-            return False
+            return None
         self._losses = 0
-        return not (isinstance(reply, Fault) and reply.silent)
+        if isinstance(reply, Fault) and (reply.silent or (reply.code and reply.code == self._nobody)):
+            return None
+        return reply
 
     async def _introduce(self, unit: int, note: str = "") -> None:
         """Tell of *unit*."""
@@ -146,6 +157,13 @@ class Scan:
                 note="; ".join(text for text in (note, one.note) if text),
             )
         )
+
+
+def _code_of_a_gateway(replies: Sequence[Answer | Fault | None]) -> int:
+    """Give the exception with which a gateway says that nobody is there; 0: they are a device's answers."""
+    codes = {reply.code if isinstance(reply, Fault) else 0 for reply in replies}
+    [code] = codes if len(codes) == 1 else [0]
+    return 0 if code in _OF_DEVICES else code
 
 
 def asked(units: Sequence[int], *, twice: bool) -> list[tuple[int, bool]]:

@@ -73,6 +73,9 @@ class Modbus(Search):
     ca: Annotated[str, Meta(description="With tls: file with the authority of the devices.")] = ""
     certificate: Annotated[str, Meta(description="With tls: file with our own certificate.")] = ""
     key: Annotated[str, Meta(description="With tls: file with our private key.")] = ""
+    server_name: Annotated[
+        str, Meta(description="With tls: name in the device's certificate, where it is not the host.")
+    ] = ""
 
     async def search(self, facts: Facts, clock: Clock, tell: Tell) -> None:
         """Search ports, then hosts; raise ConfigError when the words cannot be meant."""
@@ -117,6 +120,7 @@ class Modbus(Search):
             table |= {key: value for key in usual if (value := getattr(self, key)) != usual[key]}
         if self.over == "tls":
             table |= {"ca": self.ca, "certificate": self.certificate, "key": self.key}
+            table |= {"server_name": self.server_name} if self.server_name else {}
         return table
 
     def _driver(self, table: dict[str, Any]) -> ModbusLink:

@@ -54,8 +54,10 @@ def _of_lines(lines: tuple[str, ...]) -> dict[str, Any]:
     """Give the keys of a device that says *lines*."""
     for text in reversed(lines):
         if (fields := _object(text)) is not None:
-            points = {_name(key): {"key": key} for key in list(_numbers(fields))[:_MOST]}
-            return {"speaks": "on-change", "points": points}
+            points: dict[str, Any] = {}
+            for key in list(_numbers(fields))[:_MOST]:
+                points[_free(_name(key), points)] = {"key": key}
+            return {"speaks": "on-change", "points": points} if points else {}
     return _by_pattern(lines[-1])
 
 
@@ -90,6 +92,11 @@ def _numbers(fields: Mapping[str, Any], before: str = "") -> Iterator[str]:
             yield from _numbers(value, f"{before}{key}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{before}{key}"
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """Give *name*, or one like it that is not taken."""
+    return next(one for one in (name, *(f"{name}_{n}" for n in range(2, _MOST + 2))) if one not in taken)
 
 
 def _name(key: str) -> str:

@@ -23,6 +23,7 @@ from agent.core.driver import LinkSettings
 from agent.core.search import Found, Progress
 from tests.cli.conftest import SITE, lay
 from tests.peers import libmodbus
+from tests.peers.serial_line import serial_line, slave
 
 HERE = [sys.executable, "-P", "-m", "agent"]
 Screen = pytest.CaptureFixture[str]
@@ -127,7 +128,7 @@ def test_a_wrong_word_is_one_sentence_and_2(words: str, said: str, tmp_path: Pat
 def test_an_interrupted_search_gives_what_it_found_so_far(
     meter: libmodbus.LibmodbusServer, tmp_path: Path
 ) -> None:
-    words = ["scan", "modbus", f"127.0.0.1:{meter.port}", "--wait", "1s", "--config", str(tmp_path)]
+    words = ["scan", "modbus", f"127.0.0.1:{meter.port}", "--wait", "300ms", "--config", str(tmp_path)]
     with subprocess.Popen(
         [*HERE, *words, "--socket", str(tmp_path / "none.sock"), "--units", "3,9-200"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -174,6 +175,23 @@ def test_what_a_running_gateway_holds_is_searched_through_its_one_connection(
     assert {one[0] for one in asked} == {3, 7, 251, 253}
     assert "it is device main-meter of link plant-room" in said
     assert tomllib.loads(said)["device"]["unit-7"] == {"link": "plant-room", "unit": 7}
+
+
+def test_a_serial_port_that_a_running_gateway_holds_is_searched_through_it(
+    tmp_path: Path, capfd: Screen
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    with serial_line(tmp_path) as line, slave(line.theirs, 7):
+        text = f'[link.bus]\ndriver = "modbus-rtu"\npath = "{line.ours}"\nlisten = "100ms"\n[device.fan]\n'
+        points = 'unit = 7\nlink = "bus"\nevery = "1s"\n[device.fan.points]\nspeed = { addr = 5 }\n'
+        (site / "site.toml").write_text(_PLACE + text + points, encoding="utf-8")
+        with gateway(site) as socket:
+            words = ["scan", "serial", str(line.ours), "--units", "7", "--config", str(site)]
+            assert main([*words, "--socket", str(socket), "--wait", "600ms"]) == 0
+    said, told = capfd.readouterr()
+    assert "it is device fan of link bus" in said
+    assert "in use by another program" not in told
 
 
 def test_names_are_free_and_equal_links_share_a_table(site: Path) -> None:

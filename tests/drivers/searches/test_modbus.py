@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.cli.proposal import proposals, text_of
+from agent.config.load import load
 from agent.core.clock import Clock, SystemClock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, GatewayError
@@ -19,6 +22,7 @@ from tests.drivers.modbus.sunspec_device import END, common, inverter
 from tests.drivers.modbus.sunspec_device import serving as sunspec
 from tests.drivers.modbus.wire import CLOSE, Answer, Asked, Wire, serving
 from tests.drivers.searches.kit import Facts, Heard, HeldLink
+from tests.drivers.test_modbus_tls import Certificates, secured
 from tests.peers import libmodbus
 from tests.virtual import VirtualClock
 
@@ -97,7 +101,7 @@ async def test_a_device_that_answers_to_every_unit_is_found_once() -> None:
     assert len(asked) < 20
 
 
-async def test_a_sunspec_device_tells_its_own_points() -> None:
+async def test_a_sunspec_device_tells_its_own_points(tmp_path: Path) -> None:
     words = [0x5375, 0x6E53, *common("Fronius", "Symo 8"), *inverter(), *END]
     async with sunspec(words) as port:
         heard = await searched(SystemClock(), f"127.0.0.1:{port}", units="1")
@@ -106,6 +110,10 @@ async def test_a_sunspec_device_tells_its_own_points() -> None:
     assert found.device is not None
     assert found.device["points"]["active_power"]["addr"] == 40000 + 2 + 68 + 14
     assert found.device_name == "symo-8-1"
+    place = '[site]\ncity = "vaasa"\nid = "library"\ngateway = "gw1"\n'
+    (tmp_path / "site.toml").write_text(place + text_of(proposals(heard.found, None)), encoding="utf-8")
+    [link] = load(tmp_path).links
+    assert {one.name.partition(".")[0] for one in link.driver.points()} == {"symo-8-1"}
 
 
 async def test_nothing_but_reads_reaches_the_wire(virtual: VirtualClock) -> None:
@@ -171,6 +179,34 @@ async def test_a_device_that_hangs_up_on_other_units_is_found_all_the_same(virtu
     async with serving(answer) as wire:
         heard = await searched(virtual, f"127.0.0.1:{wire.port}", units="1-3")
     assert [one.address for one in heard.found] == [f"127.0.0.1:{wire.port} unit 3"]
+
+
+async def test_a_gateway_that_refuses_for_absent_units_is_no_device(
+    virtual: VirtualClock,
+) -> None:
+    def answer(asked: Asked) -> Sequence[bytes]:
+        return [asked.refusal(2 if asked.unit in (3, 9) else 4)]  # 4: it could not reach the unit
+
+    async with serving(answer) as wire:
+        heard = await searched(virtual, f"127.0.0.1:{wire.port}", units="1-10")
+    assert [one.device for one in heard.found] == [{"unit": 3}, {"unit": 9}]
+
+
+async def test_a_device_behind_tls_is_found_by_who_may_ask(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    certificate, key = map(str, certificates.ours)
+    files = {"ca": str(certificates.ca), "certificate": certificate, "key": key}
+    async with secured(certificates) as wire:
+        target = f"127.0.0.1:{wire.port}"
+        heard, named = Heard(), {"server_name": "localhost"}
+        options: dict[str, Any] = {**files, **named, "over": "tls", "units": "1"}
+        search = Modbus(targets=(target,), **options)
+        await search.search(Facts(), SystemClock(), heard)
+        stranger = await searched(SystemClock(), target, units="1", knock=Duration(1))
+    [found] = heard.found
+    assert found.link == {"driver": "modbus-tls", "host": "127.0.0.1", "port": wire.port, **files, **named}
+    assert not stranger.found
+    assert len(stranger.missed) == 1
 
 
 async def test_a_converter_is_listened_to_before_the_first_byte(virtual: VirtualClock) -> None:
