@@ -19,19 +19,29 @@ from drivers.modbus.line import OVERHEAD
 from drivers.modbus.link import Link
 from drivers.modbus.probe import Remote
 from drivers.modbus.scan import Around, Place, Scan, Share
+from drivers.modbus.strays import is_foreign
 from drivers.modbus.targets import Endpoint
+from drivers.serial.overhear import Setting, overhear
+from drivers.serial.propose import proposal, refusal
+from drivers.serial.source import Opener
 
 NOBODY: Final = "it is there, but no unit answers: is a device behind it, switched on, and its number asked?"
+_NAMED: Final = 10.0  # seconds to open, for what a person named; the way itself gives up before
+_OWN: Final[tuple[Setting, ...]] = ((9600, "8N1"),)  # a converter has a setting of its own
 _FAMILY: Final = "modbus-"
 
 
 class Door(Struct, frozen=True):
-    """An endpoint to be searched: where it is, and how a link to it is made; or the link that has it."""
+    """An endpoint to be searched: where it is, and how a link to it is made; or the link that has it.
+
+    ``ears`` opens the line behind a converter, which is listened to before the first byte.
+    """
 
     endpoint: Endpoint
     place: Place
     link: Callable[[], Link]
     held: Held | None = None
+    ears: Opener | None = None
 
 
 async def search(doors: Sequence[Door], around: Around, *, at_once: int, knock: float, listen: float) -> None:
@@ -79,13 +89,31 @@ async def through(held: Held, place: Place, share: Share) -> int:
 
 
 async def _directly(door: Door, share: Share, *, knock: float, listen: float) -> int:
+    if door.ears is not None and await _overheard(door, door.ears, share, listen):
+        return 1
+    limit = _NAMED if door.endpoint.named else knock
     async with door.link() as link:
         try:
-            async with asyncio.timeout(knock + listen):
-                await link.listen(listen)
+            async with asyncio.timeout(limit):
+                await link.listen(0.0)
         except TimeoutError:
-            raise GatewayError(f"it did not take a connection within {knock:g} s") from None
-        return await Scan(link, door.place, share, slow_of(link)).run()
+            raise GatewayError(f"it did not take a connection within {limit:g} s") from None
+        return await Scan(link, door.place, share, slow_of(link), link.late).run()
+
+
+async def _overheard(door: Door, ears: Opener, share: Share, listen: float) -> bool:
+    """Listen behind a converter, whose setting is its own; tell who speaks, or raise GatewayError."""
+    clock = share.around.clock
+    share.at(f"listening behind {door.place.address} for {listen:g} s", 0)
+    voice = await overhear(lambda *_: ears, _OWN, clock, seconds=listen, foreign=is_foreign)
+    if voice is None:
+        return False
+    end = door.endpoint
+    found = proposal({"host": end.host, "port": end.port}, str(end), voice, door.place.name)
+    if found is None:
+        raise GatewayError(refusal(voice))
+    share.around.tell(found)
+    return True
 
 
 def slow_of(link: Link) -> float:

@@ -71,6 +71,11 @@ class Link:
         """Whether a connection is open."""
         return self._session is not None and not self._session.ended
 
+    def late(self) -> int:
+        """Count the replies that came too late; only for who asks alone on this link."""
+        self._frames.give_up()
+        return self._frames.tally.stale
+
     def close(self) -> None:
         """Close the connection; the next question opens another one."""
         if self._session is not None:

@@ -14,17 +14,15 @@ from msgspec import Struct
 
 from agent.core.errors import DriverError, GatewayError
 from agent.core.search import Held, Missed
-from drivers.modbus.frames import Tally
 from drivers.modbus.hosts import NOBODY, slow_of, through
 from drivers.modbus.line import OVERHEAD, Frame, character_seconds
 from drivers.modbus.link import Link
 from drivers.modbus.scan import Around, Place, Scan, Share, asked
-from drivers.modbus.strays import sort
-from drivers.serial.overhear import BUS, SETTINGS, Setting, Voice, overhear
-from drivers.serial.propose import proposal
+from drivers.modbus.strays import is_foreign
+from drivers.serial.overhear import SETTINGS, Setting, overhear
+from drivers.serial.propose import proposal, refusal
 from drivers.serial.source import Opener
 
-_FRAMES: Final = 2  # one sound checksum among many bytes may be chance
 _USUAL_UNITS: Final = frozenset((*range(1, 11), 16, 20, 30, 100, 126, 247))
 _PLAIN: Final = (9600, "8N1")
 
@@ -108,9 +106,9 @@ async def _directly(port: Port, share: Share, looking: Looking) -> tuple[int, st
         port.ears, looking.heard_at, around.clock, seconds=looking.listen, foreign=is_foreign
     )
     if voice is not None:
-        found = proposal(port.path, voice, port.name)
+        found = proposal({"path": port.path}, port.path, voice, port.name)
         if found is None:
-            return 0, _refusal(voice)
+            return 0, refusal(voice)
         around.tell(found)
         return 1, ""
     setting = looking.settings[0] if len(looking.settings) == 1 else await _setting(port, share, looking)
@@ -123,7 +121,7 @@ async def _directly(port: Port, share: Share, looking: Looking) -> tuple[int, st
     usual = {"baud": baud, "frame": frame} if setting != _PLAIN else {}
     place = Place(port.path, {"driver": "modbus-rtu", "path": port.path, **usual}, port.name)
     async with port.link(baud, frame) as link:
-        return await Scan(link, place, share, slow_of(link)).run(), NOBODY
+        return await Scan(link, place, share, slow_of(link), link.late).run(), NOBODY
 
 
 async def _setting(port: Port, share: Share, looking: Looking) -> tuple[int, Frame] | None:
@@ -162,23 +160,3 @@ def _rounds(units: Sequence[int]) -> tuple[list[int], list[int]]:
     """Divide *units* into those that are usual, and the others."""
     usual = [one for one in units if one in _USUAL_UNITS]
     return usual, [one for one in units if one not in _USUAL_UNITS]
-
-
-def is_foreign(data: bytes) -> bool:
-    """Say whether *data*, heard while nothing was asked, holds Modbus frames."""
-    tally = Tally()
-    sort(data, (), (), tally)
-    return tally.foreign >= _FRAMES
-
-
-def _refusal(voice: Voice) -> str:
-    if voice.kind == BUS:
-        baud, frame = voice.setting
-        return (
-            f"another master speaks on this line (Modbus RTU, {baud} {frame}); a line can have only one, so "
-            "nothing was asked: take the other off, or read through it"
-        )
-    return (
-        "somebody speaks on this line, but nothing that is known here, so nothing was asked; is it another "
-        "bus, or are A and B swapped?"
-    )

@@ -7,7 +7,7 @@ Protocol Specification V1.1b3, §6.21 (Read Device Identification).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -26,8 +26,14 @@ RESERVED: Final = (251, 253)
 PATIENT: Final = 0.6
 """Seconds for each unit in the second round."""
 
+_LINGER: Final = 5.0  # seconds at most at the end, in which late answers show themselves
 _OF_DEVICES: Final = frozenset((1, 2, 3))  # what a device says of a request that it does not like
+_LATE: Final = 1.5  # seconds for each unit behind a gateway that is slower than the wait
 _STUBBORN: Final = 3  # connections lost in a row that end a scan
+
+
+Late = Callable[[], int]
+"""Counts the answers that came when nobody waited for them any more."""
 
 
 class Place(Struct, frozen=True):
@@ -63,7 +69,8 @@ class Around(Struct, frozen=True):
     def seconds(self, slow: float = 0.0) -> float:
         """Say how long they take where nobody answers, *slow* being what the bytes of each take."""
         again = len(self.units) * (max(self.wait, PATIENT) + slow) if self.twice else 0.0
-        return (len(RESERVED) + len(self.units)) * (self.wait + slow) + again
+        asked = len(RESERVED) + len(self.units)
+        return asked * (self.wait + slow) + again + min(_LINGER, asked * self.wait)
 
     def at(self, what: str, steps: int = 1) -> None:
         """Note that so many steps are done, and tell how far the search is."""
@@ -84,16 +91,35 @@ class Share:
         self._left -= steps
         self.around.at(what, steps)
 
+    def more(self, steps: int, seconds: float) -> None:
+        """Take more work, which takes so long at most."""
+        self._left += steps
+        self.around.pace.expect(steps, seconds)
+
     def finish(self, what: str) -> None:
         """Note that nothing is left to do."""
         self.at(what, self._left)
 
 
 class Scan:
-    """The units of one place; *slow* is what its bytes take beside the wait, in seconds."""
+    """The units of one place; *slow* is what its bytes take beside the wait, in seconds.
 
-    def __init__(self, asker: Asker, place: Place, share: Share, slow: float = 0.0) -> None:
+    A gateway may wait for an absent unit longer than we do, and answers for others meanwhile pile up in it.
+    Their late arrival is noticed (*late* counts them): from then on each gets more time, and a second round
+    asks again who seemed to be silent.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        place: Place,
+        share: Share,
+        slow: float = 0.0,
+        late: Late | None = None,
+    ) -> None:
         self._asker, self._place, self._share, self._around = asker, place, share, share.around
+        self._late, self._wait, self._was_late = late, share.around.wait, False
+        self._silences = self._seen_late = 0
         self._slow = slow
         self._losses: int | None = None
         self._nobody = 0
@@ -108,12 +134,22 @@ class Scan:
                 return 1
         self._share.at(self._place.address, len(RESERVED))
         found: set[int] = set()
-        for unit, again in asked(self._around.units, twice=self._around.twice):
+        await self._round(found, asked(self._around.units, twice=self._around.twice))
+        if self._late is not None:
+            await self._around.clock.sleep(min(_LINGER, self._silences * self._wait))
+            self._look_for_late_ones()
+        if self._was_late and not self._around.twice:
+            left = [(unit, True) for unit in self._around.units if unit not in found]
+            self._share.more(len(left), len(left) * self._wait)
+            await self._round(found, left)
+        return len(found)
+
+    async def _round(self, found: set[int], questions: Sequence[tuple[int, bool]]) -> None:
+        for unit, again in questions:
             if unit not in found and await self.answers(unit, again=again):
                 found.add(unit)
                 await self._introduce(unit)
             self._share.at(f"{self._place.address} unit {unit}")
-        return len(found)
 
     async def answers(self, unit: int, *, again: bool = False) -> bool:
         """Say whether anybody answers to *unit*; *again*: asked for another length."""
@@ -125,7 +161,7 @@ class Scan:
         Some devices close the connection when another unit is asked; one that does so again and again, or
         cannot be reached at all, ends the scan.
         """
-        wait = max(self._around.wait, PATIENT) if again else self._around.wait
+        wait = max(self._wait, PATIENT) if again else self._wait
         try:
             reply = await self._asker.ask(Request(unit, "holding", 0, 2 if again else 1), wait + self._slow)
         except DriverError:
@@ -134,9 +170,16 @@ class Scan:
             self._losses += 1
             return None
         self._losses = 0
+        self._look_for_late_ones()
         if isinstance(reply, Fault) and (reply.silent or (reply.code and reply.code == self._nobody)):
+            self._silences += not reply.code
             return None
         return reply
+
+    def _look_for_late_ones(self) -> None:
+        """Give each unit more time as soon as an answer has come late."""
+        if self._late is not None and (late := self._late()) > self._seen_late:
+            self._seen_late, self._was_late, self._wait = late, True, max(self._wait, _LATE)
 
     async def _introduce(self, unit: int, note: str = "") -> None:
         """Tell of *unit*."""

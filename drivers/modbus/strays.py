@@ -16,6 +16,7 @@ _READS: Final = frozenset((1, 2, 3, 4))
 _SINGLE_WRITES: Final = frozenset((5, 6))
 _MULTIPLE_WRITES: Final = frozenset((15, 16))
 _HIGHEST_UNIT: Final = 247
+_NO_CHANCE: Final = 2  # one sound checksum among many bytes may be chance
 
 
 def sort(data: bytes, sent: Collection[bytes], ours: Collection[int], tally: Tally) -> bool:
@@ -40,6 +41,13 @@ def sort(data: bytes, sent: Collection[bytes], ours: Collection[int], tally: Tal
         at += len(frame) or 1
     tally.noise += noise
     return bool(noise) or not only_echo
+
+
+def is_foreign(data: bytes) -> bool:
+    """Say whether *data*, heard while nothing was asked, holds frames of a master and its devices."""
+    tally = Tally()
+    sort(data, (), (), tally)
+    return tally.foreign >= _NO_CHANCE
 
 
 def _candidates(data: bytes, at: int) -> list[bytes]:

@@ -77,6 +77,17 @@ def port_of(path: str, held: Sequence[Held], clock: Clock) -> Port:
     return Port(path, f"line-{_short(path)}", ears, link, has)
 
 
+def converter(host: str, port: int) -> Opener:
+    """Give what listens to a line behind a converter."""
+
+    async def opened() -> Source:
+        from drivers.serial.tcp import connect
+
+        return await connect(host, port)
+
+    return opened
+
+
 def plugged() -> list[str]:
     """List the serial adapters that are there, by names that stay; raise ConfigError if there is none."""
     found = sorted(str(one) for one in BY_ID.iterdir()) if BY_ID.is_dir() else []

@@ -103,12 +103,14 @@ class Modbus(Search):
         """Say how *end* is reached."""
         from drivers.modbus.hosts import Door
         from drivers.modbus.scan import Place
+        from drivers.searches import _modbus
 
         table = self._table(end)
         place = Place(str(end), table, "modbus-" + re.sub(r"[^a-z0-9]+", "-", end.host.casefold()).strip("-"))
         if held is not None:
             place = replace(place, on=held.name)
-        return Door(end, place, lambda: self._driver(table).link(clock), held)
+        ears = _modbus.converter(end.host, end.port) if self.over == "rtu" else None
+        return Door(end, place, lambda: self._driver(table).link(clock), held, ears)
 
     def _table(self, end: Endpoint) -> dict[str, Any]:
         """Give the link's table for *end*."""

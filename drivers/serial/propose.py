@@ -27,18 +27,21 @@ _MOST: Final = 20
 _UNITS: Final = "say the unit and kind of each point, and take away what nobody needs"
 
 
-def proposal(path: str, voice: Voice, link_name: str) -> Found | None:
-    """Give the tables for who speaks on *path*; None where nobody knows who it is, or a master is there."""
+def proposal(where: Mapping[str, Any], address: str, voice: Voice, link_name: str) -> Found | None:
+    """Give the tables for who speaks at *where*; None: nobody known, or a master.
+
+    *where* are the keys of a path, or of host and port; *address* is the same for people.
+    """
     if voice.kind in ("", BUS):
         return None
     baud, frame = voice.setting
-    link: dict[str, Any] = {"driver": voice.kind, "path": path}
-    if voice.kind in _USUAL and (baud, frame) != _USUAL[voice.kind]:
+    link: dict[str, Any] = {"driver": voice.kind, **where}
+    if "path" in where and voice.kind in _USUAL and (baud, frame) != _USUAL[voice.kind]:
         link |= {"baud": baud, "frame": frame}
     if voice.kind == LINES:
         device = _of_lines(voice.lines)
         return Found(
-            address=path,
+            address=address,
             what=f"a device that sends text lines, such as {voice.lines[-1][:60]}",
             link=link,
             link_name=link_name,
@@ -47,7 +50,21 @@ def proposal(path: str, voice: Voice, link_name: str) -> Found | None:
             note=_UNITS if device.get("points") else "no number is in its lines; write pattern and points",
         )
     what, name = _NAMES[voice.kind]
-    return Found(address=path, what=what, link=link, link_name=link_name, device={}, device_name=name)
+    return Found(address=address, what=what, link=link, link_name=link_name, device={}, device_name=name)
+
+
+def refusal(voice: Voice) -> str:
+    """Say why nothing was asked on a line on which *voice* was heard."""
+    if voice.kind == BUS:
+        baud, frame = voice.setting
+        return (
+            f"another master speaks on this line (Modbus RTU, {baud} {frame}); a line can have only one, so "
+            "nothing was asked: take the other off, or read through it"
+        )
+    return (
+        "somebody speaks on this line, but nothing that is known here, so nothing was asked; is it another "
+        "bus, or are A and B swapped?"
+    )
 
 
 def _of_lines(lines: tuple[str, ...]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tests.drivers.modbus.sunspec_device import END, common, inverter
 from tests.drivers.modbus.sunspec_device import serving as sunspec
 from tests.drivers.modbus.wire import CLOSE, Answer, Asked, Wire, serving
 from tests.drivers.searches.kit import Facts, Heard, HeldLink
+from tests.drivers.serial.telegrams import DSMR_42, told
 from tests.drivers.test_modbus_tls import Certificates, secured
 from tests.peers import libmodbus
 from tests.virtual import VirtualClock
@@ -192,6 +193,19 @@ async def test_a_gateway_that_refuses_for_absent_units_is_no_device(
     assert [one.device for one in heard.found] == [{"unit": 3}, {"unit": 9}]
 
 
+@pytest.mark.parametrize("says_so", [False, True])
+async def test_a_gateway_slower_than_the_wait_hides_nobody(virtual: VirtualClock, *, says_so: bool) -> None:
+    def answer(asked: Asked) -> Sequence[bytes | float]:
+        if asked.unit in (5, 9):
+            return [asked.refusal(2)]
+        return [1.0, asked.refusal(0x0B)] if says_so else [1.0]  # requests queue up behind this
+
+    async with serving(answer) as wire:
+        heard = await searched(virtual, f"127.0.0.1:{wire.port}", units="1-10")
+    assert sorted(one.device["unit"] for one in heard.found if one.device) == [5, 9]
+    assert heard.progress[-1].done == heard.progress[-1].of
+
+
 async def test_a_device_behind_tls_is_found_by_who_may_ask(tmp_path: Path) -> None:
     certificates = Certificates(tmp_path)
     certificate, key = map(str, certificates.ours)
@@ -219,6 +233,42 @@ async def test_a_converter_is_listened_to_before_the_first_byte(virtual: Virtual
         assert wire.at[0] - begun >= 10
     [found] = heard.found
     assert found.link["driver"] == "modbus-rtu-tcp"
+
+
+@pytest.mark.parametrize(
+    ("speaks", "driver", "why"),
+    [
+        (told(DSMR_42), "p1", ""),
+        (
+            b"".join(RtuAsked(bytes((unit, 3, 0, 0, 0, 1))).frame_of(b"\3\0\0\0\1") for unit in (1, 2)),
+            "",
+            "master",
+        ),
+        (bytes(range(200, 240)), "", "nothing that is known here"),
+    ],
+    ids=["meter", "master", "stranger"],
+)
+async def test_behind_a_converter_too_nothing_is_sent_where_somebody_speaks(
+    speaks: bytes, driver: str, why: str, virtual: VirtualClock
+) -> None:
+    received = b""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        writer.write(speaks)
+        received += await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        heard = await searched(virtual, f"127.0.0.1:{port}", over="rtu")
+        await asyncio.sleep(0.1)
+    assert [one.link for one in heard.found] == [{"driver": "p1", "host": "127.0.0.1", "port": port}] * bool(
+        driver
+    )
+    assert why in " ".join(one.why for one in heard.missed)
+    assert received == b""
 
 
 async def test_what_the_gateway_holds_is_asked_through_it(virtual: VirtualClock) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.modbus.crc import crc
-from drivers.modbus.ports import is_foreign
+from drivers.modbus.strays import is_foreign
 from drivers.serial.overhear import BUS, Ears, Voice
 from drivers.serial.propose import proposal
 from tests.drivers.serial.telegrams import DSMR_42, told
@@ -50,7 +50,7 @@ def test_a_meter_in_the_middle_of_its_telegram_is_not_taken_for_text() -> None:
 
 def test_keys_that_would_be_one_name_are_told_apart_or_left_out() -> None:
     lines = ('{"T": 1, "t": 2, "wind-speed": {"max": 3}, "ok": true, "name": "x"}',) * 2
-    found = proposal("/dev/x", Voice("lines", (9600, "8N1"), lines), "line-x")
+    found = proposal({"path": "/dev/x"}, "/dev/x", Voice("lines", (9600, "8N1"), lines), "line-x")
     assert found is not None
     assert found.device is not None
     points = found.device["points"]
@@ -59,6 +59,8 @@ def test_keys_that_would_be_one_name_are_told_apart_or_left_out() -> None:
 
 
 def test_lines_without_numbers_leave_the_points_to_the_person() -> None:
-    found = proposal("/dev/x", Voice("lines", (9600, "8N1"), ("door open", "door shut")), "line-x")
+    found = proposal(
+        {"path": "/dev/x"}, "/dev/x", Voice("lines", (9600, "8N1"), ("door open", "door shut")), "line-x"
+    )
     assert found is not None
     assert (found.device, "write pattern and points" in found.note) == ({}, True)
