@@ -23,6 +23,7 @@ WAIT: Final = 1.0
 """Seconds for a device that is known to be there."""
 
 _STEM: Final = 24
+_UNKNOWN: Final = "write its points; `citygate read --explore` tells what a register may mean"
 
 
 class Kind(Struct, frozen=True):
@@ -122,7 +123,7 @@ def _by_sunspec(chain: Chain, points: Mapping[str, Mapping[str, Any]]) -> Who:
 def _by_name(texts: Sequence[str], kinds: Sequence[Kind]) -> Who:
     what = " ".join(texts)
     if not what:
-        return Who("an unknown device", "", {}, "write its profile, or its points by hand")
+        return Who("an unknown device", "", {}, _UNKNOWN)
     alike = [one.profile for one in kinds if _is_named(one, what)]
     note = f"by its name, profile {' or '.join(alike)} may fit" if alike else "no profile fits by its name"
     return Who(what, _slug(texts[min(1, len(texts) - 1)]), {}, f"{note}; compare values with its display")
