@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from agent.config.profiles import FOLDER as PROFILES
+from agent.config.profiles import tables as profiles
 from agent.resources import resource
 from agent.status import ask, somebody_listens
 
@@ -38,10 +39,9 @@ class Lent(Struct, frozen=True):
 
     def shipped(self, folder: str) -> Mapping[str, Mapping[str, Any]]:
         """Give the TOML files of ``config/FOLDER``; what cannot be read is left to `citygate check`."""
-        found = _files(resource(f"{_FOLDER}/{folder}"))
         if folder == PROFILES:
-            found |= _files((self.site if self.site.is_dir() else self.site.parent) / PROFILES)
-        return dict(sorted(found.items()))
+            return profiles(self.site if self.site.is_dir() else self.site.parent)
+        return _files(resource(f"{_FOLDER}/{folder}"))
 
     async def held(self) -> Sequence[RunningLink]:
         """List the links of the gateway that runs here; raise GatewayError when we may not ask it."""
@@ -53,7 +53,7 @@ class Lent(Struct, frozen=True):
 
 def _files(folder: Path) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
-    for file in folder.rglob("*.toml") if folder.is_dir() else ():
+    for file in sorted(folder.rglob("*.toml")) if folder.is_dir() else ():
         try:
             found[str(file.relative_to(folder).with_suffix(""))] = tomllib.loads(file.read_text("utf-8"))
         except (OSError, ValueError):

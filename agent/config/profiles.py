@@ -85,18 +85,18 @@ def profiles(folder: Path | None = None) -> list[str]:
     return sorted(found)
 
 
-def identities(folder: Path | None = None) -> dict[str, dict[str, dict[str, Any]]]:
-    """Give the ``[identify]`` tables of all profiles that have one, by name, for whoever looks for devices.
+def tables(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Give all profiles as they stand in their files, by name, for whoever looks for devices.
 
-    A profile that cannot be read has none: ``check`` reports it where it is used.
+    One that cannot be read is left out: ``check`` reports it where it is used.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in profiles(folder):
         own = folder / FOLDER / f"{name}.toml" if folder is not None else None
         place = own if own is not None and own.is_file() else resource(f"{SHIPPED}/{name}.toml")
-        table = read(name, place, 0).tables.get("identify")
-        if isinstance(table, dict) and table and all(isinstance(one, dict) for one in table.values()):
-            found[name] = table
+        source = read(name, place, 0)
+        if source.wrong is None:
+            found[name] = source.tables
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.config.profiles import identities
+from agent.config.profiles import tables
 
 
 def lay(folder: Path, name: str, text: str) -> None:
@@ -14,17 +14,16 @@ def lay(folder: Path, name: str, text: str) -> None:
 
 
 def test_shipped_profiles_tell_how_to_know_their_devices() -> None:
-    known = identities()
-    assert known["abb/b21"]["model"]["values"] == [0x42323120]
-    assert "eastron/sdm630" not in known  # it has no register that tells its type
+    known = tables()
+    assert known["abb/b21"]["identify"]["model"]["values"] == [0x42323120]
+    assert "identify" not in known["eastron/sdm630"]  # it has no register that tells its type
 
 
 def test_the_sites_own_profile_wins_and_a_broken_one_tells_nothing(tmp_path: Path) -> None:
     lay(tmp_path, "abb/b21", "[identify]\nmodel = { addr = 7, values = [1] }\n")
     lay(tmp_path, "acme/boiler", "[identify]\nmaker = { addr = 1, text = ['ACME'], words = 4 }\n")
     lay(tmp_path, "acme/pump", "[identify\n")
-    lay(tmp_path, "acme/valve", "[identify]\nmodel = 7\n")
-    known = identities(tmp_path)
-    assert known["abb/b21"] == {"model": {"addr": 7, "values": [1]}}
-    assert known["acme/boiler"]["maker"]["words"] == 4
-    assert not known.keys() & {"acme/pump", "acme/valve"}
+    known = tables(tmp_path)
+    assert known["abb/b21"] == {"identify": {"model": {"addr": 7, "values": [1]}}}
+    assert known["acme/boiler"]["identify"]["maker"]["words"] == 4
+    assert "acme/pump" not in known
