@@ -165,16 +165,20 @@ def test_what_a_running_gateway_holds_is_searched_through_its_one_connection(
     site = lay(tmp_path / "site", meter.port)
     text = (site / "site.toml").read_text()
     (site / "site.toml").write_text(text.replace("unit = 1\n", "unit = 3\n"))
-    with gateway(site) as socket:
-        words = ["scan", "modbus", f"127.0.0.1:{meter.port}", "--units", "3,7", "--wait", "50ms"]
+    with gateway(site) as socket, libmodbus.serve() as other:
+        ports = [f"127.0.0.1:{one.port}" for one in (meter, other)]
+        words = ["scan", "modbus", *ports, "--units", "3,7", "--wait", "50ms"]
         assert main([*words, "--config", str(site), "--socket", str(socket)]) == 0
         ever, _ = meter.connections()
         asked = meter.requests()
+        assert other.connections()[0] == 1  # what the gateway does not hold is asked directly
     said = capfd.readouterr().out
     assert ever == 1
     assert {one[0] for one in asked} == {3, 7, 251, 253}
     assert "it is device main-meter of link plant-room" in said
-    assert tomllib.loads(said)["device"]["unit-7"] == {"link": "plant-room", "unit": 7}
+    devices = tomllib.loads(said)["device"]
+    assert devices["unit-7"] == {"link": "plant-room", "unit": 7}
+    assert [one["link"] for one in devices.values() if one["unit"] == 3] == ["modbus-127-0-0-1"]
 
 
 def test_a_serial_port_that_a_running_gateway_holds_is_searched_through_it(
@@ -260,6 +264,14 @@ def test_a_file_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     bar.end()
     assert out.getvalue().count("\n") == 6
     assert "\r" not in out.getvalue()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_the_words_and_their_options(shell: str, capsys: Screen) -> None:
+    assert main(["completion", shell]) == 0
+    said = capsys.readouterr().out
+    for word in ("modbus", "serial", "thorough", "listen"):
+        assert word in said
 
 
 def test_each_search_explains_itself_with_examples() -> None:
