@@ -28,11 +28,21 @@ def package(requirement: str) -> Path:
     return folder
 
 
-def install(requirement: str) -> None:
+def pages(requirement: str) -> Path:
+    """Give the folder with the files of *requirement*, to be read only: this Python may be too old for it."""
+    folder = _HOME / requirement
+    if not folder.is_dir():
+        if os.environ.get("CITYGATE_PEERS") != "required":
+            missing(requirement)
+        install(requirement, "--no-deps", "--ignore-requires-python")
+    return folder
+
+
+def install(requirement: str, *options: str) -> None:
     """Install *requirement* into its folder, whole or not at all."""
     half = _HOME / f"{requirement}.{os.getpid()}"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(half), requirement]
-    subprocess.run([*command, "--disable-pip-version-check"], check=True)
+    subprocess.run([*command, *options, "--disable-pip-version-check"], check=True)
     try:
         half.rename(_HOME / requirement)
     except OSError:  # another process was first
