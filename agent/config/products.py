@@ -36,7 +36,7 @@ OF_THE_PRODUCT: Final = {
     WINDOW: ("the window is a key of the product, not a step", 'write window = "15m"'),
     COMBINE: ("combining is a key of the product, not a step", 'write combine = { name = "..." }'),
 }
-EVENTFUL: Final = "threshold"
+EVENTFUL: Final = ("threshold", "transition")
 COMBINABLE: Final = ("sum", "delta", "mean")
 
 
@@ -227,9 +227,9 @@ class _Product:
                 (*self._path, "statistics"), "statistics mean nothing without a window", at_key=True
             )
         is_unclear = not self._bad.isdisjoint({"steps", "pipeline"})
-        if not is_unclear and all(one.step is not None and one.use != EVENTFUL for one in placed):
+        if not is_unclear and all(one.step is not None and one.use not in EVENTFUL for one in placed):
             message = f'product "{self._name}" has no way out: samples themselves never leave'
-            hint = f'write window = "15m", or use the step "{EVENTFUL}"'
+            hint = f'write window = "15m", or use the step "{EVENTFUL[0]}" or "{EVENTFUL[1]}"'
             self._draft.fault(self._path, message, hint, at_key=True)
         return 0.0
 

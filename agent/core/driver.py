@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from agent.core.search import Held
 
 
+StateNumber = Annotated[str, Meta(pattern=r"^(0|-?[1-9]\d{0,8})$", description="Number of a state.")]
+StateText = Annotated[str, Meta(min_length=1, max_length=80)]
+
+
 class PointSettings(Settings):
     """What every kind of point can say of itself; drivers add the address.
 
@@ -44,6 +48,15 @@ class PointSettings(Settings):
     maximum: Annotated[float | None, Meta(description="A higher value is out of range.")] = None
     rollover: Annotated[float | None, Meta(description="Where a counter starts again from zero.")] = None
     label: Annotated[str, Meta(description="Name for people.")] = ""
+    states: Annotated[
+        dict[StateNumber, StateText],
+        Meta(description='Texts of a state by its number, such as { 0 = "off", 1 = "on" }.'),
+    ] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> tuple[tuple[int, str], ...]:
+        """The texts of its states, by number."""
+        return tuple(sorted((int(number), text) for number, text in self.states.items()))
 
 
 class Reading(Struct, frozen=True):

@@ -35,7 +35,8 @@ class Point(Struct, frozen=True, kw_only=True):
 
     ``name`` is ``device.point``; ``unit`` a UCUM code (``1`` for plain numbers); ``resolution`` the step
     to which published figures are rounded (0: not rounded); ``every`` the expected seconds between
-    samples (0: on change); ``rollover`` the value at which a counter starts again from zero.
+    samples (0: on change); ``rollover`` the value at which a counter starts again from zero; ``states``
+    the texts of a state by its number.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Point(Struct, frozen=True, kw_only=True):
     location: tuple[float, float] | None = None
     tags: tuple[str, ...] = ()
     personal: bool = False
+    states: tuple[tuple[int, str], ...] = ()
 
     @property
     def source(self) -> str:
@@ -68,3 +70,7 @@ class Point(Struct, frozen=True, kw_only=True):
     def counts(self) -> bool:
         """Whether its figures are numbers of passages: counts, or a counter without a unit."""
         return self.kind is Kind.COUNT or (self.kind is Kind.COUNTER and self.unit == "1")
+
+    def text(self, value: float) -> str:
+        """Give the text of a state; ``state 4`` if it has none."""
+        return next((text for number, text in self.states if number == value), f"state {value:g}")

@@ -29,6 +29,7 @@ Lid = Annotated[
 BootId = Annotated[str, Meta(pattern="^[0-9a-z-]{0,36}$", description="Which start of the computer.")]
 Unit = Annotated[str, Meta(max_length=32, description="Unit as a UCUM code.")]
 Short = Annotated[str, Meta(max_length=80)]
+StateNumber = Annotated[str, Meta(pattern=r"^-?\d{1,9}$", description="Number of a state.")]
 Epoch = Annotated[int, Meta(ge=0, description="Number of the gateway's run.")]
 Seq = Annotated[int, Meta(ge=0, description="Number of the message in its route and epoch, from 1.")]
 Number = Annotated[int, Meta(ge=0)]
@@ -208,6 +209,9 @@ class About(Closed, frozen=True, kw_only=True):
     loc: Annotated[tuple[float, float], Meta(description="Longitude, latitude (WGS 84).")] | UnsetType = UNSET
     method: Annotated[Short, Meta(description="How it is measured.")] | UnsetType = UNSET
     alias: Annotated[list[Short], Meta(description="Other names.")] | UnsetType = UNSET
+    states: (
+        Annotated[dict[StateNumber, Short], Meta(description="What the numbers of a state mean.")] | UnsetType
+    ) = UNSET
 
 
 class Birth(Closed, frozen=True, kw_only=True):

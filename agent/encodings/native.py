@@ -74,7 +74,7 @@ class Native:
         return self._data(product, head, body)
 
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
-        """Describe what will come on this route; above 32 KB without other names and places."""
+        """Describe what will come on this route; above 32 KB without other names, places and texts."""
         del route  # who else may have it, and on which terms, is not this recipient's to know
         for lean in (False, True):
             body = wire.Birth(
@@ -288,6 +288,9 @@ def _about(point: Point, *, lean: bool) -> wire.About:
         prop=point.quantity[:80] or UNSET,
         loc=point.location if point.location and not lean else UNSET,
         alias=names if names and not lean else UNSET,
+        states={str(number): text[:80] for number, text in point.states}
+        if point.states and not lean
+        else UNSET,
     )
 
 

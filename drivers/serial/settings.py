@@ -71,6 +71,7 @@ class ListeningDevice(DeviceSettings):
                 location=self.location or location,
                 tags=self.tags,
                 personal=offer.scope in _PERSONAL,
+                states=offer.settings.texts,
             )
             for name, offer in self.offers().items()
         ]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Queue, Status
-from agent.core.point import Point
+from agent.core.point import Kind, Point
 from agent.core.product import Privacy, Product, Route, Statistic
 from agent.core.record import Aggregate, Event, State
 from agent.encodings import _native_schema, _native_wire
@@ -71,6 +71,11 @@ MODES: Final = {
     "birth-dp": Privacy(mode="dp", epsilon="1/2", sensitivity=4, round=5, clamp=True),
     "birth-min-sources": Privacy(mode="min-sources", min_sources=15, max_share=0.15),
 }
+
+
+def states() -> Product:
+    fan = Point(name="ahu-1.fan", kind=Kind.STATE, label="Supply fan", states=((0, "off"), (1, "käy")))
+    return msgspec.structs.replace(product(statistics=("share",)), points=(fan,), published=(fan,))
 
 
 def body(message: Message) -> dict[str, Any]:
@@ -444,6 +449,7 @@ def corpus() -> dict[str, list[Message]]:
         "batch-noisy": list(made.batch(flow, HEAD, noisy)),
         "batch-held": list(made.batch(flow, HEAD, [held])),
         **{name: list(made.birth(guarded(one), ROUTE, HEAD, LID)) for name, one in MODES.items()},
+        "birth-states": list(made.birth(states(), ROUTE, HEAD, LID)),
     }
 
 
