@@ -15,8 +15,9 @@ from typing import Final
 from msgspec import Struct
 
 from agent.core.errors import ConfigError
-from drivers.bacnet import cells, units, words
+from drivers.bacnet import cells, units
 from drivers.bacnet.facts import DeviceFacts, ObjectFacts
+from drivers.bacnet.names import OBJECT_TYPES, object_type_name
 
 _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "keyname": ("keyname", "key"),
@@ -49,7 +50,7 @@ _SHORT_TYPES: Final = {
     "mv": "multi-state-value",
     "dev": "device",
 }
-_TYPES: Final = {name.replace("-", ""): name for name in words.OBJECT_TYPES} | _SHORT_TYPES
+_TYPES: Final = {name.replace("-", ""): name for name in OBJECT_TYPES} | _SHORT_TYPES
 _UNIT_NAMES: Final = {re.sub(r"[^a-z0-9]", "", name): number for number, (name, _) in units.UNITS.items()}
 _MOST_INSTANCE: Final = 4_194_302
 
@@ -124,7 +125,7 @@ def ede_files(devices: Sequence[DeviceFacts], *, project: str, changed: str) -> 
     most = max(map(len, states), default=2)
     titles = ["Text 1 or Inactive-Text", "Text 2 or Active-Text", *(f"Text {n}" for n in range(3, most + 1))]
     text_rows = [[str(numbers[texts]), *map(cells.guarded, texts)] for texts in states]
-    types = [[str(number), name] for number, name in enumerate(words.OBJECT_TYPES)]
+    types = [[str(number), name] for name, number in OBJECT_TYPES.items()]
     unit_rows = [[str(number), name] for number, (name, _) in units.UNITS.items()]
     return {
         "_EDE.csv": cells.written(head + rows),
@@ -148,7 +149,7 @@ def _row(device: DeviceFacts, one: ObjectFacts, numbers: dict[tuple[str, ...], i
         "keyname": cells.guarded(f"{device.instance}_{one.name or one.id.replace(',', '_')}"),
         "device obj.-instance": str(device.instance),
         "object-name": cells.guarded(one.name),
-        "object-type": str(words.type_number(one.type)),
+        "object-type": str(OBJECT_TYPES.get(one.type, one.type)),
         "object-instance": str(one.instance),
         "description": cells.guarded(one.description),
         "min-present-value": _number(one.minimum),
@@ -299,5 +300,5 @@ class _Reader:
 def _type(said: str) -> str | None:
     number = cells.whole(said)
     if number is not None:
-        return words.object_type(number) if 0 <= number < 1024 else None
+        return object_type_name(number) if 0 <= number < 1024 else None
     return _TYPES.get(re.sub(r"[^a-z]", "", said.casefold()))

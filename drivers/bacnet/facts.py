@@ -8,7 +8,7 @@ from msgspec import Struct
 class ObjectFacts(Struct, frozen=True, kw_only=True):
     """An object of a device.
 
-    ``type`` is a word of `words.OBJECT_TYPES`, or a vendor's number; ``unit`` a number of `units.UNITS`;
+    ``type`` is a word of `names.OBJECT_TYPES`, or a vendor's number; ``unit`` a number of `units.UNITS`;
     ``states`` the texts of its states: inactive and active, or of 1 and upward. ``settable`` and ``cov``
     (whether others may command it, whether it tells changes) are None when nobody says.
     """

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from msgspec.json import decode
 
 from agent.core.errors import ConfigError
-from drivers.bacnet import cells, words
+from drivers.bacnet import cells
 from drivers.bacnet.ede import Ede, ede_files, ede_of, states_of
 from drivers.bacnet.ede_files import read, write
 from drivers.bacnet.facts import DeviceFacts, ObjectFacts
+from drivers.bacnet.kinds import POLLED
 
 CASES = Path(__file__).parents[2] / "cases" / "ede"
 HEADS = "keyname;device obj.-instance;object-name;object-type;object-instance;state-text-reference\n"
@@ -29,7 +30,7 @@ def test_a_file_is_read_as_its_case_says(case: Path, monkeypatch: pytest.MonkeyP
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).map(cells.clean)
 objects = st.builds(
     ObjectFacts,
-    type=st.sampled_from([*words.POLLED, "life-safety-point", "204"]),
+    type=st.sampled_from([*POLLED, "life-safety-point", "204"]),
     instance=st.integers(0, 4194302),
     name=texts.filter(bool),
     description=texts,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from drivers.bacnet import words
 from drivers.bacnet.facts import DeviceFacts, ObjectFacts
+from drivers.bacnet.kinds import POLLED
 from drivers.bacnet.naming import device_name, point_names
 
 
@@ -93,7 +93,7 @@ texts = st.text(st.sampled_from("aAbB1.'_ äÖ室"), max_size=8) | st.text(max_s
 objects = st.lists(
     st.builds(
         ObjectFacts,
-        type=st.sampled_from([*words.POLLED, "204"]),
+        type=st.sampled_from([*POLLED, "204"]),
         instance=st.integers(0, 5),
         name=texts,
         description=texts,

@@ -8,7 +8,7 @@ import pytest
 
 from agent.core import units as ucum
 from agent.core.point import Kind
-from drivers.bacnet import units, words
+from drivers.bacnet import kinds, names, units
 from tests.peers.packages import pages
 
 # spelt differently by those who wrote them, about the same number
@@ -85,47 +85,39 @@ def test_a_unit_without_a_code_still_has_a_name() -> None:
     assert units.name(60000) == "unit 60000"
 
 
-def test_words_have_the_numbers_that_bacpypes3_gives_them() -> None:
-    from bacpypes3.basetypes import EventState, Reliability
+def test_names_have_the_numbers_that_bacpypes3_gives_them() -> None:
+    from bacpypes3.basetypes import EventState, PropertyIdentifier, Reliability
     from bacpypes3.primitivedata import ObjectType
 
-    for enumeration, word in (
-        (ObjectType, words.object_type),
-        (EventState, words.event_state),
-        (Reliability, words.reliability),
+    for enumeration, ours in (
+        (ObjectType, names.OBJECT_TYPES),
+        (PropertyIdentifier, names.PROPERTIES),
+        (Reliability, names.RELIABILITY),
+        (EventState, {name: number for number, name in enumerate(kinds.EVENT_STATES)}),
     ):
-        theirs = {number: bare(name) for name, number in enumeration._enum_map.items()}
-        assert {number: bare(word(number)) for number in theirs} == theirs
+        theirs = {bare(name): number for name, number in enumeration._enum_map.items()}
+        assert {name: theirs.get(bare(name)) for name in ours} == ours
 
 
-def test_words_have_the_numbers_that_bac_py_gives_them(bac_py: str) -> None:
-    for name, word in (("EventState", words.event_state), ("Reliability", words.reliability)):
-        theirs = enumerated(bac_py, name)
-        assert {number: bare(word(number)) for number in theirs} == theirs
+def test_names_have_the_numbers_that_bac_py_gives_them(bac_py: str) -> None:
+    events = dict(enumerate(kinds.EVENT_STATES))
+    assert {n: bare(name) for n, name in events.items()} == enumerated(bac_py, "EventState")
+    theirs = enumerated(bac_py, "Reliability")
+    assert {number: bare(names.reliability_name(number)) for number in theirs} == theirs
 
 
 def test_types_of_objects_have_the_numbers_that_rusty_bacnet_gives_them() -> None:
     from rusty_bacnet import ObjectType
 
     attributes = {name: getattr(ObjectType, name) for name in dir(ObjectType) if name.isupper()}
-    theirs = {one.to_raw(): bare(name) for name, one in attributes.items()}
-    assert {number: bare(words.object_type(number)) for number in range(len(words.OBJECT_TYPES))} == {
-        number: theirs[number] for number in range(len(words.OBJECT_TYPES))
-    }
-
-
-def test_a_type_is_found_by_name_and_a_vendors_by_number() -> None:
-    assert words.type_number("multi-state-value") == 19
-    assert words.type_number("204") == 204
-    assert words.type_number("analogue-input") is None
-    assert words.object_type(204) == "204"
-    assert words.event_state(64) == "state_64"
-    assert words.reliability(77) == "reliability_77"
+    theirs = {bare(name): one.to_raw() for name, one in attributes.items()}
+    assert {name: theirs.get(bare(name)) for name in names.OBJECT_TYPES} == names.OBJECT_TYPES
 
 
 def test_what_tells_about_persons_is_never_polled() -> None:
-    assert not [name for name in words.POLLED if name.startswith(("access", "credential"))]
-    assert words.POLLED["accumulator"] is Kind.COUNTER
-    assert set(words.BINARY) | set(words.MULTI_STATE) == {
-        name for name, kind in words.POLLED.items() if kind is Kind.STATE
+    assert not [name for name in kinds.POLLED if name.startswith(("access", "credential"))]
+    assert kinds.POLLED["accumulator"] is Kind.COUNTER
+    assert set(kinds.BINARY) | set(kinds.MULTI_STATE) == {
+        name for name, kind in kinds.POLLED.items() if kind is Kind.STATE
     }
+    assert set(kinds.POLLED) <= set(names.OBJECT_TYPES)
