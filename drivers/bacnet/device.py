@@ -106,6 +106,7 @@ class BacnetDevice(DeviceSettings):
                 location=self.location or location,
                 tags=self.tags,
                 personal=point.scope in _PERSONAL,
+                states=point.texts,
             )
             for name, point in self.points.items()
         ]

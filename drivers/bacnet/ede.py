@@ -52,6 +52,9 @@ _SHORT_TYPES: Final = {
 }
 _TYPES: Final = {name.replace("-", ""): name for name in OBJECT_TYPES} | _SHORT_TYPES
 _UNIT_NAMES: Final = {re.sub(r"[^a-z0-9]", "", name): number for number, (name, _) in units.UNITS.items()}
+ENDS: Final = ("_EDE.csv", "_StateTexts.csv", "_ObjTypes.csv", "_Units.csv")
+"""How the names of the files of a set end."""
+
 _MOST_INSTANCE: Final = 4_194_302
 
 
@@ -107,8 +110,8 @@ def states_of(data: bytes, file: str) -> dict[int, tuple[str, ...]]:
     return {}
 
 
-def ede_files(devices: Sequence[DeviceFacts], *, project: str, changed: str) -> dict[str, bytes]:
-    """Write *devices* as EDE 2.3: the files by the ends of their names, ``_EDE.csv`` and its companions."""
+def ede_files(devices: Sequence[DeviceFacts], *, project: str, changed: str) -> tuple[bytes, ...]:
+    """Write *devices* as EDE 2.3: a file for each of `ENDS`."""
     states = sorted({one.states for device in devices for one in device.objects if one.states})
     numbers = {texts: number for number, texts in enumerate(states, 1)}
     head = [
@@ -127,12 +130,12 @@ def ede_files(devices: Sequence[DeviceFacts], *, project: str, changed: str) -> 
     text_rows = [[str(numbers[texts]), *map(cells.guarded, texts)] for texts in states]
     types = [[str(number), name] for name, number in OBJECT_TYPES.items()]
     unit_rows = [[str(number), name] for number, (name, _) in units.UNITS.items()]
-    return {
-        "_EDE.csv": cells.written(head + rows),
-        "_StateTexts.csv": _companion("State Text Reference", ["Reference Number", *titles], text_rows),
-        "_ObjTypes.csv": _companion("Encoding of BACnet Object Types", ["Code", "Object Type"], types),
-        "_Units.csv": _companion("Encoding of BACnet Engineering Units", ["Code", "Unit Text"], unit_rows),
-    }
+    return (
+        cells.written(head + rows),
+        _companion("State Text Reference", ["Reference Number", *titles], text_rows),
+        _companion("Encoding of BACnet Object Types", ["Code", "Object Type"], types),
+        _companion("Encoding of BACnet Engineering Units", ["Code", "Unit Text"], unit_rows),
+    )
 
 
 def _companion(title: str, heads: list[str], rows: list[list[str]]) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import ConfigError
-from drivers.bacnet.ede import Ede, ede_files, ede_of
+from drivers.bacnet.ede import ENDS, Ede, ede_files, ede_of
 from drivers.bacnet.facts import DeviceFacts
 
 _STATE_TEXTS: Final = ("statetexts", "statetext", "stattexts")
@@ -24,24 +24,34 @@ def read(file: Path) -> Ede:
     return ede_of(_bytes(file), str(file), (_bytes(texts), str(texts)) if texts else None)
 
 
-def write(file: Path, devices: Sequence[DeviceFacts], *, changed: str) -> list[Path]:
-    """Write *devices* as the set that *file* names (``X``, ``X.csv`` or ``X_EDE.csv``); give its files.
+def places(file: Path) -> list[Path]:
+    """Give the files of the set that *file* names (``X``, ``X.csv`` or ``X_EDE.csv``).
 
-    *changed* is the day. Raise ConfigError if one of them is there already.
+    Raise ConfigError if one of them is there already.
     """
-    stem = re.sub(r"[_-]?ede$", "", file.stem if file.suffix.lower() == ".csv" else file.name, flags=re.I)
-    parts = ede_files(devices, project=stem, changed=changed)
-    places = [file.with_name(stem + end) for end in parts]
-    for place in places:
+    found = [file.with_name(_stem(file) + end) for end in ENDS]
+    for place in found:
         if place.exists():
-            raise ConfigError(f"{place} is there already; name another file")
-    for place, data in zip(places, parts.values(), strict=True):
+            raise ConfigError(f"{place} is there already, and nothing is overwritten; name another file")
+    return found
+
+
+def write(file: Path, devices: Sequence[DeviceFacts], *, changed: str) -> list[Path]:
+    """Write *devices* as the set that *file* names; give its files. *changed* is the day."""
+    parts = ede_files(devices, project=_stem(file), changed=changed)
+    found = places(file)
+    for place, data in zip(found, parts, strict=True):
         try:
             with place.open("xb") as out:
                 out.write(data)
         except OSError as error:
             raise ConfigError(f"{place}: {error.strerror}") from error
-    return places
+    return found
+
+
+def _stem(file: Path) -> str:
+    name = file.stem if file.suffix.lower() == ".csv" else file.name
+    return re.sub(r"[_-]?ede$", "", name, flags=re.I)
 
 
 def _companion(file: Path) -> Path | None:

@@ -9,8 +9,9 @@ class ObjectFacts(Struct, frozen=True, kw_only=True):
     """An object of a device.
 
     ``type`` is a word of `names.OBJECT_TYPES`, or a vendor's number; ``unit`` a number of `units.UNITS`;
-    ``states`` the texts of its states: inactive and active, or of 1 and upward. ``settable`` and ``cov``
-    (whether others may command it, whether it tells changes) are None when nobody says.
+    ``states`` the texts of its states: inactive and active, or of 1 and upward; ``scale`` what a count of
+    an accumulator stands for. ``settable`` and ``cov`` (whether others may command it, whether it
+    tells changes) are None when nobody says.
     """
 
     type: str
@@ -21,6 +22,7 @@ class ObjectFacts(Struct, frozen=True, kw_only=True):
     states: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    scale: float | None = None
     settable: bool | None = None
     cov: bool | None = None
 

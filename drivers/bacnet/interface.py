@@ -79,6 +79,16 @@ def find(text: str) -> Interface:
     return _with(found)
 
 
+def only() -> str:
+    """Name the only network card with an address, loopback aside; raise DriverError if it is not one."""
+    named = _cards()
+    found = [name for name in named if (one := _of(name)) is not None and not one.ip.is_loopback]
+    if len(found) == 1:
+        return found[0]
+    what = f"it may be {' or '.join(found)}" if found else f"no network card has one: {', '.join(named)}"
+    raise DriverError(f"say by which address of this computer the devices are reached (interface): {what}")
+
+
 def _cards() -> list[str]:
     """Name the network cards; the C library would ask over netlink, which a confined service may not."""
     try:

@@ -28,6 +28,7 @@ POLLED: Final[dict[str, Kind]] = {
 """The types of objects whose present value is a number."""
 
 BINARY: Final = ("binary-input", "binary-output", "binary-value")
+ACCUMULATOR: Final = "accumulator"
 MULTI_STATE: Final = ("multi-state-input", "multi-state-output", "multi-state-value")
 
 EVENT_STATES: Final = ("normal", "fault", "offnormal", "high-limit", "low-limit", "life-safety-alarm")

@@ -95,6 +95,8 @@ def _shared(names: Sequence[Sequence[str]], device: Sequence[str]) -> int:
     shared = 0
     while shared < most and all(len(one) > shared and one[shared] == names[0][shared] for one in others):
         shared += 1
+    while shared and any(one[shared][0].isdigit() for one in names if one):
+        shared -= 1  # a bare number names nothing: the word before it stays
     return shared
 
 

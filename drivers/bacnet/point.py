@@ -32,10 +32,6 @@ class BacnetPoint(PointSettings, kw_only=True):
     index: Annotated[_Index | None, Meta(description="Element of an array, from 1.")] = None
     scale: Annotated[float, Meta(description="Raw value times this gives the unit.")] = 1.0
     offset: Annotated[float, Meta(description="Added after scaling.")] = 0.0
-    states: Annotated[
-        dict[str, str],
-        Meta(description='What numbers mean, for people, such as { "1" = "off", "2" = "comfort" }.'),
-    ] = field(default_factory=dict)
     codes: Annotated[
         dict[str, float],
         Meta(description='What raw numbers stand for, such as { "2" = 1 }; others are `unknown_code`.'),
@@ -52,9 +48,8 @@ class BacnetPoint(PointSettings, kw_only=True):
         self.ref()
         if not self.scale:
             raise ValueError("scale is 0, so every value would be the same")
-        for table, numbers in (("codes", self.codes), ("states", self.states)):
-            if wrong := [number for number in numbers if not _INTEGER.fullmatch(number)]:
-                raise ValueError(f'{table} are whole numbers in quotes, not "{wrong[0]}"')
+        if wrong := [number for number in self.codes if not _INTEGER.fullmatch(number)]:
+            raise ValueError(f'codes are whole numbers in quotes, not "{wrong[0]}"')
 
     def is_present_value(self) -> bool:
         """Say whether changes of it are told to those who subscribe to its object."""

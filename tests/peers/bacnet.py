@@ -92,6 +92,13 @@ def free_port() -> int:
 
 
 @contextmanager
+def building(**spec: Any) -> Iterator[Device]:  # noqa: ANN401
+    """Run a device of bacpypes3 with objects of many kinds; *spec* as in ``bacnet_building_process.py``."""
+    with _running("bacpypes3", "bacnet_building_process.py", spec) as device:
+        yield device
+
+
+@contextmanager
 def _running(package: str, script: str, spec: dict[str, Any]) -> Iterator[Device]:
     if find_spec(package) is None:
         missing(package)

@@ -27,16 +27,16 @@ def test_a_file_is_read_as_its_case_says(case: Path, monkeypatch: pytest.MonkeyP
     assert read(file) == decode((case / "expected.json").read_bytes(), type=Ede)
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).map(cells.clean)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).map(cells.clean)
 objects = st.builds(
     ObjectFacts,
     type=st.sampled_from([*POLLED, "life-safety-point", "204"]),
     instance=st.integers(0, 4194302),
-    name=texts.filter(bool),
-    description=texts,
+    name=words.filter(bool),
+    description=words,
     unit=st.none() | st.integers(0, 70000),
     # a text that is empty at the end cannot be told from a cell that is not there
-    states=st.lists(texts, max_size=4).filter(lambda said: not said or bool(said[-1])).map(tuple),
+    states=st.lists(words, max_size=4).filter(lambda said: not said or bool(said[-1])).map(tuple),
     minimum=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     maximum=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     settable=st.none() | st.booleans(),
@@ -46,7 +46,7 @@ devices = st.lists(
     st.builds(
         DeviceFacts,
         instance=st.integers(0, 4194302),
-        name=texts.filter(bool),
+        name=words.filter(bool),
         objects=st.lists(objects, max_size=5, unique_by=lambda one: one.id).map(tuple),
     ),
     max_size=3,
@@ -56,8 +56,8 @@ devices = st.lists(
 
 @given(devices)
 def test_what_is_written_reads_back_as_the_same_devices(given_: list[DeviceFacts]) -> None:
-    files = ede_files(given_, project="x", changed="2026-11-28")
-    ede = ede_of(files["_EDE.csv"], "x_EDE.csv", (files["_StateTexts.csv"], "x_StateTexts.csv"))
+    table, texts, *_ = ede_files(given_, project="x", changed="2026-11-28")
+    ede = ede_of(table, "x_EDE.csv", (texts, "x_StateTexts.csv"))
     assert ede.faults == ()
     assert list(ede.devices) == given_
 
@@ -107,9 +107,9 @@ def test_state_texts_that_cannot_be_read_are_refused() -> None:
 def test_what_devices_call_themselves_is_no_formula_for_a_spreadsheet() -> None:
     fan = ObjectFacts(type="binary-input", instance=1, name='=cmd|"/c calc"!A1', states=("-off", "+on"))
     files = ede_files([DeviceFacts(instance=1, objects=(fan,))], project="@x", changed="")
-    table = [row for file in files.values() for _, row in _raw_rows(file)]
+    table = [row for file in files for _, row in _raw_rows(file)]
     assert not [cell for row in table for cell in row if cell.startswith(("=", "+", "-", "@"))]
-    ede = ede_of(files["_EDE.csv"], "x", (files["_StateTexts.csv"], "y"))
+    ede = ede_of(files[0], "x", (files[1], "y"))
     assert ede.devices[0].objects == (fan,)
 
 

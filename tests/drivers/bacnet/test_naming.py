@@ -50,6 +50,7 @@ def test_a_name_is_spelt_in_small_latin_words(name: str, made: str) -> None:
 def test_what_all_names_begin_with_is_left_out_and_something_always_stays() -> None:
     assert named("B'N'ISP01'RLT01'ZulTemp", "B'N'ISP01'RLT01'AblDruck") == ["zul_temp", "abl_druck"]
     assert named("AHU1.Fan", "AHU1.Fan.Speed") == ["fan", "fan_speed"]
+    assert named("AHU Temp 1", "AHU Temp 2") == ["temp_1", "temp_2"]
 
 
 def test_of_a_single_object_the_name_of_its_device_is_left_out() -> None:
