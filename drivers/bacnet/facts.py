@@ -10,8 +10,8 @@ class ObjectFacts(Struct, frozen=True, kw_only=True):
 
     ``type`` is a word of `names.OBJECT_TYPES`, or a vendor's number; ``unit`` a number of `units.UNITS`;
     ``states`` the texts of its states: inactive and active, or of 1 and upward; ``scale`` what a count of
-    an accumulator stands for. ``settable`` and ``cov`` (whether others may command it, whether it
-    tells changes) are None when nobody says.
+    an accumulator stands for. ``alarms`` (whether it watches itself), ``settable``
+    (whether others may command it) and ``cov`` (whether it tells changes) are None when nobody says.
     """
 
     type: str
@@ -23,6 +23,7 @@ class ObjectFacts(Struct, frozen=True, kw_only=True):
     minimum: float | None = None
     maximum: float | None = None
     scale: float | None = None
+    alarms: bool | None = None
     settable: bool | None = None
     cov: bool | None = None
 

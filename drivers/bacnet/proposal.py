@@ -26,14 +26,14 @@ _GROWING: Final = ("energy", "apparent energy", "reactive energy", "volume")
 def device_table(device: DeviceFacts, patterns: Sequence[str], *, events: bool = False) -> dict[str, Any]:
     """Give the table of *device* with the points that *patterns* choose.
 
-    *events*: each point with a state of its own event too, as ``NAME_event``.
+    *events*: for objects that watch themselves a point with their event state too, as ``NAME_event``.
     """
     names = point_names(device)
     points: dict[str, Any] = {}
     for one in device.objects:
         if one.type in POLLED and chosen(one, names[one.id], patterns):
             points[names[one.id]] = point_table(one)
-            if events:
+            if events and one.alarms is not False:
                 points[_free(f"{names[one.id]}_event", names)] = _event_table(one)
     found: dict[str, Any] = {"instance": device.instance}
     if device.address:

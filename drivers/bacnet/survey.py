@@ -16,13 +16,13 @@ from drivers.bacnet.kinds import ACCUMULATOR, BINARY, MULTI_STATE, POLLED
 from drivers.bacnet.names import DEVICE, PROPERTIES, object_type_name
 from drivers.bacnet.stack import IAm, RefusedError, Stack
 from drivers.bacnet.tags import GarbledError, primitive, tag
-from drivers.bacnet.value import Answer, Fault, ObjectId, Opaque, Ref
+from drivers.bacnet.value import Answer, Bits, Fault, ObjectId, Opaque, Ref
 
 _NAME, _DESCRIPTION = PROPERTIES["object-name"], PROPERTIES["description"]
 _VENDOR, _MODEL = PROPERTIES["vendor-name"], PROPERTIES["model-name"]
 _OBJECTS, _UNITS = PROPERTIES["object-list"], PROPERTIES["units"]
 _INACTIVE, _ACTIVE = PROPERTIES["inactive-text"], PROPERTIES["active-text"]
-_STATES = PROPERTIES["state-text"]
+_STATES, _ALARMS = PROPERTIES["state-text"], PROPERTIES["event-enable"]
 _SCALE, _HIGHEST = PROPERTIES["scale"], PROPERTIES["max-pres-value"]
 _MOST_POWER: Final = 12
 _BATCH: Final = 20
@@ -75,6 +75,8 @@ def _wanted(id_: ObjectId) -> Iterator[Ref]:
         yield Ref(id_, _STATES)
     elif kind in POLLED:
         yield Ref(id_, _UNITS)
+    if kind in POLLED:
+        yield Ref(id_, _ALARMS)
     if kind == ACCUMULATOR:
         yield Ref(id_, _SCALE)
         yield Ref(id_, _HIGHEST)
@@ -89,9 +91,15 @@ async def _object(asker: Asker, id_: ObjectId, told: dict[Ref, Answer]) -> Objec
         description=_text(told[Ref(id_, _DESCRIPTION)]),
         unit=unit if isinstance(unit, int) and not isinstance(unit, bool) else None,
         states=await _states(asker, id_, told),
+        alarms=_alarms(told.get(Ref(id_, _ALARMS))),
         scale=_scale(told.get(Ref(id_, _SCALE))),
         maximum=float(highest) if isinstance(highest, int) else None,
     )
+
+
+def _alarms(value: Answer | None) -> bool | None:
+    """Say whether an object watches itself: only then its event state ever is anything but normal."""
+    return any(value.bits) if isinstance(value, Bits) else None if value is None else False
 
 
 def _scale(value: Answer | None) -> float | None:

@@ -64,7 +64,9 @@ class Bacnet(Search):
         str,
         Meta(description="Patterns for names of objects, with commas: *temp*,!*setpoint* (without those)."),
     ] = "*"
-    events: Annotated[bool, Meta(description="For each point one more with its event state.")] = False
+    events: Annotated[
+        bool, Meta(description="A point with the event state too, where an object watches itself.")
+    ] = False
     settle: Annotated[
         Duration, Meta(description="How long devices may take to say who they are.", extra={"most": "60s"})
     ] = Duration(2)
@@ -85,15 +87,15 @@ class Bacnet(Search):
             devices = _from_file(Path(self.ede), wish, tell)
             self._keep(devices, clock)
         else:
-            await self._ask(wish, clock, tell)
+            await self._ask(wish, facts, clock, tell)
 
-    async def _ask(self, wish: Wish, clock: Clock, tell: Tell) -> None:
+    async def _ask(self, wish: Wish, facts: Facts, clock: Clock, tell: Tell) -> None:
         from drivers.bacnet.explore import Explorer
         from drivers.bacnet.stack import SilentError
 
         if not wish.peers and not self.port and not self.bbmd:
             raise ConfigError("with --port 0 nobody hears broadcasts: name addresses, or a --bbmd")
-        async with self._client(clock) as client:
+        async with self._client(facts, clock) as client:
             explorer = Explorer(client, wish, clock, tell)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -140,25 +142,34 @@ class Bacnet(Search):
         )
 
     @asynccontextmanager
-    async def _client(self, clock: Clock) -> AsyncIterator[Client]:
+    async def _client(self, facts: Facts, clock: Clock) -> AsyncIterator[Client]:
         """Open a presence of our own."""
         from drivers.bacnet.client import Client, Pace
         from drivers.bacnet.endpoint import Place
+        from drivers.bacnet.identity import own_device
         from drivers.bacnet.interface import find
-        from drivers.bacnet.own import OwnDevice, derived
         from drivers.bacnet.peer import Peer
 
-        interface = _interface(self.interface)
-        place = Place(
-            interface=find(interface), port=self.port, bbmd=Peer.parse(self.bbmd) if self.bbmd else None
-        )
-        own = OwnDevice(derived(f"citygate scan {interface}"), "citygate scan", 1.0)
-        client = Client(place, own, Pace(), clock)
-        await client.open()
+        interface = find(_interface(self.interface))
+        bbmd = Peer.parse(self.bbmd) if self.bbmd else None
+        place = Place(interface=interface, port=self.port, bbmd=bbmd)
+        client = Client(place, own_device(None, "scan", 1.0), Pace(), clock)
+        try:
+            await client.open()
+        except DriverError as error:
+            raise DriverError(f"{error}{await self._holder(facts)}") from error
         try:
             yield client
         finally:
             await client.close()
+
+    async def _holder(self, facts: Facts) -> str:
+        """Say which link of the running gateway may have the port."""
+        for one in await facts.held():
+            if one.settings.get("driver") == "bacnet-ip" and one.settings.get("port", _PORT) == self.port:
+                way = "name addresses and use --port 0, or stop it for the search"
+                return f"; the running gateway has it for link {one.name}: {way}"
+        return ""
 
 
 def _from_file(file: Path, wish: Wish, tell: Tell) -> list[DeviceFacts]:

@@ -3,7 +3,7 @@
 Runs in a process of its own. Its argument is JSON: ``address`` (else ``127.0.0.1:0``: any free port),
 ``instance``, ``name``, ``objects`` (each with ``type``, ``instance``, and properties by their names in
 bacpypes3), ``refuses`` (services that it does not know, such as ReadPropertyMultipleRequest), ``segments``
-(false: it cannot send in parts) and ``apdu`` (the most bytes that it takes). It prints its address.
+(false: it cannot send in parts) and ``apdu`` (the most bytes of a message). It prints its address.
 """
 
 from __future__ import annotations
@@ -33,16 +33,27 @@ def application(spec: dict[str, Any]) -> Any:  # noqa: ANN401 - it has no types
         segmentationSupported="segmented-both" if spec.get("segments", True) else "no-segmentation",
     )
 
+    answers = import_module("bacpypes3.apdu")
+    # left to itself, it gives whatever the asking side can take
+    room = spec.get("apdu", 1024) if not spec.get("segments", True) else 1 << 20
+
     class Refusing(app.NormalApplication):  # type: ignore[misc, name-defined]
-        """An application that does not know some services."""
+        """An application that lacks what real ones lack."""
 
         async def indication(self, apdu: Any) -> None:  # noqa: ANN401
             """Take a request."""
             if type(apdu).__name__ in spec.get("refuses", ()):
-                reject = import_module("bacpypes3.apdu").RejectPDU(reason=9, context=apdu)
-                await self.response(reject)
+                await self.response(answers.RejectPDU(reason="unrecognized-service", context=apdu))
                 return
             await super().indication(apdu)
+
+        async def response(self, apdu: Any) -> None:  # noqa: ANN401
+            """Give an answer, unless it is longer than the device can make one."""
+            if isinstance(apdu, answers.ComplexAckSequence) and len(apdu.encode().pduData) + 3 > room:
+                short = answers.AbortPDU(True, apdu.apduInvokeID, "segmentation-not-supported")
+                short.pduDestination = apdu.pduDestination
+                apdu = short
+            await super().response(apdu)
 
     made = Refusing(device, address_class(spec.get("address", "127.0.0.1:0")))
     for one in spec.get("objects", ()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,20 +12,20 @@ from drivers.bacnet.ask import Asker
 from drivers.bacnet.client import Pace
 from drivers.bacnet.kinds import BINARY, POLLED
 from drivers.bacnet.peer import Peer
-from drivers.bacnet.stack import IAm, RefusedError, SilentError
+from drivers.bacnet.stack import Counts, IAm, RefusedError, SilentError
 from drivers.bacnet.survey import survey
 from drivers.bacnet.value import Fault, ObjectId, Ref
 from tests.drivers.bacnet.kit import client, ref
 from tests.peers import bacnet
 
-TEXTS = ["Automatik", "Hand Aus", "Hand Ein", "Störung"]
+TEXTS = [f"Betriebsart Nummer {n}, Störung" for n in range(1, 9)]  # too long for 128 bytes
 AIR_HANDLER: list[dict[str, Any]] = [
     {"type": "analog-input", "instance": 1, "objectName": "N'AHU'ZulTemp", "units": 62, "presentValue": 21.5,
      "description": "Zulufttemperatur"},
     {"type": "binary-input", "instance": 1, "objectName": "N'AHU'Vent", "presentValue": 1,
      "inactiveText": "Aus", "activeText": "Ein"},
     {"type": "multi-state-value", "instance": 4, "objectName": "N'AHU'BA", "presentValue": 2,
-     "numberOfStates": 4, "stateText": TEXTS},
+     "numberOfStates": 8, "stateText": TEXTS},
     {"type": "accumulator", "instance": 3, "objectName": "N'AHU'Zaehler", "units": 19, "presentValue": 1234,
      "scale": {"integerScale": -1}, "maxPresValue": 999999},
     {"type": "schedule", "instance": 1, "objectName": "N'AHU'Zeitplan"},
@@ -36,24 +37,29 @@ MANY = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def isp() -> Iterator[bacnet.Device]:
+    with bacnet.building(instance=77, name="ISP77", objects=AIR_HANDLER) as one:
+        yield one
+
+
 def is_meant(one: dict[str, Any]) -> tuple[str, str, str, tuple[str, ...]]:
     texts = one.get("stateText") or [one[key] for key in ("inactiveText", "activeText") if key in one]
     return f"{one['type']},{one['instance']}", one["objectName"], one.get("description", ""), tuple(texts)
 
 
-async def learnt(device: bacnet.Device, *, apdu: int = 1476, **options: Any) -> tuple[Any, int]:  # noqa: ANN401
-    """Survey *device*; give what was learnt and how many requests it took."""
+async def learnt(device: bacnet.Device, *, apdu: int = 1476, **options: Any) -> tuple[Any, Counts]:  # noqa: ANN401
+    """Survey *device*; give what was learnt and what it cost."""
     async with client(Pace(timeout=1.0, rate=0)) as ours:
         one = IAm(device.peer, 77, apdu, segments=True, vendor=15)
         found = await survey(ours, one, lambda *_: None, **options)
-        return found, ours.counts(device.peer).requests
+        return found, ours.counts(device.peer)
 
 
-async def test_a_device_tells_names_units_descriptions_and_texts() -> None:
-    with bacnet.building(instance=77, name="ISP77", objects=AIR_HANDLER) as device:
-        found, requests = await learnt(device)
-        everything, _ = await learnt(device, everything=True)
-    assert (found.instance, found.address, found.name) == (77, device.address, "ISP77")
+async def test_a_device_tells_names_units_descriptions_and_texts(isp: bacnet.Device) -> None:
+    found, cost = await learnt(isp)
+    everything, _ = await learnt(isp, everything=True)
+    assert (found.instance, found.address, found.name) == (77, isp.address, "ISP77")
     assert (found.vendor, found.model) == ("Maker", "Controller")
     air, fan, mode, meter = found.objects
     assert (air.id, air.name, air.description, air.unit) == (
@@ -62,7 +68,7 @@ async def test_a_device_tells_names_units_descriptions_and_texts() -> None:
     assert fan.type in BINARY
     assert (fan.states, mode.states) == (("Aus", "Ein"), tuple(TEXTS))
     assert (meter.scale, meter.maximum) == (0.1, 999999.0)
-    assert requests <= 4
+    assert cost.requests <= 4
     assert [one.type for one in everything.objects if one.type not in POLLED] == ["schedule"]
 
 
@@ -78,37 +84,36 @@ async def test_a_device_tells_names_units_descriptions_and_texts() -> None:
 )
 async def test_a_device_that_lacks_much_is_understood_as_well(lack: dict[str, Any]) -> None:
     with bacnet.building(instance=77, objects=AIR_HANDLER + MANY, **lack) as device:
-        found, _ = await learnt(device, apdu=lack.get("apdu", 1024))
+        found, cost = await learnt(device, apdu=lack.get("apdu", 1024))
     told = [(one.id, one.name, one.description, one.states) for one in found.objects]
     assert told == [is_meant(one) for one in AIR_HANDLER + MANY if one["type"] in POLLED]
+    assert cost.rejects <= 1  # a service that is not there is asked for once
 
 
 async def test_a_list_of_objects_that_fits_no_answer_is_read_by_its_elements() -> None:
     with bacnet.rusty(instance=77, analog_value=400) as device:
-        found, requests = await learnt(device)
+        found, cost = await learnt(device)
     assert len(found.objects) == 400
-    assert requests < 90
+    assert cost.requests < 90
 
 
-async def test_what_an_object_does_not_have_costs_no_other_anything() -> None:
-    with bacnet.building(instance=77, objects=AIR_HANDLER) as device:
-        async with client() as ours:
-            asked = [
-                ref("analog-input,1 object-name"),
-                ref("analog-input,9 object-name"),
-                ref("analog-input,1 state-text"),
-            ]
-            name, unknown, lacking = await Asker(ours, device.peer).read(asked)
+async def test_what_an_object_does_not_have_costs_no_other_anything(isp: bacnet.Device) -> None:
+    asked = [
+        ref("analog-input,1 object-name"),
+        ref("analog-input,9 object-name"),
+        ref("analog-input,1 state-text"),
+    ]
+    async with client() as ours:
+        name, unknown, lacking = await Asker(ours, isp.peer).read(asked)
     assert name == "N'AHU'ZulTemp"
     assert unknown == Fault("error", 31, 1)
     assert isinstance(lacking, Fault)
 
 
-async def test_an_array_that_is_none_is_refused() -> None:
-    with bacnet.building(instance=77, objects=AIR_HANDLER) as device:
-        async with client() as ours:
-            with pytest.raises(RefusedError, match="unknown-property"):
-                await Asker(ours, device.peer).array(ref("analog-input,1 state-text"))
+async def test_an_array_that_is_none_is_refused(isp: bacnet.Device) -> None:
+    async with client() as ours:
+        with pytest.raises(RefusedError, match="unknown-property"):
+            await Asker(ours, isp.peer).array(ref("analog-input,1 state-text"))
 
 
 async def test_a_device_that_is_gone_costs_its_time_out_and_no_more() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from agent.core.clock import SystemClock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, DriverError
-from agent.core.search import Found, Missed, Progress, Told
+from agent.core.search import Facts, Found, Missed, Progress, Told
 from agent.core.settings import decode_hook
 from drivers.bacnet.ede_files import read
 from drivers.bacnet_ip import BacnetIp
@@ -25,7 +26,7 @@ from tests.peers import missing, need
 
 OBJECTS: list[dict[str, Any]] = [
     {"type": "analog-input", "instance": 1, "objectName": "N'AHU'ZulTemp", "units": 62, "presentValue": 21.5,
-     "description": "Zulufttemperatur"},
+     "description": "Zulufttemperatur", "eventEnable": [1, 1, 1]},
     {"type": "binary-input", "instance": 1, "objectName": "N'AHU'Vent", "presentValue": 1,
      "inactiveText": "Aus", "activeText": "Ein"},
     {"type": "multi-state-value", "instance": 4, "objectName": "N'AHU'BA", "presentValue": 2,
@@ -35,20 +36,39 @@ OBJECTS: list[dict[str, Any]] = [
 EDE = Path(__file__).parents[2] / "cases" / "ede" / "layout-2-3" / "nord_EDE.csv"
 
 
-class NoFacts:
-    """A gateway that lends nothing and holds nothing."""
+@pytest.fixture(scope="module")
+def isp() -> Iterator[peers.Device]:
+    with peers.building(instance=77, name="ISP 77", objects=OBJECTS) as one:
+        yield one
+
+
+class Bms:
+    """A link of the running gateway."""
+
+    name = "bms"
+
+    def __init__(self, port: int) -> None:
+        self.settings = {"driver": "bacnet-ip", "port": port}
+
+
+class Holding:
+    """A gateway that lends nothing, and holds a link if there is one."""
+
+    def __init__(self, *links: Bms) -> None:
+        self._links = links
 
     def shipped(self, folder: str) -> dict[str, dict[str, Any]]:
         raise AssertionError(folder)
 
     async def held(self) -> list[Any]:
-        return []
+        return list(self._links)
 
 
-async def searched(*targets: str, **options: Any) -> list[Told]:  # noqa: ANN401
+async def searched(*targets: str, facts: Facts | None = None, **options: Any) -> list[Told]:  # noqa: ANN401
     told: list[Told] = []
     usual: dict[str, Any] = {"interface": "127.0.0.1/8", "port": 0, "settle": Duration(0.3)}
-    await Bacnet(targets=targets, **usual | options).search(NoFacts(), SystemClock(), told.append)
+    search = Bacnet(targets=targets, **usual | options)
+    await search.search(facts or Holding(), SystemClock(), told.append)
     return told
 
 
@@ -70,15 +90,14 @@ def driver_of(one: Found) -> BacnetIp:
     return BacnetIp(name=one.link_name, devices=(device,), **keys)
 
 
-async def test_a_device_is_found_and_its_proposal_reads_its_values() -> None:
-    with peers.building(instance=77, name="ISP 77", objects=OBJECTS) as device:
-        told = await searched(device.address)
-        [one] = found(told)
-        driver = driver_of(one)
-        readings = await driver.read((), SystemClock())
+async def test_a_device_is_found_and_its_proposal_reads_its_values(isp: peers.Device) -> None:
+    told = await searched(isp.address)
+    [one] = found(told)
+    driver = driver_of(one)
+    readings = await driver.read((), SystemClock())
     assert isinstance(told[0], Progress)
     assert one.what == "device 77 (Maker Controller), 3 points of 3 objects"
-    assert (one.address, one.device_name, one.link["driver"]) == (device.address, "isp-77", "bacnet-ip")
+    assert (one.address, one.device_name, one.link["driver"]) == (isp.address, "isp-77", "bacnet-ip")
     values = {reading.sample.point: reading.sample.value for reading in readings}
     assert values == {"isp-77.zul_temp": 21.5, "isp-77.vent": 1.0, "isp-77.ba": 2.0}
     points = {point.name: point for point in driver.points()}
@@ -104,18 +123,16 @@ async def test_two_processes_with_one_instance_are_both_proposed_by_their_addres
         assert (one.device["instance"], one.device["address"]) == (1011, one.address)
 
 
-async def test_patterns_choose_points_and_events_come_on_top() -> None:
-    with peers.building(instance=77, objects=OBJECTS) as device:
-        [one] = found(await searched(device.address, points="*temp*, vent", events=True))
-        [none] = found(await searched(device.address, points="nothing*"))
+async def test_patterns_choose_points_and_events_come_beside_those_that_have_any(isp: peers.Device) -> None:
+    [one] = found(await searched(isp.address, points="*temp*, vent", events=True))
+    [none] = found(await searched(isp.address, points="nothing*"))
     assert one.device is not None
-    assert list(one.device["points"]) == ["zul_temp", "zul_temp_event", "vent", "vent_event"]
+    assert list(one.device["points"]) == ["zul_temp", "zul_temp_event", "vent"]
     assert (none.link, none.device, none.what[-23:]) == ({}, None, ", 0 points of 3 objects")
 
 
-async def test_what_was_found_is_written_as_ede_and_reads_back(tmp_path: Path) -> None:
-    with peers.building(instance=77, name="ISP", objects=OBJECTS) as device:
-        [one] = found(await searched(device.address, write_ede=str(tmp_path / "nord")))
+async def test_what_was_found_is_written_as_ede_and_reads_back(isp: peers.Device, tmp_path: Path) -> None:
+    [one] = found(await searched(isp.address, write_ede=str(tmp_path / "nord")))
     ede = read(tmp_path / "nord_EDE.csv")
     assert ede.faults == ()
     [written] = ede.devices
@@ -149,22 +166,21 @@ async def test_an_ede_file_is_proposed_without_a_network_and_its_faults_are_told
     assert (first.address, first.why) == (f"{bad}:4", "device obj.-instance is empty")
 
 
-async def test_an_interrupted_search_keeps_what_was_found(tmp_path: Path) -> None:
-    with peers.building(instance=77, objects=OBJECTS) as device:
-        ready = asyncio.Event()
+async def test_an_interrupted_search_keeps_what_was_found(isp: peers.Device, tmp_path: Path) -> None:
+    ready = asyncio.Event()
 
-        def tell(one: Told) -> None:
-            if isinstance(one, Found):
-                ready.set()
+    def tell(one: Told) -> None:
+        if isinstance(one, Found):
+            ready.set()
 
-        search = Bacnet(
-            targets=(device.address, "127.0.0.1:9"), interface="127.0.0.1/8", port=0, settle=Duration(0.3),
-            at_once=1, write_ede=str(tmp_path / "part"),
-        )  # fmt: skip
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(search.search(NoFacts(), SystemClock(), tell))
-            await ready.wait()
-            task.cancel()
+    search = Bacnet(
+        targets=(isp.address, "127.0.0.1:9"), interface="127.0.0.1/8", port=0, settle=Duration(0.3),
+        at_once=1, write_ede=str(tmp_path / "part"),
+    )  # fmt: skip
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(search.search(Holding(), SystemClock(), tell))
+        await ready.wait()
+        task.cancel()
     assert len(read(tmp_path / "part_EDE.csv").devices) == 1
 
 
@@ -173,9 +189,14 @@ async def test_an_address_where_nobody_answers_is_named() -> None:
     assert (one.address, one.why[:24]) == ("127.0.0.1:9", "no BACnet device answers")
 
 
-async def test_a_port_that_is_taken_is_said_before_anything_is_asked() -> None:
-    with peers.rusty(instance=77) as device, pytest.raises(DriverError, match="is taken by another program"):
-        await searched("127.0.0.1:9", port=device.peer.place[1])
+async def test_a_port_that_is_taken_is_said_before_anything_is_asked(
+    isp: peers.Device,
+) -> None:
+    port = isp.peer.place[1]
+    with pytest.raises(DriverError, match=r"is taken by another program.*interface$"):
+        await searched("127.0.0.1:9", port=port)
+    with pytest.raises(DriverError, match="the running gateway has it for link bms: name addresses"):
+        await searched("127.0.0.1:9", port=port, facts=Holding(Bms(port)))
 
 
 @pytest.mark.parametrize(
