@@ -141,7 +141,7 @@ def found_of(device: DeviceFacts, wish: Wish, doubles: Sequence[Peer] = ()) -> F
     points, objects = _some(len(table["points"]), "point"), _some(len(device.objects), "object")
     found = Found(
         address=device.address or f"device {device.instance}",
-        what=f"device {device.instance}{f' ({made})' if made else ''}, {points} of {objects}",
+        what=f"device {device.instance}{f' ({made})' if made else ''}, {points} from {objects}",
         note="; ".join(notes),
     )
     if not table["points"]:

@@ -13,7 +13,7 @@ from drivers.bacnet.ask import Asker
 from drivers.bacnet.cells import clean
 from drivers.bacnet.facts import DeviceFacts, ObjectFacts
 from drivers.bacnet.kinds import ACCUMULATOR, BINARY, MULTI_STATE, POLLED
-from drivers.bacnet.names import DEVICE, PROPERTIES, object_type_name
+from drivers.bacnet.names import DEVICE, EVENT_STATE, PROPERTIES, object_type_name
 from drivers.bacnet.stack import IAm, RefusedError, Stack
 from drivers.bacnet.tags import GarbledError, primitive, tag
 from drivers.bacnet.value import Answer, Bits, Fault, ObjectId, Opaque, Ref
@@ -77,6 +77,7 @@ def _wanted(id_: ObjectId) -> Iterator[Ref]:
         yield Ref(id_, _UNITS)
     if kind in POLLED:
         yield Ref(id_, _ALARMS)
+        yield Ref(id_, EVENT_STATE)
     if kind == ACCUMULATOR:
         yield Ref(id_, _SCALE)
         yield Ref(id_, _HIGHEST)
@@ -91,15 +92,17 @@ async def _object(asker: Asker, id_: ObjectId, told: dict[Ref, Answer]) -> Objec
         description=_text(told[Ref(id_, _DESCRIPTION)]),
         unit=unit if isinstance(unit, int) and not isinstance(unit, bool) else None,
         states=await _states(asker, id_, told),
-        alarms=_alarms(told.get(Ref(id_, _ALARMS))),
+        alarms=_alarms(told.get(Ref(id_, _ALARMS)), told.get(Ref(id_, EVENT_STATE))),
         scale=_scale(told.get(Ref(id_, _SCALE))),
         maximum=float(highest) if isinstance(highest, int) else None,
     )
 
 
-def _alarms(value: Answer | None) -> bool | None:
+def _alarms(enabled: Answer | None, state: Answer | None) -> bool | None:
     """Say whether an object watches itself: only then its event state ever is anything but normal."""
-    return any(value.bits) if isinstance(value, Bits) else None if value is None else False
+    if enabled is None:
+        return None
+    return isinstance(enabled, Bits) and any(enabled.bits) and isinstance(state, int)
 
 
 def _scale(value: Answer | None) -> float | None:

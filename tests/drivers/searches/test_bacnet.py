@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent.cli.main import main
+from agent.config.load import load
 from agent.core.clock import SystemClock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, DriverError
@@ -26,7 +28,8 @@ from tests.peers import missing, need
 
 OBJECTS: list[dict[str, Any]] = [
     {"type": "analog-input", "instance": 1, "objectName": "N'AHU'ZulTemp", "units": 62, "presentValue": 21.5,
-     "description": "Zulufttemperatur", "eventEnable": [1, 1, 1]},
+     "description": "Zulufttemperatur", "eventEnable": [1, 1, 1],
+     "eventState": "normal"},
     {"type": "binary-input", "instance": 1, "objectName": "N'AHU'Vent", "presentValue": 1,
      "inactiveText": "Aus", "activeText": "Ein"},
     {"type": "multi-state-value", "instance": 4, "objectName": "N'AHU'BA", "presentValue": 2,
@@ -96,7 +99,7 @@ async def test_a_device_is_found_and_its_proposal_reads_its_values(isp: peers.De
     driver = driver_of(one)
     readings = await driver.read((), SystemClock())
     assert isinstance(told[0], Progress)
-    assert one.what == "device 77 (Maker Controller), 3 points of 3 objects"
+    assert one.what == "device 77 (Maker Controller), 3 points from 3 objects"
     assert (one.address, one.device_name, one.link["driver"]) == (isp.address, "isp-77", "bacnet-ip")
     values = {reading.sample.point: reading.sample.value for reading in readings}
     assert values == {"isp-77.zul_temp": 21.5, "isp-77.vent": 1.0, "isp-77.ba": 2.0}
@@ -128,7 +131,7 @@ async def test_patterns_choose_points_and_events_come_beside_those_that_have_any
     [none] = found(await searched(isp.address, points="nothing*"))
     assert one.device is not None
     assert list(one.device["points"]) == ["zul_temp", "zul_temp_event", "vent"]
-    assert (none.link, none.device, none.what[-23:]) == ({}, None, ", 0 points of 3 objects")
+    assert (none.link, none.device, none.what[-25:]) == ({}, None, ", 0 points from 3 objects")
 
 
 async def test_what_was_found_is_written_as_ede_and_reads_back(isp: peers.Device, tmp_path: Path) -> None:
@@ -217,6 +220,24 @@ async def test_words_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=fault):
         await searched(*targets, **options)
+
+
+def test_the_command_writes_a_file_that_the_gateway_takes_and_knows_it_again(
+    isp: peers.Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(
+        '[site]\ncity = "vaasa"\nid = "x"\ngateway = "gw1"\ntimezone = "Europe/Helsinki"\n', "utf-8"
+    )
+    words = ["scan", "bacnet", isp.address, "--interface", "127.0.0.1/8", "--port", "0", "--settle", "300ms"]
+    assert main([*words, "--events", "--config", str(tmp_path), "--out", str(tmp_path / "found.toml")]) == 0
+    [link] = load(tmp_path).links
+    assert [point.name for point in link.driver.points()] == [
+        "isp-77.zul_temp", "isp-77.zul_temp_event", "isp-77.vent", "isp-77.ba",
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert main([*words, "--config", str(tmp_path)]) == 0
+    assert "it is device isp-77 of link bacnet" in capsys.readouterr().out
 
 
 def test_everybody_on_a_network_with_broadcasts_is_found_twins_too() -> None:
