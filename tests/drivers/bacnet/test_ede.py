@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.json import decode
 
@@ -54,6 +54,7 @@ devices = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(devices)
 def test_what_is_written_reads_back_as_the_same_devices(given_: list[DeviceFacts]) -> None:
     table, texts, *_ = ede_files(given_, project="x", changed="2026-11-28")
