@@ -9,9 +9,11 @@ from agent.core import settings
 
 NAME_PATTERN: Final = str(get_args(settings.Name)[1].pattern)
 POINT_PATTERN: Final = str(get_args(settings.PointName)[1].pattern)
+STATE_PATTERN: Final = str(get_args(settings.StateNumber)[1].pattern)
 PATTERNS: Final = {
     NAME_PATTERN: "lower-case letters, digits and hyphens, at most 64",
     POINT_PATTERN: "lower-case letters, digits and underscores, at most 63",
+    STATE_PATTERN: "the number of a state, such as 0 or 12",
 }
 # bool comes first: in Python it is a kind of int
 _KINDS: Final = (

@@ -17,16 +17,12 @@ from agent.core.duration import Duration
 from agent.core.errors import GatewayError
 from agent.core.point import Kind, Point, Scope
 from agent.core.sample import Emit, Sample
-from agent.core.settings import Settings
+from agent.core.settings import Settings, StateNumber, StateText
 
 if TYPE_CHECKING:
     import asyncio
 
     from agent.core.search import Held
-
-
-StateNumber = Annotated[str, Meta(pattern=r"^(0|-?[1-9]\d{0,8})$", description="Number of a state.")]
-StateText = Annotated[str, Meta(min_length=1, max_length=80)]
 
 
 class PointSettings(Settings):

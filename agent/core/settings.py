@@ -44,3 +44,7 @@ PointName = Annotated[
         description="Lower-case letters, digits and underscores.",
     ),
 ]
+StateNumber = Annotated[
+    str, Meta(pattern=r"^(0|-?[1-9][0-9]{0,8})$", description="Number of a state, as a key of TOML.")
+]
+StateText = Annotated[str, Meta(min_length=1, max_length=80)]

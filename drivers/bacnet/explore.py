@@ -29,11 +29,15 @@ _NAMED: Final = 16
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """What to look for, and how to write it down; *everything*: objects that are no points too."""
+    """What to look for, and how to write it down: ``link`` as a table, ``on`` the link that is there already.
+
+    ``everything``: objects that are no points too.
+    """
 
     low: int
     high: int
     link: Mapping[str, Any]
+    on: str = ""
     peers: Sequence[Peer] = ()
     patterns: Sequence[str] = ()
     events: bool = False
@@ -147,7 +151,7 @@ def found_of(device: DeviceFacts, wish: Wish, doubles: Sequence[Peer] = ()) -> F
     if not table["points"]:
         return found
     name = device_name(device)
-    return replace(found, link=wish.link, link_name=LINK_NAME, device=table, device_name=name)
+    return replace(found, link=wish.link, link_name=LINK_NAME, on=wish.on, device=table, device_name=name)
 
 
 def _some(number: int, one: str, many: str = "") -> str:

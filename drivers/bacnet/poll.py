@@ -20,6 +20,7 @@ from agent.core.ticks import ticks
 from drivers.bacnet.changes import Change
 from drivers.bacnet.client import Client
 from drivers.bacnet.figures import Figures
+from drivers.bacnet.probe import serve
 from drivers.bacnet.reader import Outcome, Reader
 from drivers.bacnet.value import ObjectId
 
@@ -45,6 +46,7 @@ class Poller:
             async with asyncio.TaskGroup() as beats:
                 beats.create_task(self._client.watch())
                 beats.create_task(self._serve_wishes())
+                beats.create_task(serve(self._client, self._desk, self._clock))
                 for number, reader in enumerate(self._readers):
                     beats.create_task(self._beat(reader, number * _GOLDEN % 1))
                     if reader.changes is not None:

@@ -1,7 +1,7 @@
 """Looks for BACnet devices and what they have, on the network or in an EDE file.
 
 Everybody is asked by ranges of instances, gently; what a device has is read in a few requests, one at a time.
-Nothing is ever written to a device.
+Where the running gateway has the port, its link asks. Nothing is ever written to a device.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from msgspec import Meta
 from agent.core.clock import Clock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, DriverError
-from agent.core.search import Facts, Missed, Progress, Search, Tell
+from agent.core.search import Facts, Held, Missed, Progress, Search, Tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from drivers.bacnet.explore import Wish
     from drivers.bacnet.facts import DeviceFacts
     from drivers.bacnet.peer import Peer
+    from drivers.bacnet.probe import Remote
 
 _PORT: Final = 47808
 _HIGHEST: Final = 4_194_302
@@ -77,29 +78,29 @@ class Bacnet(Search):
     ] = ""
 
     async def search(self, facts: Facts, clock: Clock, tell: Tell) -> None:
-        """Search; raise ConfigError when the words cannot be meant, DriverError when nothing can be asked."""
+        """Search; raise ConfigError when the words cannot be meant, GatewayError when nobody can be asked."""
         from drivers.bacnet import ede_files
 
-        wish = self._wish()
         if self.write_ede:
             ede_files.places(Path(self.write_ede))  # not found out after an hour
         if self.ede:
-            devices = _from_file(Path(self.ede), wish, tell)
+            devices = _from_file(Path(self.ede), self._wish(None), tell)
             self._keep(devices, clock)
         else:
-            await self._ask(wish, facts, clock, tell)
+            await self._ask(await self._holder(facts), clock, tell)
 
-    async def _ask(self, wish: Wish, facts: Facts, clock: Clock, tell: Tell) -> None:
+    async def _ask(self, held: Held | None, clock: Clock, tell: Tell) -> None:
         from drivers.bacnet.explore import Explorer
         from drivers.bacnet.stack import SilentError
 
+        wish = self._wish(held)
         if not wish.peers and not self.port and not self.bbmd:
             raise ConfigError("with --port 0 nobody hears broadcasts: name addresses, or a --bbmd")
-        async with self._client(facts, clock) as client:
-            explorer = Explorer(client, wish, clock, tell)
+        async with self._stack(held, clock) as stack:
+            explorer = Explorer(stack, wish, clock, tell)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    watching = tasks.create_task(client.watch())
+                    watching = tasks.create_task(stack.watch())
                     await explorer.run()
                     watching.cancel()
             except ExceptionGroup as group:
@@ -118,13 +119,14 @@ class Bacnet(Search):
             day = datetime.fromtimestamp(clock.now().utc, UTC).strftime("%Y-%m-%d")
             ede_files.write(Path(self.write_ede), listed, changed=day)
 
-    def _wish(self) -> Wish:
+    def _wish(self, held: Held | None) -> Wish:
         from drivers.bacnet.explore import Wish
 
         low, high = _span(self.instances)
         if self.ede and self.targets:
             raise ConfigError("with --ede no address is asked: leave the addresses out, or the file")
-        link: dict[str, Any] = {"driver": "bacnet-ip", "interface": _interface(self.interface)}
+        interface = str(held.settings["interface"]) if held else _interface(self.interface)
+        link: dict[str, Any] = {"driver": "bacnet-ip", "interface": interface}
         if self.port != _PORT:
             link["port"] = self.port
         if self.bbmd:
@@ -133,6 +135,7 @@ class Bacnet(Search):
             low=low,
             high=high,
             link=link,
+            on=held.name if held else "",
             peers=[peer for target in self.targets for peer in _peers(target)],
             patterns=[one for one in re.split(r"\s*,\s*", self.points.strip()) if one],
             events=self.events,
@@ -141,35 +144,39 @@ class Bacnet(Search):
             at_once=self.at_once,
         )
 
+    async def _holder(self, facts: Facts) -> Held | None:
+        """Give the link of the running gateway that has the port: it asks in our stead."""
+        from drivers.bacnet.interface import find
+
+        held = [one for one in await facts.held() if one.settings.get("driver") == "bacnet-ip"]
+        same = [one for one in held if self.port and one.settings.get("port", _PORT) == self.port]
+        if not self.interface:
+            return same[0] if len(same) == 1 else None
+        host = find(_interface(self.interface)).host
+        return next((one for one in same if find(str(one.settings["interface"])).host == host), None)
+
     @asynccontextmanager
-    async def _client(self, facts: Facts, clock: Clock) -> AsyncIterator[Client]:
-        """Open a presence of our own."""
+    async def _stack(self, held: Held | None, clock: Clock) -> AsyncIterator[Client | Remote]:
+        """Open a presence on the network: our own, or that of the running gateway."""
         from drivers.bacnet.client import Client, Pace
         from drivers.bacnet.endpoint import Place
         from drivers.bacnet.identity import own_device
         from drivers.bacnet.interface import find
         from drivers.bacnet.peer import Peer
+        from drivers.bacnet.probe import Remote
 
-        interface = find(_interface(self.interface))
-        bbmd = Peer.parse(self.bbmd) if self.bbmd else None
-        place = Place(interface=interface, port=self.port, bbmd=bbmd)
-        client = Client(place, own_device(None, "scan", 1.0), Pace(), clock)
+        stack: Client | Remote
+        if held is not None:
+            stack = Remote(held, clock)
+        else:
+            bbmd = Peer.parse(self.bbmd) if self.bbmd else None
+            place = Place(interface=find(_interface(self.interface)), port=self.port, bbmd=bbmd)
+            stack = Client(place, own_device(None, "scan", 1.0), Pace(), clock)
+        await stack.open()
         try:
-            await client.open()
-        except DriverError as error:
-            raise DriverError(f"{error}{await self._holder(facts)}") from error
-        try:
-            yield client
+            yield stack
         finally:
-            await client.close()
-
-    async def _holder(self, facts: Facts) -> str:
-        """Say which link of the running gateway may have the port."""
-        for one in await facts.held():
-            if one.settings.get("driver") == "bacnet-ip" and one.settings.get("port", _PORT) == self.port:
-                way = "name addresses and use --port 0, or stop it for the search"
-                return f"; the running gateway has it for link {one.name}: {way}"
-        return ""
+            await stack.close()
 
 
 def _from_file(file: Path, wish: Wish, tell: Tell) -> list[DeviceFacts]:

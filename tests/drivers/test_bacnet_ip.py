@@ -158,7 +158,6 @@ def test_a_device_that_nobody_could_find_is_refused() -> None:
         ({"object": "analog-input,1", "property": "present-valu"}, 'did you mean "present-value"'),
         ({"object": "analog-input,1", "scale": 0}, "scale is 0"),
         ({"object": "analog-input,1", "codes": {"on": 1.0}}, "codes are whole numbers"),
-        ({"object": "analog-input,1", "states": {"x": "on"}}, "states are whole numbers"),
     ],
 )
 def test_points_that_do_not_exist_are_refused(point: dict[str, Any], told: str) -> None:

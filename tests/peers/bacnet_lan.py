@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from agent.cli.lent import Lent
 from agent.core.clock import SystemClock
 from agent.core.duration import Duration
 from agent.core.search import Found, Told
@@ -45,7 +46,8 @@ def main() -> None:
         for one in devices:
             running.enter_context(bacnet.building(**one))
         search = Bacnet(interface=OWN, settle=Duration(0.2), instances="200-1999")
-        asyncio.run(search.search(None, SystemClock(), told.append))  # type: ignore[arg-type]  # it needs nothing
+        nobody = Lent(Path("nowhere"), Path("nowhere"))
+        asyncio.run(search.search(nobody, SystemClock(), told.append))
     found = sorted((one for one in told if isinstance(one, Found)), key=lambda one: one.address)
     for one in found:
         line = {"address": one.address, "device_name": one.device_name, "note": one.note}

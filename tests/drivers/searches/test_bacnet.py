@@ -18,7 +18,7 @@ from agent.config.load import load
 from agent.core.clock import SystemClock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, DriverError
-from agent.core.search import Facts, Found, Missed, Progress, Told
+from agent.core.search import Found, Missed, Progress, Told
 from agent.core.settings import decode_hook
 from drivers.bacnet.ede_files import read
 from drivers.bacnet_ip import BacnetIp
@@ -45,33 +45,21 @@ def isp() -> Iterator[peers.Device]:
         yield one
 
 
-class Bms:
-    """A link of the running gateway."""
-
-    name = "bms"
-
-    def __init__(self, port: int) -> None:
-        self.settings = {"driver": "bacnet-ip", "port": port}
-
-
-class Holding:
-    """A gateway that lends nothing, and holds a link if there is one."""
-
-    def __init__(self, *links: Bms) -> None:
-        self._links = links
+class NoFacts:
+    """A gateway that lends nothing, and holds nothing because it does not run."""
 
     def shipped(self, folder: str) -> dict[str, dict[str, Any]]:
         raise AssertionError(folder)
 
     async def held(self) -> list[Any]:
-        return list(self._links)
+        return []
 
 
-async def searched(*targets: str, facts: Facts | None = None, **options: Any) -> list[Told]:  # noqa: ANN401
+async def searched(*targets: str, **options: Any) -> list[Told]:  # noqa: ANN401
     told: list[Told] = []
     usual: dict[str, Any] = {"interface": "127.0.0.1/8", "port": 0, "settle": Duration(0.3)}
     search = Bacnet(targets=targets, **usual | options)
-    await search.search(facts or Holding(), SystemClock(), told.append)
+    await search.search(NoFacts(), SystemClock(), told.append)
     return told
 
 
@@ -181,7 +169,7 @@ async def test_an_interrupted_search_keeps_what_was_found(isp: peers.Device, tmp
         at_once=1, write_ede=str(tmp_path / "part"),
     )  # fmt: skip
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(search.search(Holding(), SystemClock(), tell))
+        task = tasks.create_task(search.search(NoFacts(), SystemClock(), tell))
         await ready.wait()
         task.cancel()
     assert len(read(tmp_path / "part_EDE.csv").devices) == 1
@@ -198,8 +186,6 @@ async def test_a_port_that_is_taken_is_said_before_anything_is_asked(
     port = isp.peer.place[1]
     with pytest.raises(DriverError, match=r"is taken by another program.*interface$"):
         await searched("127.0.0.1:9", port=port)
-    with pytest.raises(DriverError, match="the running gateway has it for link bms: name addresses"):
-        await searched("127.0.0.1:9", port=port, facts=Holding(Bms(port)))
 
 
 @pytest.mark.parametrize(
