@@ -199,7 +199,7 @@ def _heads(row: Sequence[str]) -> dict[str, int]:
 
 
 def _about(table: Sequence[tuple[int, list[str]]]) -> dict[str, str]:
-    pairs = ((row[0].lstrip("# ").upper(), row[1]) for _, row in table if len(row) > 1)
+    pairs = ((row[0].lstrip("# ").upper().replace(" ", "_"), row[1]) for _, row in table if len(row) > 1)
     return dict(pairs)
 
 

@@ -20,6 +20,11 @@ from drivers.bacnet.kinds import ACCUMULATOR, BINARY, EVENT_STATES, POLLED
 from drivers.bacnet.naming import point_names
 
 _LONGEST: Final = 80
+_OF_FEW: Final = (
+    "room", "office", "apartment", "occup", "presence", "motion",
+    "raum", "zimmer", "buero", "wohn", "praesenz", "anwesen", "beweg",
+    "huone", "toimisto", "asunto", "laesnaeol", "rum", "kontor", "chambre", "bureau", "kamer", "kantoor",
+)  # fmt: skip
 _GROWING: Final = ("energy", "apparent energy", "reactive energy", "volume")
 
 
@@ -84,6 +89,7 @@ def remarks(device: DeviceFacts, points: Mapping[str, Any]) -> Iterator[str]:
     by_id = {one.id: one for one in device.objects}
     unknown: dict[str, list[str]] = {}
     growing, counting = [], []
+    of_few = [name for name in points if any(word.startswith(_OF_FEW) for word in name.split("_"))]
     for name, table in points.items():
         one = by_id[table["object"]]
         if "property" in table:
@@ -98,6 +104,8 @@ def remarks(device: DeviceFacts, points: Mapping[str, Any]) -> Iterator[str]:
         yield f'no UCUM code for "{unit}": say the unit of {_few(names)}'
     if growing:
         yield f'if it is a reading that only grows, write kind = "counter": {_few(growing)}'
+    if of_few:
+        yield f'if few people can be told by it, write scope = "workspace" or "household": {_few(of_few)}'
     if counting:
         yield f"what a count stands for is not told: write the scale of {_few(counting)}"
 

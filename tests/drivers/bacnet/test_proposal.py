@@ -77,6 +77,20 @@ def test_what_only_a_person_can_decide_is_told() -> None:
     ]
 
 
+def test_points_that_may_tell_about_few_people_are_pointed_out() -> None:
+    objects = (
+        ObjectFacts(type="analog-input", instance=1, name="EG Büro 12 Temp", unit=62),
+        ObjectFacts(type="binary-input", instance=2, name="EG Flur Präsenz"),
+        ObjectFacts(type="analog-input", instance=3, name="UG Rücklauf", unit=62),
+    )
+    device = DeviceFacts(instance=1, objects=objects)
+    [said] = remarks(device, device_table(device, ())["points"])
+    assert said == (
+        'if few people can be told by it, write scope = "workspace" or "household": '
+        "eg_buero_12_temp, eg_flur_praesenz"
+    )
+
+
 @pytest.mark.parametrize(
     ("patterns", "names"),
     [
