@@ -6,7 +6,6 @@ Where the running gateway has the port, its link asks. Nothing is ever written t
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,6 +89,8 @@ class Bacnet(Search):
             await self._ask(await self._holder(facts), clock, tell)
 
     async def _ask(self, held: Held | None, clock: Clock, tell: Tell) -> None:
+        from asyncio import TaskGroup  # here, because completion and help load this file too
+
         from drivers.bacnet.explore import Explorer
         from drivers.bacnet.stack import SilentError
 
@@ -99,7 +100,7 @@ class Bacnet(Search):
         async with self._stack(held, clock) as stack:
             explorer = Explorer(stack, wish, clock, tell)
             try:
-                async with asyncio.TaskGroup() as tasks:
+                async with TaskGroup() as tasks:
                     watching = tasks.create_task(stack.watch())
                     await explorer.run()
                     watching.cancel()
