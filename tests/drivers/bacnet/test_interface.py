@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import IPv4Interface
+from pathlib import Path
 
 import pytest
 
 from agent.core.clock import SystemClock
 from agent.core.errors import DriverError
+from drivers.bacnet import interface
 from drivers.bacnet.client import Client, Pace
 from drivers.bacnet.endpoint import Place
 from drivers.bacnet.figures import Figures
@@ -19,6 +22,12 @@ from drivers.bacnet.peer import Peer
 from drivers.bacnet.stack import SilentError
 from tests.drivers.bacnet.kit import OWN, client, ref
 from tests.peers.bacnet import free_port
+
+ADDRESSES = {
+    "lo": IPv4Interface("127.0.0.1/8"),
+    "eth0": IPv4Interface("10.20.0.2/24"),
+    "wlan0": IPv4Interface("10.30.0.2/24"),
+}
 
 
 async def test_a_port_that_is_taken_is_found_at_start() -> None:
@@ -46,6 +55,21 @@ def test_an_interface_is_found_by_its_name_its_address_or_both() -> None:
     assert find("192.0.2.1") == Interface("192.0.2.1")
     with pytest.raises(DriverError, match=r"network card nonesuch has no IPv4 address; .* one of .*lo"):
         find("nonesuch")
+
+
+def test_only_an_interface_without_rivals_is_chosen_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interface, "_CARDS", tmp_path)
+    (tmp_path / "lo").mkdir()
+    with pytest.raises(DriverError, match="no network card has one: lo"):
+        interface.only()
+    monkeypatch.setattr(interface, "_of", lambda name: ADDRESSES[name])
+    (tmp_path / "eth0").mkdir()
+    assert interface.only() == "eth0"
+    (tmp_path / "wlan0").mkdir()
+    with pytest.raises(DriverError, match="it may be eth0 or wlan0"):
+        interface.only()
 
 
 @pytest.mark.parametrize("text", ["", "10.20.0", "10.20.0.2/40", "10.20.0.300", "eth0/24"])
