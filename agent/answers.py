@@ -178,7 +178,7 @@ class Answers:
         return [
             {
                 "name": link.name,
-                "probes": link.name in self._gateway.desks and self._gateway.desks[link.name].takes_probes,
+                "probes": _answers_probes(link.driver),
                 "settings": {"driver": link.kind, **_table(link.driver)},
             }
             for link in plan.links
@@ -194,7 +194,8 @@ class Answers:
             raise GatewayError(f'no link is called "{link}"{hint}')
         if life.state != "running":
             raise GatewayError(f"link {link} is not connected now ({life.why}); `citygate status` tells more")
-        if not desk.takes_probes:
+        assert self._gateway.plan is not None
+        if not any(one.name == link and _answers_probes(one.driver) for one in self._gateway.plan.links):
             raise GatewayError(f"the driver of link {link} answers no probes")
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -210,6 +211,11 @@ class Answers:
         """Give the newest sample there is; its age tells that it was not read just now."""
         newest = self._gateway.health.newest.get(point)
         return Reading(newest or Sample(point, None, 0.0, Quality.BAD, "not_read"))
+
+
+def _answers_probes(driver: Driver) -> bool:
+    """Say whether *driver* answers probes; one of somebody else's need not have heard of them."""
+    return bool(getattr(driver, "answers_probes", False))
 
 
 def _names(given: object) -> list[str]:

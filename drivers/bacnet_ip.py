@@ -29,6 +29,7 @@ class BacnetIp(LinkSettings, kw_only=True):
     """A BACnet/IP network and what can be reached through it."""
 
     device_type: ClassVar[type[Any]] = BacnetDevice
+    answers_probes: ClassVar[bool] = True
 
     interface: Annotated[
         str,

@@ -87,7 +87,8 @@ W = TypeVar("W", Ask, Probe)
 class Desk:
     """Where a running link meets the rest of the daemon: wishes come in, figures for ``status`` lie open.
 
-    A driver that cannot serve wishes ignores them; one that answers probes says so in ``takes_probes``.
+    A driver that cannot serve wishes ignores them; probes come only to one whose settings say that it answers
+    them.
     ``figures`` is the driver's to fill: plain numbers or words such as ``rtt_ms`` or ``connected``, shown by
     ``citygate status``.
     """
@@ -96,7 +97,6 @@ class Desk:
         import asyncio  # here, because commands that never wait load this file too
 
         self.figures: dict[str, float | str] = {}
-        self.takes_probes = False
         self._wishes: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)
         self._probes: asyncio.Queue[Probe] = asyncio.Queue(maxsize=4)
 
@@ -248,10 +248,12 @@ class LinkSettings(Settings):
     """The base of every driver's settings.
 
     ``device_type`` is the settings class of ``[device.NAME]`` tables on such a link, and its
-    ``point_type`` that of their points. The compiler fills ``name`` and ``devices``.
+    ``point_type`` that of their points. The compiler fills ``name`` and ``devices``. While a driver runs that
+    ``answers_probes``, it takes what ``Desk.next_probe`` gives.
     """
 
     device_type: ClassVar[type[Any]]
+    answers_probes: ClassVar[bool] = False
 
     name: Annotated[str, Meta(description="Set by the compiler.", extra={"compiled": True})] = ""
     devices: Annotated[

@@ -55,7 +55,6 @@ class Probing(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def serve(stack: Stack, desk: Desk, clock: Clock) -> None:
     """Answer probes until cancelled, one after the other and with rests between."""
-    desk.takes_probes = True
     voices = _Voices(clock)
     end = stack.listen(voices.note)
     try:

@@ -69,7 +69,6 @@ class Probing(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def serve(link: Line, desk: Desk, clock: Clock) -> None:
     """Answer probes until cancelled; raise DriverError when the connection is lost."""
-    desk.takes_probes = True
     while True:
         probe = await desk.next_probe()
         begun = clock.boot()

@@ -28,6 +28,7 @@ class ModbusLink(LinkSettings, kw_only=True):
     """A link to Modbus devices; what it runs over is said by those that extend it."""
 
     device_type: ClassVar[type[Any]] = ModbusDevice
+    answers_probes: ClassVar[bool] = True
 
     timeout: Annotated[
         Duration,

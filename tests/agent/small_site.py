@@ -13,7 +13,7 @@ import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import field
 
@@ -54,6 +54,8 @@ NETWORK: dict[str, Meter] = {}
 class MeterLine(LinkSettings):
     """A link to one meter with a power and an energy register; the energy grows by 1 with each poll."""
 
+    answers_probes: ClassVar[bool] = True
+
     host: str = "10.0.0.5"
     every: float = 10.0
     devices: tuple[Any, ...] = field(default=())
@@ -89,7 +91,6 @@ class MeterLine(LinkSettings):
                 ask.answer.set_result([Reading(one, "4248 0000") for one in wanted])
 
     async def _answer_probes(self, meter: Meter, desk: Desk) -> None:
-        desk.takes_probes = True
         while True:
             probe = await desk.next_probe()
             if meter.state != "deaf":
@@ -104,6 +105,12 @@ class MeterLine(LinkSettings):
         if meter.state == "silent":
             return [Sample(name, None, now, Quality.BAD, "no_reply") for name in names]
         return [Sample(names[0], 50.0, now), Sample(names[1], meter.energy, now)]
+
+
+class MuteLine(MeterLine):
+    """The same, by a driver that answers no probes."""
+
+    answers_probes: ClassVar[bool] = False
 
 
 async def _hang(clock: Clock, meter: Meter) -> None:

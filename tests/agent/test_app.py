@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from agent.answers import Answers
 from agent.app import Daemon
 from agent.core.errors import ConfigError, GatewayError, OutboxError
-from agent.core.plan import Plan
+from agent.core.plan import Link, Plan
 from agent.core.sample import Sample
 from agent.outbox.port import Inline
-from tests.agent.small_site import NETWORK, Site, link, plan, product, route
+from tests.agent.small_site import NETWORK, MuteLine, Site, link, plan, product, route
 from tests.virtual import VirtualClock
 
 
@@ -577,9 +577,9 @@ async def test_no_more_than_four_probes_wait_and_those_given_up_make_room(site: 
 
 
 async def test_a_driver_without_probes_says_so(site: Site) -> None:
+    site.plan = replace(plan(), links=(Link(name="hall", kind="mute-line", driver=MuteLine(name="hall")),))
     async with site.running():
         await site.clock.sleep(35)
-        site.gateway.desks["hall"].takes_probes = False
         with pytest.raises(GatewayError, match="the driver of link hall answers no probes"):
             await _answers(site)({"ask": "probe", "link": "hall", "question": {}})
 

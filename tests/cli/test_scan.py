@@ -154,9 +154,11 @@ def gateway(site: Path) -> Iterator[Path]:
         while not socket.exists():
             assert time.monotonic() < until, "the gateway did not start"
             time.sleep(0.02)
-        yield socket
-        process.terminate()
-        process.wait(20)
+        try:
+            yield socket
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def test_what_a_running_gateway_holds_is_searched_through_its_one_connection(
