@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from agent.core.clock import Instant
 from agent.core.point import Kind, Point, Scope
-from agent.core.sample import Quality, Sample
+from agent.core.sample import Meter, Quality, Sample
 from agent.core.settings import Settings
 from agent.core.step import Item, Scene
 from agent.core.units import UNITS, nearest
@@ -110,11 +110,13 @@ class Deriving:
         self._keep = keep
         self._latest: dict[str, Sample] = {}
         self._updated: set[str] = set()
+        self._meters: dict[str, str] = {}
+        self._news = self._new = False  # whether a result must say whose it is, and whether that is sure
 
     def feed(self, item: Item) -> Iterable[Item]:
         """Give the item if inputs are kept, and the result when it is due."""
         if item.__class__ is not Sample or item.point not in self._fresh:
-            return (item,)
+            return self._with_meter(item) if isinstance(item, Meter) else (item,)
         out: list[Item] = [item] if self._keep else []
         if item.point in self._updated:
             # a second round began before every input was heard in the first
@@ -129,11 +131,26 @@ class Deriving:
         """Give the result of inputs that were updated alone."""
         return tuple(self._result()) if self._updated else ()
 
+    def _with_meter(self, mark: Meter) -> Iterable[Item]:
+        """Note whose the coming values of an input are: results follow only when there is one of them."""
+        out: list[Item] = []
+        if mark.point in self._fresh:
+            out += self._result() if self._updated else ()
+            self._latest.pop(mark.point, None)
+            self._news = self._news or mark.new or self._meters.get(mark.point) != mark.meter
+            self._new = self._new or mark.new
+            self._meters[mark.point] = mark.meter
+        return (*out, mark) if self._keep or mark.point not in self._fresh else out
+
     def _result(self) -> Iterator[Sample]:
         at = max(self._latest[name].at for name in self._updated)
         self._updated.clear()
         if len(self._latest) < len(self._fresh):
             return
+        if self._news:
+            meters = "-".join(self._meters[name] for name in sorted(self._meters))
+            yield Meter(self._name, None, at, meter=meters, new=self._new)
+            self._news = self._new = False
         samples = self._latest.values()
         for sample in samples:
             if sample.value is None or sample.quality is Quality.BAD:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from agent.core.clock import Instant
 from agent.core.duration import Duration
 from agent.core.point import Kind, Point
-from agent.core.sample import Quality, Sample
+from agent.core.sample import Meter, Quality, Sample
 from agent.core.settings import Settings
 from agent.core.step import Item, Scene
 from agent.core.units import commensurable, convert, convert_difference, dimension
@@ -92,6 +92,8 @@ class Checking:
     def feed(self, item: Item) -> Iterable[Item]:
         """Give the sample as it is, or with a lower quality; everything else passes."""
         if item.__class__ is not Sample:
+            if isinstance(item, Meter) and (check := self._checks.get(item.point)) is not None:
+                check.meet(item)
             return (item,)
         check = self._checks.get(item.point)
         if check is None or item.value is None or item.quality is Quality.BAD:
@@ -113,11 +115,18 @@ class _Check:
         self._mark = mark
         self._sound: tuple[float, float] | None = None  # value and stamp of the last sample not too steep
         self._same: tuple[float, float] | None = None  # value, and since when it has been the same
+        self._meter = ""
 
     @property
     def needed(self) -> bool:
         """Whether there is anything to check."""
         return self._low is not None or self._high is not None or self._limit is not None or self._stuck > 0
+
+    def meet(self, mark: Meter) -> None:
+        """Compare nothing with the readings of another meter."""
+        if mark.new or self._meter not in ("", mark.meter):
+            self._sound = self._same = None
+        self._meter = mark.meter
 
     def judge(self, sample: Sample, value: float) -> Sample:
         if (self._low is not None and value < self._low) or (self._high is not None and value > self._high):

@@ -34,4 +34,15 @@ class Sample(Struct, frozen=True, gc=False):
     why: str = ""
 
 
+class Meter(Sample, frozen=True, gc=False):
+    """No value, but word of which meter the samples of a counter that follow are of.
+
+    ``meter`` is a short fingerprint of its serial number, never the number; ``new`` says that the driver saw
+    it change. Steps that count start a new epoch where it differs: no difference spans two meters.
+    """
+
+    meter: str = ""
+    new: bool = False
+
+
 Emit = Callable[[Iterable[Sample]], None]

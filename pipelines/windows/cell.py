@@ -13,6 +13,7 @@ from typing import Final
 from agent.core.point import Kind, Point
 from pipelines._lifetime import lifetime
 
+NEW_METER: Final = "new_meter"
 _CREEP: Final = 0.5  # a counter that falls by less than this share crept back; by more, it began again
 
 
@@ -26,7 +27,7 @@ class Cell:
         "counting",
         "doubt",  # why the figures are uncertain
         "end",  # when the window ends
-        "extra",  # what rollovers and resets add to ``reading - base``
+        "extra",  # what rollovers, resets and earlier meters add to ``reading - base``
         "first",  # whether ``base`` was read within this window
         "gap",  # why the window is incomplete whatever its coverage
         "held",  # the value that holds now; None after a bad sample
@@ -34,10 +35,12 @@ class Cell:
         "last",
         "limit",
         "low",
+        "meter",  # which meter ``base`` and ``reading`` are of; empty: nobody said
         "n",
         "nonzero",  # time during which the held value was not zero
         "observed",  # time during which any value held
         "opened",  # whether a sample of this window's own came, or its end
+        "parted",  # whether ``extra`` holds what another meter counted
         "point",
         "read_at",
         "reading",  # the counter's latest reading, taken at ``read_at``
@@ -64,7 +67,8 @@ class Cell:
         self.reading: float | None = None
         self.before: float | None = None
         self.read_at = -inf
-        self.first = self.opened = False
+        self.first = self.opened = self.parted = False
+        self.meter = ""
         self.doubt = self.gap = self.shaky = self.stale = self.trouble = ""
 
     def take(self, value: float, at: float) -> None:
@@ -104,6 +108,15 @@ class Cell:
         self.held = None
         self.trouble = why
 
+    def read_by(self, meter: str, *, new: bool) -> None:
+        """Note which *meter* the readings to come are of; from another one on it counts anew."""
+        known, self.meter = self.meter, meter
+        if known == meter or not (known or new) or self.reading is None:
+            return
+        self.extra = self._counted()
+        self.base = self.reading = self.before = None
+        self.parted, self.stale, self.gap = True, "", NEW_METER
+
     def amend(self, value: float) -> None:
         """Count a value that came out of order: it adds up, but the course of time stays as it was."""
         self.n += 1
@@ -123,7 +136,10 @@ class Cell:
             cell.trouble = self.trouble
         elif self.until > begin:
             cell.held, cell.until, cell.shaky = self.held, self.until, self.shaky
-        if self.reading is not None:
+        cell.meter = self.meter
+        if self.reading is None:
+            cell.gap = NEW_METER if self.parted else ""
+        else:
             cell.rest(self.reading, self.read_at, before=self.before)
             if self.read_at + self.limit < begin:
                 cell.stale = self.trouble or "silent"
@@ -151,18 +167,27 @@ class Cell:
 
     def inherit(self, earlier: Cell) -> None:
         """Count from where *earlier* began to count, because its own delta will not be published."""
-        if earlier.base is not None:
+        if self.parted or earlier.base is None:
+            self.extra += earlier._counted()
+        else:
             self.base, self.first = earlier.base, earlier.first and earlier.n < 2
             self.extra += earlier.extra
             if self.reading is None:
                 self.reading, self.read_at = earlier.reading, earlier.read_at
+        self.meter = self.meter or earlier.meter
+        self.parted = self.parted or earlier.parted
 
     def delta(self) -> float | None:
         """Give the counter's increase; None if it cannot be known from what was read."""
-        if self.base is None or self.reading is None or (self.first and self.n < 2):
+        if not self.parted and (self.base is None or self.reading is None or (self.first and self.n < 2)):
             return None
         # decimal readings leave a tail such as 0.5999999999999996 when they are subtracted
-        return round(self.reading - self.base + self.extra, 9)
+        return round(self._counted(), 9)
+
+    def _counted(self) -> float:
+        if self.base is None or self.reading is None:
+            return self.extra
+        return self.reading - self.base + self.extra
 
     def _open(self, at: float) -> None:
         """Count the value that held on from the window before, if it held for any time."""

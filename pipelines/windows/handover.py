@@ -12,8 +12,8 @@ from pipelines.windows.frame import Frame
 from pipelines.windows.kept import KeptFrame, unpack
 
 
-def fresh(point: Point, frame: Frame, base: tuple[float, float] | None) -> Cell:
-    """Make the first cell of a run; *base* is the counter's last published reading and its boot time.
+def fresh(point: Point, frame: Frame, base: tuple[float, float, str] | None) -> Cell:
+    """Make the first cell of a run; *base* is the counter's last published reading, when it was, and whose.
 
     Unless the run began with the window, the window is incomplete.
     """
@@ -21,7 +21,8 @@ def fresh(point: Point, frame: Frame, base: tuple[float, float] | None) -> Cell:
     if frame.since > frame.begin:
         cell.gap = "started"
     if base is not None:
-        cell.rest(*base)
+        reading, at, cell.meter = base
+        cell.rest(reading, at)
         _restarted(cell, frame)
     return cell
 

@@ -39,6 +39,8 @@ class KeptCell(Struct, frozen=True, omit_defaults=True):
     gap: str = ""
     trouble: str = ""
     opened: bool = False
+    meter: str = ""
+    parted: bool = False
 
 
 class KeptFrame(Struct, frozen=True):
@@ -53,7 +55,8 @@ class KeptFrame(Struct, frozen=True):
 class Kept(Struct, frozen=True):
     """Everything that a later start can go on from; ``counters`` are readings and when they were taken.
 
-    ``at`` is when it was written; like every stamp here it is in UTC seconds.
+    ``meters`` says of which meter they are, where that is known. ``at`` is when it was written; like every
+    stamp here it is in UTC seconds.
     """
 
     length: str
@@ -61,6 +64,7 @@ class Kept(Struct, frozen=True):
     counters: dict[str, tuple[float, float]]
     published: list[tuple[float, float]]
     open: list[KeptFrame]
+    meters: dict[str, str] = {}
 
 
 def read(saved: object) -> Kept:
@@ -98,6 +102,8 @@ def pack(cell: Cell, now: Instant) -> KeptCell:
         gap=cell.gap,
         trouble=cell.trouble,
         opened=cell.opened,
+        meter=cell.meter,
+        parted=cell.parted,
     )
 
 
@@ -114,4 +120,5 @@ def unpack(kept: KeptCell, cell: Cell, now: Instant) -> None:
     cell.last, cell.held, cell.until = kept.last, kept.held, kept.until - offset
     cell.base, cell.first, cell.extra = kept.base, kept.first, kept.extra
     cell.reading, cell.read_at = kept.reading, kept.read_at - offset
+    cell.meter, cell.parted = kept.meter, kept.parted
     cell.doubt, cell.shaky, cell.gap, cell.trouble = kept.doubt, kept.shaky, kept.gap, kept.trouble

@@ -17,7 +17,7 @@ from agent.core.clock import Instant
 from agent.core.point import Kind
 from agent.core.product import Statistic
 from agent.core.record import Aggregate
-from agent.core.sample import Quality, Sample
+from agent.core.sample import Meter, Quality, Sample
 from agent.core.step import Item, Scene
 from pipelines._personal import may_be_kept
 from pipelines.windows.cell import Cell
@@ -56,7 +56,7 @@ class Windows:
         self._offset = scene.now.offset
         self._published = Published()
         self._sure = Published()  # those whose labels were trusted: the only ones another boot may respect
-        self._base: dict[str, tuple[float, float]] = {}  # last published counter readings, boot time
+        self._base: dict[str, tuple[float, float, str]] = {}  # last published readings, boot time, meter
         self._frames: deque[Frame] = deque()
         self._cells: dict[str, Cell] = {}
         self._frame_of: dict[str, Frame] = {}
@@ -65,7 +65,7 @@ class Windows:
     def feed(self, item: Item) -> Iterable[Item]:
         """Count a sample; let everything else pass."""
         if item.__class__ is not Sample:
-            return (item,)
+            return self._note_meter(item) if isinstance(item, Meter) else (item,)
         cell = self._cells.get(item.point)
         if cell is None:
             return ()
@@ -99,9 +99,11 @@ class Windows:
     def save(self, *, stopping: bool) -> Any:  # noqa: ANN401 - plain JSON values
         """Give counter readings and published windows; when stopping, the open windows too."""
         offset = self._now.offset
-        counters = {name: (value, at + offset) for name, (value, at) in self._base.items()}
-        for name, reading in self._first_readings():
-            counters.setdefault(name, (reading, self._now.utc))
+        counters = {name: (value, at + offset) for name, (value, at, _) in self._base.items()}
+        meters = {name: meter for name, (_, _, meter) in self._base.items() if meter}
+        for name, reading, meter in self._first_readings():
+            counters[name] = (reading, self._now.utc)
+            meters |= {name: meter} if meter else {}
         return write(
             Kept(
                 length=self._terms.length,
@@ -109,6 +111,7 @@ class Windows:
                 counters=counters,
                 published=self._sure.stretches(),
                 open=[self._pack(frame) for frame in self._frames] if stopping else [],
+                meters=meters,
             )
         )
 
@@ -133,6 +136,15 @@ class Windows:
             own.amend(sample.value)
             if sample.quality is not _GOOD:
                 own.doubt = sample.why or "uncertain"
+        return ()
+
+    def _note_meter(self, mark: Meter) -> Iterable[Item]:
+        """Take word of which meter a counter is read from."""
+        cell = self._cells.get(mark.point)
+        if cell is not None and cell.counting and mark.at < self._now.boot + _AHEAD:
+            while mark.at >= cell.end:
+                cell = self._advance(mark.point)
+            cell.read_by(mark.meter, new=mark.new)
         return ()
 
     def _open_cell(self, point: str, at: float) -> Cell | None:
@@ -181,7 +193,7 @@ class Windows:
             self._sure.add(*window)
         for name, cell in frame.cells.items():
             if cell.reading is not None:
-                self._base[name] = (cell.reading, cell.read_at)
+                self._base[name] = (cell.reading, cell.read_at, cell.meter)
         return [
             aggregate(
                 frame,
@@ -198,8 +210,9 @@ class Windows:
         for name, cell in frame.cells.items():
             self.late += cell.n
             heir = self._frames[0].cells.get(name) or self._cells.get(name)
-            if heir is not None and cell.base is not None:
+            if heir is not None and (cell.base is not None or cell.parted):
                 heir.inherit(cell)
+                heir.first = False  # its first reading is the second one
                 heir.doubt = heir.doubt or "clock"
 
     # --- the time of day was set --------------------------------------------------------------------
@@ -265,7 +278,7 @@ class Windows:
         now = self._now
         for name, (value, utc) in kept.counters.items():
             if (point := self._points.get(name)) is not None and point.kind is Kind.COUNTER:
-                self._base[name] = (value, utc - now.offset)
+                self._base[name] = (value, utc - now.offset, kept.meters.get(name, ""))
         if kept.length != self._terms.length:
             return {}
         self._published, self._sure = Published(kept.published), Published(kept.published)
@@ -282,13 +295,13 @@ class Windows:
             handed |= {name: after(cell, current, stopped=kept.at) for name, cell in cells.items()}
         return handed
 
-    def _first_readings(self) -> Iterator[tuple[str, float]]:
-        """Give the first reading of each counter of which nothing was published yet."""
+    def _first_readings(self) -> Iterator[tuple[str, float, str]]:
+        """Give the first reading, and its meter, of each counter of which nothing was published yet."""
         for name in self._points.keys() - self._base.keys():
             cells = [frame.cells[name] for frame in self._frames if name in frame.cells]
-            bases = [cell.base for cell in [*cells, self._cells[name]] if cell.base is not None]
+            bases = [(cell.base, cell.meter) for cell in [*cells, self._cells[name]] if cell.base is not None]
             if bases:
-                yield name, bases[0]
+                yield name, *bases[0]
 
     def _pack(self, frame: Frame) -> KeptFrame:
         synced = self._now.synced if frame.synced is None else frame.synced

@@ -29,5 +29,7 @@ def test_every_reason_that_steps_give_is_explained() -> None:
     text = "".join(path.read_text("utf-8") for path in sources)
     given = set(re.findall(r'(?:doubt|gap|stale) = (?:\w+\.\w+ or )?"(\w+)"', text))
     given |= set(re.findall(r'(?:BAD|mark), "(\w+)"', text))
+    given |= set(re.findall(r'NEW_METER: Final = "(\w+)"', text))
     assert {"reset", "backwards", "clock", "started", "stopped", "restart", "out_of_range", "slope"} <= given
+    assert "new_meter" in given
     assert given <= set(re.findall(r"`(\w+)`", page))

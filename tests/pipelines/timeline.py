@@ -13,7 +13,7 @@ from agent.core.clock import Instant
 from agent.core.point import Point
 from agent.core.product import Product
 from agent.core.record import Aggregate, Event, Record
-from agent.core.sample import Quality, Sample
+from agent.core.sample import Meter, Quality, Sample
 from agent.core.step import Step
 from agent.pipeline import Pipeline
 from pipelines.window import Window
@@ -81,6 +81,11 @@ class Timeline:
         quality = Quality.BAD if value is None else quality
         sample = Sample(point, value, self.boot + self.t - ago, quality, why)
         self._note(self.pipeline.feed([sample]))
+
+    def meter(self, point: str, meter: str, *, new: bool = False) -> None:
+        """Feed word of which meter the samples to come are of."""
+        mark = Meter(point, None, self.boot + self.t, meter=meter, new=new)
+        self._note(self.pipeline.feed([mark]))
 
     def until(self, t: float) -> None:
         """Tick on every whole second up to and including *t*."""
