@@ -21,6 +21,7 @@ from agent.flow import Flow
 from agent.health import Health
 from agent.intake import Intake
 from agent.journal import spoken
+from agent.notes import KeptNotes
 from agent.outbox.outbox import Outbox
 from agent.privacy.laplace import Below
 from agent.registry import plugin
@@ -88,6 +89,7 @@ class Gateway:
         self.watchdog = watchdog
         self.health = Health()
         self.flow = Flow(outbox, below)
+        self.notes = KeptNotes(outbox)
         self.plan: Plan | None = None
         self.desks: dict[str, Desk] = {}
         self.uplinks: dict[str, Outlet] = {}
@@ -201,7 +203,7 @@ class Gateway:
             self._begin_link(link)
 
     def _begin_link(self, link: Link) -> None:
-        desk = self.desks[link.name] = Desk()
+        desk = self.desks[link.name] = Desk(self.notes)
         intake = Intake(link.name, (point.name for point in link.driver.points()))
         self._intakes[link.name] = intake
         emit = self._emit_for(link.name, intake)

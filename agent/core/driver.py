@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, field
 from agent.core.clock import Clock
 from agent.core.duration import Duration
 from agent.core.errors import GatewayError
+from agent.core.notes import Notes
 from agent.core.point import Kind, Point, Scope
 from agent.core.sample import Emit, Sample
 from agent.core.settings import Settings, StateNumber, StateText
@@ -87,16 +88,18 @@ W = TypeVar("W", Ask, Probe)
 class Desk:
     """Where a running link meets the rest of the daemon: wishes come in, figures for ``status`` lie open.
 
+    ``notes`` holds what the driver found out and wants to know after a restart; its keys begin with its name.
     A driver that cannot serve wishes ignores them; probes come only to one whose settings say that it answers
     them.
     ``figures`` is the driver's to fill: plain numbers or words such as ``rtt_ms`` or ``connected``, shown by
     ``citygate status``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Notes | None = None) -> None:
         import asyncio  # here, because commands that never wait load this file too
 
         self.figures: dict[str, float | str] = {}
+        self.notes = Notes() if notes is None else notes
         self._wishes: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)
         self._probes: asyncio.Queue[Probe] = asyncio.Queue(maxsize=4)
 

@@ -14,6 +14,7 @@ from agent.core.duration import Duration
 from agent.core.point import Point, Scope
 from drivers.modbus.plan import BITS, REGISTERS, TCP, Block, Cost, Limits, Span, blocks
 from drivers.modbus.point import Addressing, ModbusPoint
+from drivers.modbus.registers import Registers
 from drivers.modbus.request import Manners
 
 Quirk = Literal["any_unit", "zero_transaction", "one_point"]
@@ -48,6 +49,16 @@ class ModbusDevice(DeviceSettings):
             "zero_transaction (answers with transaction 0), one_point (gives one value per request)."
         ),
     ] = ()
+    serial: Annotated[
+        Registers | None,
+        Meta(description="Where its serial number stands: another one there starts its counters anew."),
+    ] = None
+    firmware: Annotated[
+        Registers | None,
+        Meta(
+            description="Where its firmware version stands: another one there undoes what was learnt of it."
+        ),
+    ] = None
     points: Annotated[
         dict[str, ModbusPoint], Meta(description="Points by name: address, table, type, scale, unit.")
     ] = field(default_factory=dict)

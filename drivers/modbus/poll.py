@@ -111,11 +111,12 @@ class Poller:
             self._emit(reader.samples(outcome))
 
         if not due_at:
-            await reader.cycle(take)
+            await reader.cycle(take, tell=self._emit)
             return False
         due = {fastest: beat, **{one: at for one, at in due_at.items() if beat >= at - fastest / 2}}
         overdue = any(beat - at > _SHED * one for one, at in due.items())
-        put_off = await reader.cycle(take, due=due, until=0.0 if overdue else beat + fastest)
+        until = 0.0 if overdue else beat + fastest
+        put_off = await reader.cycle(take, due=due, until=until, tell=self._emit)
         late = False
         for period in due.keys() & due_at.keys():
             skipped = int((beat - due_at[period]) // period)

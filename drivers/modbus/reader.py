@@ -1,13 +1,14 @@
 """Reads one device: asks its blocks, cuts what it refuses, and turns replies into samples.
 
 A block that the device refuses is cut until the point at fault is found, so that one bad point never costs
-the others. It never guesses: a point without bytes gets a sample without a value that says why.
+the others; so is one on which it stays silent although it answers shorter ones. It never guesses: a point
+without bytes gets a sample without a value that says why.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -16,15 +17,20 @@ from msgspec.structs import replace
 from agent.core.breaker import Breaker
 from agent.core.clock import Clock
 from agent.core.driver import Reading
-from agent.core.sample import Quality, Sample
+from agent.core.notes import Notes
+from agent.core.point import Kind
+from agent.core.sample import Emit, Quality, Sample
+from drivers.modbus.aside import Aside
 from drivers.modbus.codec import Decoder, bit_at, decoder, words
 from drivers.modbus.cost import CostModel
+from drivers.modbus.cutting import Cutter, is_silent
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.ghosts import longer
-from drivers.modbus.learnt import Learnt, Outcome
-from drivers.modbus.plan import TCP, Block, Cost, Span, price, split
+from drivers.modbus.learnt import Learnt, Outcome, is_refusal
+from drivers.modbus.lore import Lore
+from drivers.modbus.plan import TCP, Block, Cost, Span, is_divisible, price
 from drivers.modbus.point import BIT_TABLES, ModbusPoint
-from drivers.modbus.request import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Answer, Fault, Request
+from drivers.modbus.request import ILLEGAL_ADDRESS, Answer, Fault, Request
 
 __all__ = ("Outcome", "Reader", "Take")
 
@@ -44,13 +50,17 @@ _Cut = tuple[str, int, int, Decoder]
 class _Planned(Struct):
     """A block of a plan, the request that reads it, and how often its most wanted point is read.
 
-    ``read_at`` is the boot second of its latest reading.
+    ``read_at`` is the boot second of its latest reading; ``silences`` counts those in a row, and when there
+    are ``cut_at`` of them, a device that speaks otherwise is asked for less.
     """
 
     block: Block
     request: Request
     period: float
     read_at: float = -math.inf
+    given: bool = False
+    silences: int = 0
+    cut_at: int = 3
 
 
 class Link(Protocol):
@@ -60,12 +70,23 @@ class Link(Protocol):
         """Read once; raise DriverError when the connection is lost."""
         ...
 
+    async def identify(self, unit: int, timeout: float) -> Answer | Fault:  # noqa: ASYNC109
+        """Ask for the device identification."""
+        ...
+
 
 class Reader:
     """Everything that is known of one device while its link runs."""
 
-    def __init__(
-        self, device: ModbusDevice, link: Link, clock: Clock, *, timeout: float, cost: Cost = TCP
+    def __init__(  # noqa: PLR0913 - each of the last has an answer of its own for who does not care
+        self,
+        device: ModbusDevice,
+        link: Link,
+        clock: Clock,
+        *,
+        timeout: float,
+        cost: Cost = TCP,
+        lore: Lore | None = None,
     ) -> None:
         self.device = device
         self.breaker = Breaker(timeout)
@@ -77,7 +98,9 @@ class Reader:
         self._spans = [device.span(name, point) for name, point in device.points.items()]
         self._period = {name: device.period(point) for name, point in device.points.items()}
         self._manners = device.manners
-        self._learnt = Learnt(device)
+        self._learnt = Learnt(device, self._spans, lore or Lore(Notes(), clock))
+        counters = [self._names[name] for name, one in device.points.items() if one.kind is Kind.COUNTER]
+        self._aside = Aside(device, link, self._learnt, counters, self._ask_for)
         self._waited, self._spoke = 0.0, False
         self._plans: dict[frozenset[float], list[_Planned]] = {}
         self._everything = frozenset(self.periods)
@@ -91,23 +114,25 @@ class Reader:
         *,
         due: Mapping[float, float] | None = None,
         until: float = 0.0,
+        tell: Emit | None = None,
     ) -> frozenset[float]:
         """Read all points (or *only* the named ones of this device); give each block's outcome as it comes.
 
         *due* names the periods whose points are wanted, and since which boot second. What would not be done
         by *until* (0: never mind) is put off, if it is read more rarely than the first; its periods are given
-        back. A device that is known to be silent is left alone, unless it is asked for by name.
+        back. A device that is known to be silent is left alone, unless it is asked for by name. *tell* hears
+        which meter its counters are of; a person's wish does not ask.
         """
         now = self._clock.boot()
-        if self._learnt.forget(now):
+        if self._learnt.changed():
             self._plans.clear()
         wanted = self._everything if due is None else frozenset(due)
         spans = self._of(wanted) if only is None else [span for span in self._spans if span.name in only]
-        if self._learnt.unsupported:
-            for span in self._learnt.unsupported.intersection(spans):
-                take(Outcome(_alone(span), Fault("illegal_address", now, ILLEGAL_ADDRESS)))
+        for span in self._learnt.unsupported and self._learnt.unsupported.intersection(spans):
+            take(Outcome(_alone(span), Fault("illegal_address", now, ILLEGAL_ADDRESS)))
         plan = self._plan(wanted) if only is None else self._wish(spans)
-        left = most = 0 if only is None and not self.breaker.allows(now) else self._patience()
+        most = 0 if only is None and not self.breaker.allows(now) else self._patience()
+        left = await self._prepared(most, plan, tell) if tell and most else most
         put_off: set[float] = set()
         fastest = min(wanted)
         for one in plan:
@@ -124,11 +149,17 @@ class Reader:
                 left = most if await self._read(one, take) else left - 1
         if left < most:
             self.breaker.failed(self._clock.boot(), self._waited)
+        elif left and tell:
+            await self._conclude(now, take)
         self._think_again()
         return frozenset(put_off)
 
     def samples(self, outcome: Outcome) -> list[Sample]:
         """Turn what became of a block into one sample per point."""
+        found = self._samples(outcome)
+        return self._aside.unbelieved(found) if self._aside.unproven else found
+
+    def _samples(self, outcome: Outcome) -> list[Sample]:
         reply, good = outcome.reply, Quality.GOOD
         if isinstance(reply, Fault):
             names = (self._names[span.name] for span in outcome.block.spans)
@@ -143,11 +174,11 @@ class Reader:
     def readings(self, outcome: Outcome) -> list[Reading]:
         """Do the same for people, with raw words."""
         if isinstance(outcome.reply, Fault):
-            return [Reading(sample) for sample in self.samples(outcome)]
+            return [Reading(sample) for sample in self._samples(outcome)]
         data = outcome.reply.data
         cuts = self._cuts(outcome.block)
         raw = (data[begin:end] if end else bit_at(data, begin) for _, begin, end, _ in cuts)
-        pairs = zip(self.samples(outcome), raw, strict=True)
+        pairs = zip(self._samples(outcome), raw, strict=True)
         return [Reading(sample, words(one)) for sample, one in pairs]
 
     def unread(self, reason: str) -> list[Sample]:
@@ -223,35 +254,72 @@ class Reader:
         if price(after, self._cost) < _WORTH * price(before, self._cost):
             self._plans.clear()
 
-    async def _read(self, planned: _Planned, take: Take) -> bool:
-        """Read one block, cutting it where the device refuses; say whether the device speaks at all."""
-        block, every = planned.block, planned.period
-        reply = await self._ask(planned)
-        if not self._learnt.may_cut(block, reply):
-            take(Outcome(block, reply))
-            return not _is_silent(reply)
-        parts: list[Outcome] = []
-        speaks = await self._cut(block, parts.append, every)
-        too_long = isinstance(reply, Fault) and reply.code == ILLEGAL_VALUE
-        if self._learnt.learn(block, parts, self._spans, too_long=too_long):
-            self._plans.clear()
-        for outcome in parts:
-            take(outcome)
-        return speaks
+    async def _prepared(self, most: int, plan: Sequence[_Planned], tell: Emit) -> int:
+        """Ask what has to be known before a poll; give the silences that are left for it."""
+        silent = self.breaker.open
+        doubtful = plan[0].block if plan and silent else None
+        speaks = await self._aside.before(self._clock.boot(), doubtful, tell, away=silent or not self._spoke)
+        return most if speaks else most - 1
 
-    async def _cut(self, block: Block, take: Take, every: float) -> bool:
-        """Read the two halves of a refused block, and their halves."""
-        speaks = True
-        for part in split(block):
-            fault = Fault("no_reply", self._clock.boot())
-            reply = await self._ask(self._planned(part, every)) if speaks else fault
-            speaks = speaks and not _is_silent(reply)
-            if self._learnt.may_cut(part, reply):
-                self._learnt.refuse(part)
-                speaks = await self._cut(part, take, every) and speaks
-            else:
-                take(Outcome(part, reply))
-        return speaks
+    async def _conclude(self, begun: float, take: Take) -> None:
+        """End a poll in which the device spoke to the end."""
+        if more := await self._aside.after(self._clock.boot(), begun):
+            take(more)
+
+    async def _read(self, planned: _Planned, take: Take) -> bool:
+        """Read one block, cutting it where the device refuses; say whether the device speaks at all.
+
+        What is asked for the first time is asked by one device of a type after the other: they learn from it.
+        """
+        if planned.given:
+            reply = await self._ask(planned)
+            if isinstance(reply, Answer):
+                planned.silences = 0
+                take(Outcome(planned.block, reply))
+                return True
+        async with self._learnt.shape.turn:
+            if not (behind := self._learnt.catch_up()):
+                reply = reply if planned.given else await self._ask(planned)
+                found = await self._made_of(planned, reply)
+        if behind:
+            speaks = True
+            for one in self._learnt.plan(planned.block.spans, self._cost):
+                speaks = await self._read(self._planned(one, planned.period), take) and speaks
+            return speaks
+        for outcome in found:
+            take(outcome)
+        return not all(is_silent(outcome.reply) for outcome in found)
+
+    async def _made_of(self, planned: _Planned, reply: Answer | Fault) -> Sequence[Outcome]:
+        """Give what becomes of a block with such a *reply*: itself, or parts of it."""
+        block = planned.block
+        if isinstance(reply, Answer):
+            planned.given, planned.silences = True, 0
+            self._learnt.gave(block)
+        elif self._learnt.may_cut(block, reply) or await self._is_too_much(planned, reply):
+
+            def ask(part: Block) -> Awaitable[Answer | Fault]:
+                return self._ask_for(part, planned.period)
+
+            cut = await Cutter(ask, self._learnt, self._clock, by_silence=reply.silent).cut(block, reply)
+            self._learnt.learn(cut)
+            return cut.parts
+        elif is_refusal(reply) and not is_divisible(block):
+            self._aside.refused(block)
+        return (Outcome(block, reply),)
+
+    async def _is_too_much(self, planned: _Planned, reply: Fault) -> bool:
+        """Say whether a device that speaks stays silent on this block time after time."""
+        if not reply.silent or not is_divisible(planned.block):
+            return False
+        planned.silences += 1
+        if planned.silences < planned.cut_at:
+            return False
+        planned.silences, planned.cut_at = 0, 2 * planned.cut_at
+        return self._aside.heard > planned.read_at or await self._aside.knock(planned.block)
+
+    async def _ask_for(self, block: Block, every: float = 0.0) -> Answer | Fault:
+        return await self._ask(self._planned(block, every))
 
     async def _ask(self, planned: _Planned) -> Answer | Fault:
         """Ask once; a device that calls itself busy is asked a second time."""
@@ -260,13 +328,15 @@ class Reader:
         if isinstance(reply, Fault) and reply.busy:
             await self._clock.sleep(_BUSY_PAUSE)
             reply = await self._link.ask(request, self.breaker.timeout, every)
+        if isinstance(reply, Answer):
+            self._aside.gave = reply.at
         if isinstance(reply, Answer) and reply.seconds:
             size = request.count / 16 if request.table in BIT_TABLES else request.count
             self._model.add(size, 1000 * reply.seconds)
         if isinstance(reply, Fault) and reply.silent:
             self._waited = reply.seconds
         else:
-            self._spoke = True
+            self._spoke, self._aside.heard = True, reply.at
             self.breaker.worked()
         return reply
 
@@ -282,10 +352,6 @@ def _shared(point: ModbusPoint) -> Decoder:
 
 
 _known: Final[dict[str, Decoder]] = {}
-
-
-def _is_silent(reply: Answer | Fault) -> bool:
-    return isinstance(reply, Fault) and reply.silent
 
 
 def _alone(span: Span) -> Block:

@@ -10,6 +10,7 @@ from msgspec import Meta
 from agent.core.clock import Clock
 from agent.core.driver import Desk, Guess, LinkSettings, Poll, Reading, Riddle
 from agent.core.duration import Duration
+from agent.core.notes import Notes
 from agent.core.point import Point
 from agent.core.sample import Emit
 from drivers.modbus.device import ModbusDevice
@@ -58,7 +59,8 @@ class ModbusLink(LinkSettings, kw_only=True):
         from drivers.modbus.poll import Poller
 
         async with self.link(clock, Figures(desk.figures)) as link:
-            poller = Poller(link, self._readers(link, clock), emit, clock=clock, desk=desk)
+            readers = self._readers(link, clock, desk.notes)
+            poller = Poller(link, readers, emit, clock=clock, desk=desk)
             await poller.run(listen=self.listening())
 
     async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
@@ -113,11 +115,14 @@ class ModbusLink(LinkSettings, kw_only=True):
         """Give the seconds for which another master is listened for before the first request."""
         return 0.0
 
-    def _readers(self, link: Link, clock: Clock) -> list[Reader]:
+    def _readers(self, link: Link, clock: Clock, notes: Notes | None = None) -> list[Reader]:
+        from drivers.modbus.lore import Lore
         from drivers.modbus.reader import Reader
 
+        lore = Lore(notes or Notes(), clock, self.name)
         return [
-            Reader(device, link, clock, timeout=self.timeout, cost=self.cost()) for device in self.devices
+            Reader(device, link, clock, timeout=self.timeout, cost=self.cost(), lore=lore)
+            for device in self.devices
         ]
 
 

@@ -177,8 +177,9 @@ class NoisySlave:
     def _read(self) -> None:
         with suppress(OSError):
             self._buffer += os.read(self.fd, 4096)
-        while len(self._buffer) >= 8:
-            frame, self._buffer = self._buffer[:8], self._buffer[8:]
+        # the question for the identification is one byte shorter
+        while len(self._buffer) >= (size := 7 if self._buffer[1:2] == b"\x2b" else 8):
+            frame, self._buffer = self._buffer[:size], self._buffer[size:]
             self._answer(Asked(frame))
 
     def _answer(self, asked: Asked) -> None:
@@ -189,6 +190,7 @@ class NoisySlave:
         pause = self._timeout * chance.uniform(1.1, 1.8) if is_late else 0.001
         absent = any(addr % 700 == 699 for addr in range(asked.addr, asked.addr + asked.count))
         reply = asked.refusal(2) if absent else asked.reply()
+        reply = asked.refusal(1) if asked.function == 0x2B else reply
         if is_noisy:
             broken = bytearray(reply)
             broken[chance.randrange(len(broken))] ^= chance.randint(1, 255)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
+from typing import Self
 
 import pytest
 
@@ -92,7 +93,7 @@ class Running:
         self.seen, self.desk = Seen(), Desk()
         self._driver, self._clock = driver, clock or SystemClock()
 
-    async def __aenter__(self) -> Running:
+    async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self._driver.run(self.seen, self._clock, self.desk))
         return self
 
@@ -272,26 +273,6 @@ async def test_an_unknown_limit_of_a_device_is_learnt(virtual: VirtualClock) -> 
         assert max(asked_now) <= 20
         assert len(asked_now) <= 9
     assert all(one.value == int(one.point.removeprefix("meter.r")) for one in running.seen.samples)
-
-
-async def test_what_was_learnt_is_forgotten_after_an_hour(virtual: VirtualClock) -> None:
-    broken = True
-
-    def behaviour(asked: Asked) -> Sequence[bytes | float]:
-        bad = broken and asked.addr <= 5 < asked.addr + asked.count
-        return [asked.refusal(2) if bad else asked.reply()]
-
-    async with (
-        serving(behaviour) as wire,
-        Running(link(wire.port, device(registers(*range(10)), every=60.0)), virtual) as running,
-    ):
-        await virtual.sleep(100)
-        broken = False
-        await virtual.sleep(3400)
-        assert {one.value for one in running.seen.of("meter.r5")} == {None}
-        await virtual.sleep(300)
-        assert running.seen.of("meter.r5")[-1].value == 5
-        assert (wire.asked[-1].addr, wire.asked[-1].count) == (0, 10)
 
 
 async def test_one_dead_unit_of_ten_does_not_starve_the_others(virtual: VirtualClock) -> None:
