@@ -18,7 +18,7 @@ from msgspec import Meta, field
 from agent.core import units
 from agent.core.driver import PointSettings
 from agent.core.duration import Duration
-from agent.core.point import Scope
+from agent.core.point import Kind, Scope
 from drivers.serial.hear import Hearer, Parser
 from drivers.serial.obis import KNOWN, Known
 from drivers.serial.settings import Frame, ListenedPoint, ListeningDevice, Offer, SerialLink, laid_over
@@ -87,6 +87,7 @@ class P1Device(ListeningDevice):
                 media=known.media,
                 behind=known.behind,
                 listed=name in self.points,
+                counts=offer.settings.kind is Kind.COUNTER,
             )
 
     def _all(self) -> Iterator[tuple[str, Known, Offer]]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import options
-from agent.cli.screen import figure, sentence, size, span, table, wrapped
+from agent.cli.figures import in_words
+from agent.cli.screen import sentence, size, span, table, wrapped
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 _NOT_AUTHORISED = 0x87
+_SHORT = 60  # characters: a longer figure gets a line of its own
 _WORDS = {
     "held": "nobody subscribes to it at the broker; it waits. Start the city's subscriber",
     "expired": "its grant has ended; a new `until` in sharing.toml opens it again",
@@ -137,7 +139,9 @@ def _links(found: Object) -> list[str]:
     for link in found["links"]:
         lines.append(f"link {link['name']} ({link['driver']}): {link['state']}")
         figures, of_devices = _by_device(link)
-        lines += [wrapped(_words(figures))] if figures else []
+        short = [one for one in in_words(figures) if len(one) <= _SHORT]
+        lines += [wrapped(short)] if short else []
+        lines += [sentence(one) for one in in_words(figures) if len(one) > _SHORT]
         rows = [
             [
                 one["name"],
@@ -149,7 +153,7 @@ def _links(found: Object) -> list[str]:
             for one in link["devices"]
         ]
         lines.append(table(("device", "state", "good points", "last good", "why"), rows))
-        lines += [wrapped([f"{name}:", *_words(told)]) for name, told in of_devices.items()]
+        lines += [wrapped([f"{name}:", *in_words(told)]) for name, told in of_devices.items()]
     return lines or ["no links are configured"]
 
 
@@ -167,10 +171,6 @@ def _by_device(link: Object) -> tuple[Object, dict[str, Object]]:
         else:
             figures[name] = value
     return figures, of_devices
-
-
-def _words(figures: Object) -> list[str]:
-    return [f"{name} {_short(value)}" for name, value in figures.items()]
 
 
 def _recipients(found: Object) -> list[str]:
@@ -197,7 +197,3 @@ def _product(recipient: Object, route: str) -> str:
 
 def _todo(steps: list[str]) -> list[str]:
     return ["Next:", *map(sentence, steps)] if steps else ["All is well."]
-
-
-def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else figure(value, 1)

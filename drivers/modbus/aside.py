@@ -56,10 +56,26 @@ class Aside:
         """Whether its counters must not be believed."""
         return self._papers.unproven
 
+    def asks_before(self, now: float) -> bool:
+        """Say whether a poll at *now* of a device that speaks needs a question before it."""
+        return self._papers.due(now, self.heard)
+
+    def asks_after(self, now: float) -> bool:
+        """Say whether there is anything to learn or to ask when a poll has ended at *now*."""
+        learnt = self._learnt
+        return bool(
+            now >= learnt.next_question
+            or self._alone
+            or self._papers.unproven
+            or (learnt.who is None and learnt.has_holes)
+        )
+
     def unbelieved(self, samples: list[Sample]) -> list[Sample]:
         """Give *samples* with counters that have no value."""
         return [
-            Sample(one.point, None, one.at, Quality.BAD, UNPROVEN) if one.point in self._counters else one
+            Sample(one.point, None, one.at, Quality.BAD, UNPROVEN)
+            if one.value is not None and one.point in self._counters
+            else one
             for one in samples
         ]
 
@@ -71,11 +87,7 @@ class Aside:
         """
         speaks = True
         if self._papers.due(now, self.heard):
-            marks, speaks = await self._papers.show(self._ask, now)
-            if marks:
-                if marks[0].new:
-                    self._learnt.forget()
-                tell(marks)
+            speaks = await self._see_papers(now, tell)
         elif first is not None and is_divisible(first):
             speaks = await self.knock(first)
         if speaks and away and self._learnt.has_holes:
@@ -83,11 +95,13 @@ class Aside:
             await self._recognise()
         return speaks
 
-    async def after(self, now: float, begun: float) -> Outcome | None:
+    async def after(self, now: float, begun: float, tell: Emit) -> Outcome | None:
         """Learn from a poll since *begun* in which the device spoke to the end; ask about one refusal.
 
         Give what became of it, if that is a value.
         """
+        if self._papers.waits:
+            await self._see_papers(now, tell)
         if self._papers.unproven:
             self._papers.spoke(now)
         if self._alone and self.gave >= begun:
@@ -109,6 +123,14 @@ class Aside:
         """Ask for the least that *block* holds; say whether the device speaks."""
         least = min(atoms(block.spans), key=lambda one: one.size)
         return not is_silent(await self._ask(least))
+
+    async def _see_papers(self, now: float, tell: Emit) -> bool:
+        marks, speaks = await self._papers.show(self._ask, now)
+        if marks:
+            if marks[0].new:
+                self._learnt.forget()
+            tell(marks)
+        return speaks
 
     async def _recognise(self) -> None:
         """Ask for the firmware; what was learnt of another one is forgotten."""

@@ -9,6 +9,7 @@ from drivers.modbus.frames import Tally
 _KEPT: Final = 256  # replies that the percentiles are taken from
 _EACH: Final = 16  # replies between two looks at them
 _USE: Final = 30.0  # seconds that the use of the line is averaged over
+_NAMED: Final = 8
 _NOISY: Final = 20  # stray bytes among a hundred requests that are worth a hint
 
 _COUNTED: Final = ("requests", "timeouts", "exceptions", "stale_dropped", "overruns")
@@ -96,6 +97,12 @@ class Figures:
     def silent(self, devices: list[str]) -> None:
         """Name the devices that are asked only now and then because they do not answer."""
         self._figures["silent"] = ", ".join(devices)
+
+    def lacking(self, points: list[str], stretches: int) -> None:
+        """Name the points that devices do not give, and count the stretches that no request may cover."""
+        more = f" and {len(points) - _NAMED} more" if len(points) > _NAMED else ""
+        self._figures["lacking"] = ", ".join(points[:_NAMED]) + more
+        self._figures["learnt"] = f"{stretches} stretches are not read across" if stretches else ""
 
     def planned(self, cost_ms: float, ideal_ms: float) -> None:
         """Tell what a cycle of all devices should take, and what it would if they gave every register."""

@@ -20,6 +20,7 @@ from drivers.modbus.request import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Answer, Fault
 REFUSALS: Final = frozenset((ILLEGAL_ADDRESS, ILLEGAL_VALUE))
 _PATIENCE: Final = 60.0
 _SPACING: Final = 60.0  # seconds between two questions about refusals
+_LOOK: Final = 10.0  # seconds between two looks whether one is due
 
 
 class Outcome(Struct, frozen=True):
@@ -55,7 +56,7 @@ class Learnt:
         self.shape, self._holes = lore.shape(self._type), lore.holes(device.name, self._type)
         self._had: set[Span] = set()
         self._whole_until: dict[Block, float] = {}
-        self._asked = 0.0
+        self.next_question = 0.0
         self._refresh()
         self._news = False
 
@@ -149,13 +150,13 @@ class Learnt:
 
     def question(self, now: float) -> Block | None:
         """Give one refused place that is to be asked about again; at most one a minute."""
-        if now < self._asked + _SPACING:
+        if now < self.next_question:
             return None
         mine = self._holes.places
         found = mine.due(now) or self.shape.beyond.due(now) or self.shape.stretches.due(now, mine)
+        self.next_question = now + (_LOOK if found is None else _SPACING)
         if found is None:
             return None
-        self._asked = now
         for known in (self.shape.beyond.known, self.shape.stretches.known):
             if found in known:
                 known[found].due = now + SOON  # others of its type leave it to this one

@@ -32,11 +32,14 @@ class Papers:
         self._whose = Whose(device, counters)
         self._next = -inf
         self._tries = 0
+        self.waits = False  # whether it was silent: it is asked again when it speaks
         self.unproven = self._serial is not None
 
     def due(self, now: float, heard: float) -> bool:
         """Say whether to ask for the serial number; the device was *heard* last at that boot second."""
-        return self._serial is not None and (self.unproven or now >= self._next or now - heard > _ABSENCE)
+        if self._serial is None or self.waits:
+            return False
+        return self.unproven or now >= self._next or now - heard > _ABSENCE
 
     async def show(self, ask: Ask, now: float) -> tuple[list[Meter], bool]:
         """Ask for the serial number; give word of the meter, and whether the device spoke at all."""
@@ -48,7 +51,7 @@ class Papers:
                 return self._not_told(reply, now)
             if (marks := self._whose.hear(reply.data, reply.at)) is not None:
                 break
-        self.unproven = marks is None
+        self.unproven, self.waits = marks is None, False
         if marks is not None:
             self._next, self._tries = now + _HOUR, 0
         return marks or [], True
@@ -57,14 +60,15 @@ class Papers:
         """Note that the device answered all else; one that never tells its number is not waited for."""
         self._tries += 1
         if self._tries >= _TRIES:
-            self.unproven, self._next = False, now + _HOUR
+            self.unproven, self.waits, self._next = False, False, now + _HOUR
 
     def _not_told(self, reply: Answer | Fault, now: float) -> tuple[list[Meter], bool]:
+        speaks = isinstance(reply, Answer) or not reply.silent
         if is_refusal(reply):
             self.unproven, self._next = False, now + _HOUR
         elif self._tries < _TRIES:
-            self.unproven = True
-        return [], isinstance(reply, Answer) or not reply.silent
+            self.unproven, self.waits = True, not speaks
+        return [], speaks
 
 
 def firmware_of(device: str, reply: Answer | Fault) -> str | None:

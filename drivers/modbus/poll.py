@@ -150,6 +150,9 @@ class Poller:
         if now < self._shown + _SHOW:
             return
         self._shown = now
+        readers = self._readers.values()
+        lacking = [name for reader in readers for name in reader.lacking]
+        self._figures.lacking(lacking, sum(reader.stretches for reader in readers))
         prices = [reader.price() for reader in self._readers.values()]
         self._figures.planned(sum(one for one, _ in prices), sum(best for _, best in prices))
 

@@ -132,7 +132,7 @@ class Reader:
             take(Outcome(_alone(span), Fault("illegal_address", now, ILLEGAL_ADDRESS)))
         plan = self._plan(wanted) if only is None else self._wish(spans)
         most = 0 if only is None and not self.breaker.allows(now) else self._patience()
-        left = await self._prepared(most, plan, tell) if tell and most else most
+        left = await self._prepared(most, plan, tell) if tell and most and self._is_curious(now) else most
         put_off: set[float] = set()
         fastest = min(wanted)
         for one in plan:
@@ -149,8 +149,8 @@ class Reader:
                 left = most if await self._read(one, take) else left - 1
         if left < most:
             self.breaker.failed(self._clock.boot(), self._waited)
-        elif left and tell:
-            await self._conclude(now, take)
+        elif left and tell and self._aside.asks_after(now):
+            await self._conclude(now, take, tell)
         self._think_again()
         return frozenset(put_off)
 
@@ -185,6 +185,16 @@ class Reader:
         """Give a sample without a value for each point."""
         now = self._clock.boot()
         return [Sample(name, None, now, Quality.BAD, reason) for name in self._names.values()]
+
+    @property
+    def lacking(self) -> list[str]:
+        """The full names of the points that the device does not give."""
+        return sorted(self._names[span.name] for span in self._learnt.unsupported)
+
+    @property
+    def stretches(self) -> int:
+        """How many stretches no request to it may cover."""
+        return len(self._learnt.shape.stretches.known)
 
     def price(self) -> tuple[float, float]:
         """Give the milliseconds of a cycle of all points as it is read, and as it could be at best.
@@ -254,6 +264,9 @@ class Reader:
         if price(after, self._cost) < _WORTH * price(before, self._cost):
             self._plans.clear()
 
+    def _is_curious(self, now: float) -> bool:
+        return self.breaker.open or not self._spoke or self._aside.asks_before(now)
+
     async def _prepared(self, most: int, plan: Sequence[_Planned], tell: Emit) -> int:
         """Ask what has to be known before a poll; give the silences that are left for it."""
         silent = self.breaker.open
@@ -261,9 +274,9 @@ class Reader:
         speaks = await self._aside.before(self._clock.boot(), doubtful, tell, away=silent or not self._spoke)
         return most if speaks else most - 1
 
-    async def _conclude(self, begun: float, take: Take) -> None:
+    async def _conclude(self, begun: float, take: Take, tell: Emit) -> None:
         """End a poll in which the device spoke to the end."""
-        if more := await self._aside.after(self._clock.boot(), begun):
+        if more := await self._aside.after(self._clock.boot(), begun, tell):
             take(more)
 
     async def _read(self, planned: _Planned, take: Take) -> bool:

@@ -4,7 +4,8 @@ Meters behind it (gas, water, heat, on M-Bus) report rarely, and each telegram r
 the time at which it was taken. A reading counts as new when that time changes; its sample is stamped with
 the arrival of the telegram, as all are. One that is more than 2.5 of its intervals old, by the meter's own
 clock or by ours, is ``stale``: the meter behind has gone. Two living meters of one kind are ``ambiguous``:
-adding or choosing is for a person, who names one by its code.
+adding or choosing is for a person, who names one by its code. Where a meter tells its number, another one
+starts its counters anew.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from msgspec import Struct
 
 from agent.core import units
 from agent.core.driver import Reading
-from agent.core.sample import Quality, Sample
+from agent.core.sample import Meter, Quality, Sample
+from agent.core.whose import Whose
 from drivers.serial.hear import Beat, Heard, bad
 from drivers.serial.obis import UNITS
 from drivers.serial.telegram import Telegram
@@ -28,6 +30,8 @@ _NUMBER: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,12})?)(?:\*([A-Za-z0-9%]{1,8}
 _PREFIXES: Final = ("1-0", "0-0", "1-1")
 _CHANNELS: Final = range(1, 5)
 _READINGS: Final = ("24.2.1", "24.2.3", "24.3.0")
+_NUMBERS: Final = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0")  # of the electricity meter, by country
+_CHANNEL: Final = re.compile(r"0-([1-9]):")
 _STAMP: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SW]?)")
 _NEVER: Final = "not_available"
 
@@ -36,7 +40,7 @@ class Want(Struct, frozen=True, kw_only=True):
     """A point to be looked for: by its whole code, by its code without ``A-B:``, or by M-Bus device types.
 
     ``behind``: it is the reading of a meter behind; ``listed``: a person named it, so that its absence is
-    worth a sample.
+    worth a sample; ``counts``: it is a counter.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Want(Struct, frozen=True, kw_only=True):
     media: frozenset[int] = frozenset()
     behind: bool = False
     listed: bool = False
+    counts: bool = False
 
 
 class _Found(Struct, frozen=True):
@@ -80,12 +85,18 @@ class P1Meter:
         self._spoke = False
         self._seen: set[str] = {point for point, want, _ in self._wants if want.listed}
         self._memory = {point: _Memory() for point, want, _ in self._wants if want.behind}
+        counters = [(point, want.behind) for point, want, _ in self._wants if want.counts]
+        self._own = frozenset(point for point, behind in counters if not behind)
+        self._whose = Whose(name, sorted(self._own))
+        self._whose_behind = {point: Whose(point, (point,)) for point, behind in counters if behind}
 
     def hear(self, telegram: Telegram, at: float) -> Heard:
         """Give its values; new are those of each beat, and those of meters behind that were read anew."""
         self._spoke = True
         due = self._beat.due(at)
-        readings, fresh = [], []
+        readings: list[Reading] = []
+        marks = _marks(self._whose, telegram, _NUMBERS, at) if self._own else ()
+        fresh: list[Sample] = [*(marks or ())]
         for point, want, codes in self._wants:
             if want.behind:
                 found = self._looked_up(point, want, telegram, at)
@@ -97,6 +108,13 @@ class P1Meter:
                 self._seen.add(point)
             elif point not in self._seen:
                 continue
+            if point in self._whose_behind and found.value is not None:
+                theirs = _marks(self._whose_behind[point], telegram, _numbers_behind(found.raw), at)
+                if theirs is None:
+                    continue
+                fresh += theirs
+            elif marks is None and point in self._own:
+                continue  # until the next telegram says whose it is
             if self._is_news(point, found, at, due=due) if want.behind else due:
                 fresh.append(Sample(point, found.value, at, sample.quality, found.why))
         return Heard(readings, fresh)
@@ -138,6 +156,18 @@ class P1Meter:
         if found.why:
             return bad(point, at, found.why)
         return Sample(point, found.value, at - (found.age or 0.0), Quality.GOOD)
+
+
+def _marks(whose: Whose, telegram: Telegram, codes: Sequence[str], at: float) -> Sequence[Meter] | None:
+    """Give word of the meter when it is due; None while it may be another one."""
+    number = next((values[-1] for code in codes if (values := telegram.objects.get(code))), "")
+    return whose.hear(number.encode(), at) if number else ()
+
+
+def _numbers_behind(raw: str) -> Sequence[str]:
+    """Give the codes under which the meter behind, whose reading is *raw*, tells its number."""
+    channel = _CHANNEL.match(raw)
+    return tuple(f"0-{channel[1]}:96.1.{n}" for n in (0, 1)) if channel else ()
 
 
 def _direct(codes: Sequence[str], want: Want, telegram: Telegram) -> _Found:

@@ -92,7 +92,7 @@ def test_a_healthy_gateway_is_one_screen_that_ends_with_all_is_well(tmp_path: Pa
     assert said.splitlines()[0] == "vaasa/library/gw1  online  citygate 0.1.0, up 2.03 h"
     assert "clock 2026-11-21T20:00:00Z (synchronised)" in said
     assert "energy: ok" in said
-    assert "rtt_ms 1.2" in said
+    assert "replies in 1.2 ms" in said
     assert said.rstrip().endswith("All is well.")
     assert len(said.splitlines()) < 24
     assert max(map(len, said.splitlines())) <= 130
@@ -154,7 +154,7 @@ def test_what_a_link_counts_of_its_devices_stands_under_their_table(tmp_path: Pa
     with daemon(tmp_path / "s", changed(links__0__figures=figures)):
         assert main(["status", "--socket", str(tmp_path / "s")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "  rtt_ms 1.5" in lines
+    assert "  replies in 1.5 ms" in lines
     assert "  main-meter:  at 10.20.0.15  aborts 3" in lines
 
 

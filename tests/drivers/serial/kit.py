@@ -14,7 +14,7 @@ from typing import Any
 from agent.core.clock import Clock, SystemClock
 from agent.core.driver import Desk, Driver
 from agent.core.errors import DriverError
-from agent.core.sample import Sample
+from agent.core.sample import Meter, Sample
 
 
 class Adapter:
@@ -61,7 +61,7 @@ class Seen:
         self._news.set()
 
     def of(self, point: str) -> list[Sample]:
-        return [one for one in self.samples if one.point == point]
+        return [one for one in self.samples if one.point == point and not isinstance(one, Meter)]
 
     def values(self, point: str) -> list[float | None]:
         return [one.value for one in self.of(point)]

@@ -6,7 +6,7 @@ import pytest
 
 from agent.core import units
 from agent.core.duration import Duration
-from agent.core.sample import Sample
+from agent.core.sample import Meter, Sample
 from drivers.p1 import P1Device, P1Point
 from drivers.serial.meter import P1Meter
 from drivers.serial.obis import KNOWN, UNITS
@@ -45,7 +45,7 @@ def gas(one: P1Meter, lines: tuple[str, ...], at: float) -> list[tuple[float | N
     return [
         (sample.value, sample.why)
         for sample in one.hear(telegram(lines), at).fresh
-        if sample.point == "home.gas_volume"
+        if sample.point == "home.gas_volume" and not isinstance(sample, Meter)
     ]
 
 
@@ -247,3 +247,81 @@ def test_no_two_known_points_have_one_code() -> None:
     assert len(codes) == len(set(codes))
     media = [kind for one in KNOWN.values() for kind in one.media]
     assert len(media) == len(set(media))
+
+
+# --- whose it is ------------------------------------------------------------------------------------
+
+
+def words(one: P1Meter, lines: tuple[str, ...], at: float) -> list[str]:
+    """Give what a telegram leads to: marks as ``point new``, counters as ``point``."""
+    names = {f"home.{name}" for name in ("import_energy_t1", "gas_volume")}
+    return [
+        sample.point.removeprefix("home.")
+        + (" new" if isinstance(sample, Meter) and sample.new else "")
+        + (" of" if isinstance(sample, Meter) else "")
+        for sample in one.hear(telegram(lines), at).fresh
+        if sample.point in names
+    ]
+
+
+OTHER = ("0-0:96.1.1(4530303435303033383833343436353137)", "0-1:96.1.0(4730303332353631323831363233343137)")
+
+
+def changed(lines: tuple[str, ...], *numbers: str) -> tuple[str, ...]:
+    return tuple(
+        next((one for one in numbers if one.partition("(")[0] == line.partition("(")[0]), line)
+        for line in lines
+    )
+
+
+def test_a_meter_says_whose_its_counters_are_before_their_first_value() -> None:
+    one = meter()
+    assert words(one, DSMR_50, 0) == [
+        "import_energy_t1 of",
+        "import_energy_t1",
+        "gas_volume of",
+        "gas_volume",
+    ]
+    assert words(one, DSMR_50, 10) == ["import_energy_t1"]
+    assert words(one, DSMR_50, 3601)[0] == "import_energy_t1 of", (
+        "again each hour, for who listens since then"
+    )
+
+
+def test_another_number_counts_when_it_is_said_twice() -> None:
+    one, other = meter(), changed(DSMR_50, *OTHER)
+    words(one, DSMR_50, 0)
+    assert words(one, other, 10) == [], "no counter while it is not sure"
+    assert words(one, other, 20) == [
+        "import_energy_t1 new of",
+        "import_energy_t1",
+        "gas_volume new of",
+    ]
+    assert words(one, other, 30) == ["import_energy_t1"]
+
+
+def test_one_garbled_number_changes_nothing() -> None:
+    one = meter()
+    words(one, DSMR_50, 0)
+    words(one, changed(DSMR_50, *OTHER), 10)
+    assert words(one, DSMR_50, 20) == ["import_energy_t1"]
+
+
+def test_the_gas_meter_alone_may_be_replaced() -> None:
+    one, other = meter(), read(changed(DSMR_50, OTHER[1]), "261121210000W", "00000.100", now="261121210100W")
+    words(one, DSMR_50, 0)
+    assert words(one, other, 3000) == ["import_energy_t1"]
+    assert words(one, other, 3010) == ["import_energy_t1", "gas_volume new of", "gas_volume"]
+
+
+def test_no_number_of_a_meter_goes_on() -> None:
+    marks = [one for one in meter().hear(telegram(DSMR_50), 0).fresh if isinstance(one, Meter)]
+    assert marks
+    assert {len(one.meter) for one in marks} == {4}
+    assert all(set(one.meter) <= set("0123456789abcdef") for one in marks)
+    flats = [P1Meter(name, 10.0, tuple(P1Device(name=name).wants())) for name in ("a", "b")]
+    seen = [
+        {one.meter for one in flat.hear(telegram(DSMR_50), 0).fresh if isinstance(one, Meter)}
+        for flat in flats
+    ]
+    assert not seen[0] & seen[1], "and the same meter elsewhere cannot be told to be the same"
