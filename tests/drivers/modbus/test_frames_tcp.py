@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.frames import Question
@@ -116,3 +117,53 @@ def test_a_device_may_answer_with_unit_or_transaction_zero_if_its_settings_say_s
             frames = TcpFrames()
             frames.ask(Question(1, b"\x03\0\0\0\2", 4, allowed))
             assert frames.feed(reply) == expected
+
+
+def disturbance(chance: random.Random) -> bytes:
+    """Give something that a bad gateway may bring, most of it almost a right reply."""
+    match chance.randint(0, 5):
+        case 0:
+            return chance.randbytes(chance.randint(0, 40))
+        case 1:
+            return bytes(chance.choices((0, 1, 3, 4, 7, 0x83), k=chance.randint(0, 20))) + RIGHT[:7]
+        case 2:
+            return RIGHT[: chance.randrange(len(RIGHT))]
+        case 3:
+            return frame(chance.choice((6, 7)), chance.randint(0, 2), bytes((3, 4)) + chance.randbytes(4))
+        case 4:
+            wrong = bytearray(RIGHT)
+            wrong[chance.randrange(9)] ^= chance.randint(1, 255)
+            return bytes(wrong)
+        case _:
+            return chance.choice((RIGHT, frame(7, 1, bytes((0x83, chance.randint(0, 11))))))
+
+
+def fuzz(seed: int) -> None:
+    """Feed a random stream; what is taken came as a whole frame that fits, and nothing raises."""
+    chance, frames = random.Random(seed), asked()
+    stream = b"".join(disturbance(chance) for _ in range(chance.randint(0, 6)))
+    found = taken(frames, stream, [chance.randint(1, 30) for _ in range(5)])
+    assert len(found) <= 1
+    for body in found:
+        assert frame(7, 1, body) in stream, "a frame that never came"
+        assert (body[:2] == b"\x03\x04" and len(body) == 6) or (
+            body[0] == 0x83 and body[1] and len(body) == 2
+        )
+    assert len(frames._buffer) <= 6 + 254
+    frames.reset()
+    question = Question(1, b"\x03\0\0\0\2", 4, POLITE)
+    sent = frames.ask(question)
+    assert frames.feed(sent[:2] + RIGHT[2:]) == RIGHT_BODY, "a new connection begins anew"
+
+
+@given(st.integers(0, 2**64))
+@settings(max_examples=3000, deadline=None)
+def test_three_thousand_random_streams_are_borne(seed: int) -> None:
+    fuzz(seed)
+
+
+@pytest.mark.long
+@given(st.integers(0, 2**64))
+@settings(max_examples=200_000, deadline=None)
+def test_two_hundred_thousand_random_streams_are_borne(seed: int) -> None:
+    fuzz(seed)

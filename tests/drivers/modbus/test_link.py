@@ -63,6 +63,7 @@ WRONG: dict[str, Behaviour] = {
     "an exception of another function": lambda a: [a.frame_of(b"\x84\x02")],
     "an exception without code": lambda a: [a.frame_of(b"\x83")],
     "exception number 0": lambda a: [a.frame_of(b"\x83\x00")],
+    "its own echo": lambda a: [a.frame],
     "half a reply": lambda a: [a.reply()[:9]],
     "a header alone": lambda a: [a.reply()[:6]],
     "nothing": lambda _: [],
