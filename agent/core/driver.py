@@ -88,11 +88,10 @@ W = TypeVar("W", Ask, Probe)
 class Desk:
     """Where a running link meets the rest of the daemon: wishes come in, figures for ``status`` lie open.
 
-    ``notes`` holds what the driver found out and wants to know after a restart; its keys begin with its name.
-    A driver that cannot serve wishes ignores them; probes come only to one whose settings say that it answers
-    them.
-    ``figures`` is the driver's to fill: plain numbers or words such as ``rtt_ms`` or ``connected``, shown by
-    ``citygate status``.
+    ``notes`` holds what the driver found out and wants to know after a restart. They are the gateway's: keys
+    begin with the driver's family. A driver that cannot serve wishes ignores them; probes come only to one
+    whose settings say that it answers them. ``figures`` is the driver's to fill: plain numbers or words such
+    as ``rtt_ms`` or ``connected``, shown by ``citygate status``.
     """
 
     def __init__(self, notes: Notes | None = None) -> None:

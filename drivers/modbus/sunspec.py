@@ -234,6 +234,7 @@ def profile(chain: Chain, found: Sequence[Found], *, name: str) -> str:
         f'marker = {{ addr = {chain.marker}, type = "u32", values = [0x{MARKER.hex()}] }}',
         *_identity(chain),
         "",
+        *_papers(chain),
     ]
     for one in found:
         if one.keys:
@@ -254,6 +255,19 @@ def _identity(chain: Chain) -> list[str]:
         f"{key} = {{ addr = {first.start + at}, text = [{_toml(text)}], words = 16 }}"
         for key, at, text in checks
         if text
+    ]
+
+
+def _papers(chain: Chain) -> list[str]:
+    """Say where the common model holds the version and the serial number: each device tells its own."""
+    first = chain.models[0]
+    if first.id != _COMMON:
+        return []
+    return [
+        "[defaults]",
+        f"firmware = {{ addr = {first.start + 42}, words = 8 }}",
+        f"serial = {{ addr = {first.start + 50}, words = 16 }}",
+        "",
     ]
 
 

@@ -27,6 +27,7 @@ from agent.core.plan import ClockPlan, Link, Plan, Recipient
 from agent.core.point import Kind, Point
 from agent.core.product import Product, Route
 from agent.core.sample import Emit, Quality, Sample
+from agent.core.sample import Meter as Mark
 from agent.core.ticks import ticks
 from agent.gateway import Gateway
 from agent.notify import Notifier
@@ -46,6 +47,8 @@ class Meter:
         self.energy = 0.0
         self.clings = False
         self.lies: tuple[Sample, ...] = ()
+        self.number = ""
+        self.notes: list[object] = []
 
 
 NETWORK: dict[str, Meter] = {}
@@ -71,6 +74,10 @@ class MeterLine(LinkSettings):
         """Poll, and read in between when asked."""
         meter = NETWORK.setdefault(self.host, Meter())
         meter.runs += 1
+        meter.notes.append(desk.notes.get(self.name))
+        desk.notes.put(self.name, {"runs": meter.runs})
+        if meter.number:
+            emit([Mark(f"{self.name}-meter.energy", None, clock.boot(), meter=meter.number)])
         async with asyncio.TaskGroup() as group:
             group.create_task(self._serve(meter, clock, desk))
             group.create_task(self._answer_probes(meter, desk))

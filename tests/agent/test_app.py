@@ -18,7 +18,7 @@ from agent.core.errors import ConfigError, GatewayError, OutboxError
 from agent.core.plan import Link, Plan
 from agent.core.sample import Sample
 from agent.outbox.port import Inline
-from tests.agent.small_site import NETWORK, MuteLine, Site, link, plan, product, route
+from tests.agent.small_site import NETWORK, Meter, MuteLine, Site, link, plan, product, route
 from tests.virtual import VirtualClock
 
 
@@ -62,6 +62,30 @@ async def test_a_clean_stop_hands_the_open_window_over(site: Site) -> None:
     starts = [start for start, _ in site.city.figures("hall-meter.energy")]
     assert starts == [f"2026-03-02T08:0{minute}:00Z" for minute in range(len(starts))]
     assert sum(value or 0 for value in counted) >= NETWORK["10.0.0.5"].energy - 7
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_a_meter_replaced_while_the_gateway_is_down_is_told_apart(site: Site, replaced: bool) -> None:
+    meter = NETWORK.setdefault("10.0.0.5", Meter())
+    meter.number, meter.energy = "aa01", 5000.0
+    async with site.running():
+        await site.clock.sleep(145)
+    meter.number, meter.energy = ("bb02", 70_000.0) if replaced else ("aa01", meter.energy + 60)
+    async with site.running():
+        await site.clock.sleep(160)
+    figures = [found for _, found in site.city.figures("hall-meter.energy")]
+    deltas = [one["delta"] for one in figures if one["delta"] is not None]
+    assert max(deltas) == (6 if replaced else 67)
+    sent = json.dumps(site.city.bodies("batch"))
+    assert ("new_meter" in sent) is replaced
+    assert "bb02" not in sent
+
+
+async def test_what_a_driver_noted_is_there_after_a_restart(site: Site) -> None:
+    for _ in range(2):
+        async with site.running():
+            await site.clock.sleep(5)
+    assert NETWORK["10.0.0.5"].notes == [None, {"runs": 1}]
 
 
 async def test_a_stop_takes_links_first_and_says_goodbye(site: Site) -> None:

@@ -19,6 +19,7 @@ from agent.core.clock import SystemClock
 from agent.core.driver import CanSurvey
 from agent.core.errors import DriverError
 from drivers.modbus.device import ModbusDevice
+from drivers.modbus.point import ModbusPoint
 from drivers.modbus.sunspec import MARKER, Chain, Definition, Model, discover, points, survey
 from drivers.modbus_tcp import ModbusTcp
 from tests.drivers.modbus.sunspec_device import END, common, inputs, inverter, meter, model, serving
@@ -149,6 +150,23 @@ async def test_the_profile_identifies_the_device_that_it_came_from() -> None:
     identify = tomllib.loads(text)["identify"]
     assert identify["marker"]["values"] == [int.from_bytes(MARKER, "big")]
     assert (identify["maker"]["text"], identify["model"]["text"]) == (["ACME"], ["Sunny 8"])
+
+
+async def test_the_profile_knows_where_version_and_serial_number_stand() -> None:
+    async with serving(ROOF) as port:
+        text = await driver(port).survey("it", facts(), SystemClock(), name="own/roof")
+        told = tomllib.loads(text)["defaults"]
+        points = {
+            f"{key}{i}": ModbusPoint(addr=place["addr"] + i)
+            for key, place in told.items()
+            for i in range(place["words"])
+        }
+        link = ModbusTcp(host="127.0.0.1", port=port, devices=(ModbusDevice(name="it", points=points),))
+        raw = {one.sample.point: bytes.fromhex(one.raw) for one in await link.read((), SystemClock())}
+    for key, right in (("firmware", b"1.4"), ("serial", b"SN7")):
+        held = b"".join(raw[f"it.{key}{i}"] for i in range(told[key]["words"]))
+        assert held.rstrip(b"\0") == right
+    assert "SN7" not in text
 
 
 @pytest.mark.parametrize(
