@@ -139,12 +139,11 @@ class Lore:
         return self._shapes[key]
 
     def holes(self, device: str, key: str) -> Holes:
-        """Give what *device* of the type *key* is known to lack; soon it is asked whether it still does."""
+        """Give what *device* of the type *key* is known to lack."""
         holes = Holes()
         note = self._read(f"modbus/device/{self._link}/{device}/{key}")
         holes.who = note.who
         self._restore(holes.places, note.refused)
-        holes.places.hasten(self._clock.boot() + FICKLE)
         return holes
 
     def keep_shape(self, key: str, shape: Shape) -> None:
