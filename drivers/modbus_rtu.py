@@ -40,6 +40,11 @@ class ModbusRtu(ModbusLink, kw_only=True):
         ),
     ] = Duration(0.5)
 
+    @property
+    def endpoint(self) -> str:
+        """The serial port: two masters would spoil each other's frames."""
+        return self.path
+
     def way(self) -> Way:
         """Give the way to the line."""
         from drivers.modbus.serial_way import SerialWay

@@ -36,6 +36,11 @@ class ModbusRtuTcp(ModbusLink, kw_only=True):
         Duration, Meta(description="Pause between connecting and the first request; some converters need it.")
     ] = Duration(0)
 
+    @property
+    def endpoint(self) -> str:
+        """The address with its port: two connections would disturb each other."""
+        return f"{self.host.lower()} port {self.port}"
+
     def way(self) -> Way:
         """Give the way to the converter."""
         from drivers.modbus.way import TcpWay

@@ -66,7 +66,18 @@ def compile_links(draft: Draft) -> Links:
             continue
         links.append(link[0])
         points.update(link[1])
+    _check_endpoints(draft, links)
     return Links(tuple(links), points, frozenset(broken | meant))
+
+
+def _check_endpoints(draft: Draft, links: list[Link]) -> None:
+    """Note links that go where another one goes: one connection to each endpoint."""
+    first: dict[str, str] = {}
+    for link in links:
+        where = getattr(link.driver, "endpoint", "")
+        if where and (other := first.setdefault(where, link.name)) != link.name:
+            text = f'link "{other}" goes to {where} too: put the devices of both on one link'
+            draft.fault(("link", link.name), text, at_key=True)
 
 
 def _type(draft: Draft, name: str, table: Mapping[str, Any]) -> type[Any] | None:

@@ -266,6 +266,11 @@ class LinkSettings(Settings):
         tuple[float, float] | None, Meta(description="Longitude and latitude in degrees (WGS 84).")
     ] = None
 
+    @property
+    def endpoint(self) -> str:
+        """Where it goes, if no other link may go there beside it; empty: others may."""
+        return ""
+
 
 class DeviceSettings(Settings):
     """The base of every ``[device.NAME]`` table; drivers add the address and ``points``.

@@ -100,6 +100,11 @@ class SerialLink(LinkSettings, kw_only=True):
             names = ", ".join(one.name for one in self.devices)
             raise ValueError(f"only one device can speak on this link, but it has {names}")
 
+    @property
+    def endpoint(self) -> str:
+        """The serial port, or the server's address with its port."""
+        return self.path or f"{self.host.lower()} port {self.port}"
+
     def points(self) -> Sequence[Point]:
         """List every point of every device."""
         return [point for device in self.devices for point in device.described(self.location)]

@@ -51,6 +51,10 @@ class ModbusTcp(LinkSettings, kw_only=True):
         Duration(1)
     )
 
+    @property
+    def endpoint(self) -> str:
+        return f"{self.host} port {self.port}"
+
     def __post_init__(self) -> None:
         units = [one.unit for one in self.devices]
         if len(set(units)) < len(units):

@@ -14,7 +14,11 @@ from agent.core.point import Kind
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.point import ModbusPoint
 from drivers.modbus.registers import Registers
+from drivers.modbus_rtu import ModbusRtu
 from drivers.modbus_rtu_tcp import ModbusRtuTcp
+from drivers.modbus_tcp import ModbusTcp
+from drivers.modbus_tls import ModbusTls
+from drivers.p1 import P1
 from drivers.searches.modbus import Modbus as Search
 from tests.drivers.modbus.rtu_wire import Asked as RtuAsked
 from tests.drivers.modbus.rtu_wire import rtu_serving
@@ -143,6 +147,14 @@ async def test_only_reads_ever_reach_a_serial_line(virtual: VirtualClock) -> Non
         assert heard.found
     assert {one.function for one in wire.asked} == {1, 2, 3, 4, 0x2B}
     assert {len(one.frame) for one in wire.asked} == {8, 7}
+
+
+def test_every_way_names_the_endpoint_that_only_one_link_may_have() -> None:
+    by_address = (ModbusTcp(host="Roof", port=7), ModbusRtuTcp(host="roof", port=7), P1(host="roof", port=7))
+    assert {one.endpoint for one in by_address} == {"roof port 7"}
+    secure = ModbusTls(host="roof", port=7, ca="c", certificate="d", key="e")
+    assert secure.endpoint == "roof port 7"
+    assert ModbusRtu(path="/dev/ttyUSB0").endpoint == P1(path="/dev/ttyUSB0").endpoint == "/dev/ttyUSB0"
 
 
 places = st.tuples(st.integers(0, 60), st.sampled_from(["u16", "u32", "u64"]))
