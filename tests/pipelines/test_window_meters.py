@@ -216,7 +216,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(steps, st.sampled_from([2, 50]))
 def test_whatever_happens_no_delta_spans_two_meters(happening: list[tuple[str, int]], late: int) -> None:
     """Three meters a million apart, each counting a second each second."""
@@ -242,7 +242,7 @@ def test_whatever_happens_no_delta_spans_two_meters(happening: list[tuple[str, i
     assert sum(told) <= time.t
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(steps, st.sampled_from([2, 50]))
 def test_what_each_meter_counted_is_told_once(happening: list[tuple[str, int]], late: int) -> None:
     window = Window(length="1m", statistics=("delta",), late=Duration(late))

@@ -195,12 +195,12 @@ async def test_a_hole_is_asked_about_ever_more_rarely_and_then_once_a_day(virtua
     meter = Refusing(3, 5, 7)
     async with (
         serving(meter) as wire,
-        Life(link(wire.port, device(registers(*range(10)), every=50.0)), virtual, Notes()),
+        Life(link(wire.port, device(registers(*range(10)), every=100.0)), virtual, Notes()),
     ):
-        await virtual.sleep(MINUTE / 2)
+        await virtual.sleep(MINUTE)
         meter.anew()
-        await virtual.sleep(2 * DAY)
-        assert 3 * 10 <= len(meter.refused) <= 3 * 12
+        await virtual.sleep(1.5 * DAY)
+        assert 3 * 9 <= len(meter.refused) <= 3 * 11
         meter.anew()
         await virtual.sleep(2 * DAY)
     assert len(meter.refused) <= 3 * 4
@@ -248,12 +248,12 @@ async def test_a_point_that_has_answered_before_is_asked_about_every_ten_minutes
 async def test_a_hole_of_a_device_that_was_replaced_is_doubted_soon(virtual: VirtualClock) -> None:
     meter, notes = Refusing(5), Notes()
     async with serving(meter) as wire:
-        driver = link(wire.port, device(registers(*range(10)), every=10.0))
+        driver = link(wire.port, device(registers(*range(10)), every=100.0))
         async with Life(driver, virtual, notes):
             await virtual.sleep(DAY)
         meter.lacking = ()
         async with Life(driver, virtual, notes) as running:
-            await virtual.sleep(11 * MINUTE)
+            await virtual.sleep(13 * MINUTE)
     assert running.seen.of("meter.r5")[-1].value == 5
 
 
