@@ -30,7 +30,7 @@ _WORDS: Final = {
     "overload": "read less often than wanted: {}",
     "silent": "silent, asked rarely: {}",
     "lacking": "not given by the device: {}",
-    "learnt": "{}",
+    "learnt": "stretches not read across: {}",
     "hint": "hint: {}",
     "frames": "{} frames",
     "bad_checksum": "wrong checksums: {}",

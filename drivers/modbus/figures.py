@@ -102,7 +102,7 @@ class Figures:
         """Name the points that devices do not give, and count the stretches that no request may cover."""
         more = f" and {len(points) - _NAMED} more" if len(points) > _NAMED else ""
         self._figures["lacking"] = ", ".join(points[:_NAMED]) + more
-        self._figures["learnt"] = f"{stretches} stretches are not read across" if stretches else ""
+        self._figures["learnt"] = stretches
 
     def planned(self, cost_ms: float, ideal_ms: float) -> None:
         """Tell what a cycle of all devices should take, and what it would if they gave every register."""

@@ -41,7 +41,7 @@ async def test_every_figure_of_a_modbus_link_has_its_words() -> None:
         "noise: 400 bytes",
         "polls of every 60s put off: 7",
         "silent, asked rarely: cellar",
-        "3 stretches are not read across",
+        "stretches not read across: 3",
         f"hint: {NOISE_HINT}",
     ):
         assert words in told
