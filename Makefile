@@ -9,7 +9,7 @@ NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check fmt bench peers long wheel clean help $(VENV)
+.PHONY: demo test check fmt bench bench-peers peers long wheel clean help $(VENV)
 
 demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
 	@$(BIN)/citygate demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -34,6 +34,9 @@ bench: $(STAMP)  ## measure everything in bench/; make bench-NAME measures one
 bench-%: $(STAMP)
 	$(BIN)/python bench/run.py $*
 
+bench-peers: $(STAMP)  ## install the gateway that ours is measured beside, into build/ (95 MB)
+	$(BIN)/python -m bench._thingsboard
+
 long: $(STAMP)  ## run the tests that take longer: kills, power cuts, days of outage
 	$(BIN)/python -m pytest -q -rs -m long $(ARGS)
 
@@ -53,7 +56,7 @@ clean:  ## remove what was made here, the virtual environment too
 
 help:  ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r task text; do printf '  make %-7s %s\n' "$$task" "$$text"; done
+		while IFS='|' read -r task text; do printf '  make %-11s %s\n' "$$task" "$$text"; done
 
 $(VENV): $(STAMP)
 

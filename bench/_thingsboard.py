@@ -1,0 +1,133 @@
+"""The gateway that we are measured beside: ThingsBoard IoT Gateway, in a virtual environment of its own.
+
+    python -m bench._thingsboard      install it into build/ (`make bench-peers`)
+
+It is asked for what ours is asked for, as its users write it: one entry a register, QoS 1, log level ERROR.
+Its own pins of pymodbus and pyserial keep it from calling pip while it runs. Needs mosquitto.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import venv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+VERSION = "3.8.5"
+NAME = f"thingsboard-gateway {VERSION}"
+_HOME = Path(__file__).parent.parent / "build" / "thingsboard-gateway"
+_PYTHON = _HOME / "bin" / "python"
+_PACKAGES = (f"thingsboard-gateway=={VERSION}", "pymodbus==3.9.2", "pyserial", "pyserial-asyncio")
+_RUN = "from thingsboard_gateway.tb_gateway import daemon; daemon()"
+_ENDS_IN = 5.0
+# on a broker that shows everybody everything it would read back its own attributes
+_RIGHTS = """\
+user gateway
+topic write #
+topic read v1/devices/me/rpc/response/#
+topic read v1/devices/me/attributes/response/#
+topic read v1/gateway/attributes/response
+topic read v1/gateway/rpc
+user stub
+topic readwrite #
+"""
+
+
+def install() -> None:
+    """Make the environment; needs a package index."""
+    venv.create(_HOME, with_pip=True, clear=True)
+    subprocess.run([_PYTHON, "-m", "pip", "install", "--quiet", *_PACKAGES], check=True)
+    print(f"{NAME} is in {_HOME}")
+
+
+def missing() -> str:
+    """Say what it lacks here; empty: nothing."""
+    if not _PYTHON.exists():
+        return f"{NAME} is not installed (make bench-peers)"
+    return "" if _mosquitto() else f"{NAME} needs mosquitto, which is not installed (make peers)"
+
+
+@contextlib.contextmanager
+def running(
+    room: Path, fields: Sequence[tuple[int, int]], points: int, broker: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it in *room* for devices given as (port, unit), each with so many registers, once a second."""
+    settings = room / "settings"
+    settings.mkdir(parents=True)
+    room.chmod(0o755)  # a mosquitto started by root reads its files as another user
+    slaves = [_slave(number, port, unit, points) for number, (port, unit) in enumerate(fields, 1)]
+    files = {
+        "tb_gateway.json": _gateway(broker),
+        "mb.json": {"name": "mb", "logLevel": "ERROR", "master": {"slaves": slaves}},
+        "logs.json": {"version": 1, "disable_existing_loggers": False, "root": {"level": "ERROR"}},
+    }
+    for name, content in files.items():
+        (settings / name).write_text(json.dumps(content), "utf-8")
+    (room / "rights").write_text(_RIGHTS, "utf-8")
+    (room / "mosquitto.conf").write_text(
+        f"listener {broker} 127.0.0.1\nallow_anonymous true\nacl_file {room / 'rights'}\n"
+        "max_queued_messages 100000\n",
+        "utf-8",
+    )
+    with _process([_mosquitto(), "-c", str(room / "mosquitto.conf")], room):
+        environment = {"TB_GW_CONFIG_DIR": f"{settings}/", "PATH": "/usr/bin:/bin"}
+        with _process([str(_PYTHON), "-c", _RUN], room, environment) as process:
+            yield process
+
+
+@contextlib.contextmanager
+def _process(
+    words: Sequence[str], room: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(words, cwd=room, stdout=quiet, stderr=quiet, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(_ENDS_IN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _mosquitto() -> str:
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/sbin") or ""
+
+
+def _slave(number: int, port: int, unit: int, points: int) -> dict[str, Any]:
+    entry = {"type": "16uint", "functionCode": 3, "objectsCount": 1}
+    return {
+        "host": "127.0.0.1", "port": port, "type": "tcp", "method": "socket", "unitId": unit,
+        "deviceName": f"d{number}", "deviceType": "default", "pollPeriod": 1000,
+        "timeout": 3, "retries": 0, "byteOrder": "BIG", "wordOrder": "BIG",
+        "connectAttemptTimeMs": 500, "connectAttemptCount": 5, "waitAfterFailedAttemptsMs": 30000,
+        "timeseries": [{"tag": f"r{addr}", "address": addr, **entry} for addr in range(points)],
+        "attributes": [], "attributeUpdates": [], "rpc": [],
+    }  # fmt: skip
+
+
+def _gateway(broker: int) -> dict[str, Any]:
+    user = {"type": "usernamePassword", "username": "gateway", "password": "any", "clientId": "gateway"}
+    return {
+        "thingsboard": {
+            "host": "127.0.0.1", "port": broker, "qos": 1, "security": user,
+            "remoteShell": False, "remoteConfiguration": False, "handleDeviceRenaming": False,
+            "statistics": {"enable": False, "enableCustom": False},
+            "deviceFiltering": {"enable": False, "filterFile": "list.json"},
+            "maxPayloadSizeBytes": 65536, "minPackSendDelayMS": 50, "minPackSizeToSend": 500,
+            "checkConnectorsConfigurationInSeconds": 60, "reportStrategy": {"type": "ON_RECEIVED"},
+            "checkingDeviceActivity": {"checkDeviceInactivity": False},
+        },
+        "storage": {"type": "memory", "read_records_count": 1000, "max_records_count": 100_000},
+        "grpc": {"enabled": False},
+        "connectors": [{"type": "modbus", "name": "mb", "configuration": "mb.json"}],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    install()
