@@ -1,19 +1,36 @@
-"""A steady beat: due times that do not drift, and missed ones that are skipped rather than made up for."""
+"""A steady beat: due times that do not drift, and missed ones that are skipped rather than made up for.
+
+All beats of a process meet on whole seconds since boot, so that a hundred links wake it once a second and
+not a hundred times: going to sleep and waking cost three times what a poll does (`make bench-modbus-poll`).
+What is due at one moment is done one after the other, always in the same order, so it stays as regular.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from math import ceil
+from typing import Final
 
 from agent.core.clock import Clock
 
+_GRID: Final = 1.0  # seconds
+
 
 async def ticks(clock: Clock, every: float, phase: float = 0.0) -> AsyncIterator[float]:
-    """Give boot-time seconds at ``phase + n * every``, each when it is due; overdue ones are left out."""
+    """Give boot-time seconds at ``phase + n * every``, each when it is due; overdue ones are left out.
+
+    The second is put off to the next whole second (or multiple of *every*, if that is less), and so are all
+    that follow.
+    """
     due = clock.boot() + phase
+    grid = min(every, _GRID)
+    await clock.sleep(phase)
+    yield due
+    due = ceil(due / grid) * grid
     while True:
-        await clock.sleep(due - clock.boot())
-        yield due
         now = clock.boot()
         due += every
         if due <= now:
             due += ((now - due) // every + 1) * every
+        await clock.sleep(due - clock.boot())
+        yield due

@@ -38,6 +38,21 @@ async def test_work_that_ends_on_a_beat_skips_it(virtual: VirtualClock, late: fl
     assert await _due_times(virtual, [late], every=10) == [0, late + 10]
 
 
+@pytest.mark.parametrize(("every", "meet"), [(1.0, [0.3, 2.0, 3.0]), (10.0, [0.3, 11.0, 21.0])])
+async def test_beats_that_began_at_odd_moments_meet_on_whole_seconds(
+    virtual: VirtualClock, every: float, meet: list[float]
+) -> None:
+    began = virtual.boot()
+    await virtual.sleep(0.3)
+    assert await _due_times(virtual, [0, 0], every=every) == [round(one - 0.3, 6) for one in meet]
+    assert began == round(began)
+
+
+async def test_a_beat_faster_than_a_second_keeps_its_period(virtual: VirtualClock) -> None:
+    await virtual.sleep(0.07)
+    assert await _due_times(virtual, [0, 0, 0], every=0.25) == [0, 0.43, 0.68, 0.93]
+
+
 async def test_a_step_of_the_time_of_day_does_not_disturb_the_beat(virtual: VirtualClock) -> None:
     beat = ticks(virtual, 10)
     first = await anext(beat)
