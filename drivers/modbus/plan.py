@@ -19,7 +19,7 @@ BITS: Final = 2000
 """The most that one reply can carry (MODBUS Application Protocol V1.1b3, §6.1-6.4)."""
 
 
-class Span(Struct, frozen=True, order=True):
+class Span(Struct, frozen=True, order=True, gc=False):
     """Where one point lies: its table, first address from zero, and length in registers or bits.
 
     Points of the same ``group`` (empty: none) are read in one request or not at all.
@@ -37,7 +37,7 @@ class Span(Struct, frozen=True, order=True):
         return self.start + self.size
 
 
-class Block(Struct, frozen=True):
+class Block(Struct, frozen=True, gc=False):
     """One request and the points that its reply serves."""
 
     table: Table
@@ -127,27 +127,33 @@ def _place(block: Block) -> tuple[Table, int, int]:
 
 def _cheapest(atoms: Sequence[Block], cost: Cost, limit: int, refused: Sequence[Block]) -> list[Block]:
     """Solve one table from its end: the best cover of atoms[i:] is a first block and the best of the rest."""
-    table = atoms[0].table
-    best: list[tuple[float, int]] = [(0.0, 0)] * (len(atoms) + 1)
+    table, fixed = atoms[0].table, cost.request
+    each = cost.of(table, 1) - fixed
+    ends = [atom.end for atom in atoms]
+    least = [0.0] * (len(atoms) + 1)
+    cuts = [0] * len(atoms)
     for first in range(len(atoms) - 1, -1, -1):
-        start, end = atoms[first].start, atoms[first].end
+        start, end = atoms[first].start, ends[first]
         # an atom always fits alone, even where a refusal says otherwise: somebody must report on it
-        choice = (cost.of(table, end - start) + best[first + 1][0], first + 1)
+        choice, cut = fixed + each * (end - start) + least[first + 1], first + 1
         for last in range(first + 1, len(atoms)):
-            end = max(end, atoms[last].end)
-            if end - start > limit or _is_refused(table, start, end, refused):
+            # written out, because 50 devices of 100 points stand still for it: a quarter of the time
+            if ends[last] > end:  # noqa: PLR1730
+                end = ends[last]
+            if end - start > limit or (refused and _is_refused(table, start, end, refused)):
                 break
-            choice = min(choice, (cost.of(table, end - start) + best[last + 1][0], last + 1))
-        best[first] = choice
+            if (total := fixed + each * (end - start) + least[last + 1]) < choice:
+                choice, cut = total, last + 1
+        least[first], cuts[first] = choice, cut
     found, at = [], 0
     while at < len(atoms):
-        found.append(_merged(atoms[at : best[at][1]]))
-        at = best[at][1]
+        found.append(_merged(atoms[at : cuts[at]]))
+        at = cuts[at]
     return found
 
 
 def _is_refused(table: Table, start: int, end: int, refused: Sequence[Block]) -> bool:
-    return bool(refused) and any(Block(table, start, end - start, ()).covers(bad) for bad in refused)
+    return any(Block(table, start, end - start, ()).covers(bad) for bad in refused)
 
 
 def _merged(atoms: Sequence[Block]) -> Block:
