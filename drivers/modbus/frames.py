@@ -15,7 +15,7 @@ from drivers.modbus.request import IDENTIFY, READ_ONLY, Manners
 EXCEPTION = 0x80
 
 
-class Tally(Struct):
+class Tally(Struct, gc=False):
     """What was not taken: whole frames of another time, of another master, wrong checksums, stray bytes."""
 
     stale: int = 0
@@ -25,7 +25,7 @@ class Tally(Struct):
     echoes: int = 0
 
 
-class Question(Struct, frozen=True):
+class Question(Struct, frozen=True, gc=False):
     """What is in flight: ``size`` is the number of bytes of data in its reply, or -1 where any may come."""
 
     unit: int

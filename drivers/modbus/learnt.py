@@ -23,7 +23,7 @@ _SPACING: Final = 60.0  # seconds between two questions about refusals
 _LOOK: Final = 10.0  # seconds between two looks whether one is due
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What became of one block."""
 
     block: Block

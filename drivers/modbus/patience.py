@@ -17,20 +17,18 @@ class Slowest:
     """The slowest of the latest replies: between 64 and 128 of them."""
 
     def __init__(self) -> None:
-        self._now = self._before = 0.0
+        self.seconds = 0.0  # nothing has answered
+        self._now = 0.0
         self._count = 0
-
-    @property
-    def seconds(self) -> float:
-        """The time of the slowest; 0: nothing has answered."""
-        return max(self._now, self._before)
 
     def add(self, seconds: float) -> None:
         """Note a reply."""
-        self._now = max(self._now, seconds)
+        if seconds > self._now:
+            self._now = seconds
+            self.seconds = max(self.seconds, seconds)
         self._count += 1
         if self._count == _LATEST:
-            self._before, self._now, self._count = self._now, 0.0, 0
+            self.seconds, self._now, self._count = self._now, 0.0, 0
 
 
 class Patience:

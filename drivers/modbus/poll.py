@@ -60,7 +60,7 @@ class Poller:
         self._emit, self._clock, self._desk = emit, clock, desk
         self._late: dict[str, int] = {}
         self._overloaded = False
-        self._silent: list[Reader] = []
+        self._silent: set[str] = set()
         self._shown = -math.inf
 
     async def run(self, listen: float = 0.0) -> None:
@@ -95,9 +95,7 @@ class Poller:
         due_at = dict.fromkeys(slower, self._clock.boot())
         async for beat in ticks(self._clock, fastest):
             late = await self._cycle(reader, beat, fastest, due_at)
-            if self._silent != (silent := [one for one in self._readers.values() if one.breaker.open]):
-                self._silent = silent
-                self._figures.silent([one.device.name for one in silent])
+            self._note_silence(reader)
             missed = max(0, int((self._clock.boot() - beat) // fastest))  # a timer may fire a little early
             if missed:
                 self._figures.overran(missed)
@@ -129,6 +127,8 @@ class Poller:
     def _load(self, reader: Reader, *, late: bool) -> None:
         """Tell once when the line cannot carry what is asked of it, and once when it can again."""
         name, before = reader.device.name, self._late.get(reader.device.name, 0)
+        if not late and not before:
+            return
         self._late[name] = min(_MEMORY, before + _WEIGHT) if late else max(0, before - 1)
         late_ones = [one for one, count in self._late.items() if count >= (1 if self._overloaded else _MANY)]
         if bool(late_ones) == self._overloaded:
@@ -144,6 +144,12 @@ class Poller:
             )
         else:
             _log.info("the line carries again what is asked of it")
+
+    def _note_silence(self, reader: Reader) -> None:
+        name = reader.device.name
+        if reader.breaker.open is not (name in self._silent):
+            self._silent ^= {name}
+            self._figures.silent([one for one in self._readers if one in self._silent])
 
     def _show_plan(self) -> None:
         now = self._clock.boot()

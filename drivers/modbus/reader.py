@@ -28,7 +28,7 @@ from drivers.modbus.device import ModbusDevice
 from drivers.modbus.ghosts import longer
 from drivers.modbus.learnt import Learnt, Outcome, is_refusal
 from drivers.modbus.lore import Lore
-from drivers.modbus.plan import TCP, Block, Cost, Span, is_divisible, price
+from drivers.modbus.plan import TCP, Block, Cost, Span, blocks, is_divisible, price
 from drivers.modbus.point import BIT_TABLES, ModbusPoint
 from drivers.modbus.request import ILLEGAL_ADDRESS, Answer, Fault, Request
 
@@ -93,16 +93,17 @@ class Reader:
         self.periods = device.periods
         self._link, self._clock = link, clock
         self._cost, self._model = cost, CostModel(cost)
-        self._names = {name: f"{device.name}.{name}" for name in device.points}
-        self._decoders = {name: _shared(point) for name, point in device.points.items()}
+        self._names = {name: device.full_name(name) for name in device.points}
         self._spans = [device.span(name, point) for name, point in device.points.items()]
-        self._period = {name: device.period(point) for name, point in device.points.items()}
+        known = {period: period for period in self.periods}  # one number for all points that have it
+        self._period = {name: known[device.period(point)] for name, point in device.points.items()}
         self._manners = device.manners
         self._learnt = Learnt(device, self._spans, lore or Lore(Notes(), clock))
         counters = [self._names[name] for name, one in device.points.items() if one.kind is Kind.COUNTER]
         self._aside = Aside(device, link, self._learnt, counters, self._ask_for)
         self._waited, self._spoke = 0.0, False
         self._plans: dict[frozenset[float], list[_Planned]] = {}
+        self._ideal: tuple[Cost, tuple[Block, ...]] = (cost, ())
         self._everything = frozenset(self.periods)
         self._cut_of: dict[int, tuple[Block, list[_Cut]]] = {}
         self._think_at = clock.boot() + _THINK
@@ -199,11 +200,12 @@ class Reader:
     def price(self) -> tuple[float, float]:
         """Give the milliseconds of a cycle of all points as it is read, and as it could be at best.
 
-        At best: on what is now known of the link, and if the device gave every register.
+        At best: planned for what the plan is made for, and if the device gave every register.
         """
-        cost = self._model.cost
-        blocks = (one.block for one in self._plan(self._everything))
-        return price(blocks, cost), price(self.device.blocks(cost), cost)
+        if not self._ideal[1] or self._ideal[0] is not self._cost:
+            self._ideal = self._cost, blocks(self._spans, cost=self._cost, limits=self.device.limits)
+        own = (one.block for one in self._plan(self._everything))
+        return price(own, self._model.cost), price(self._ideal[1], self._model.cost)
 
     def _cuts(self, block: Block) -> list[_Cut]:
         """Give for each point its name, where its bytes begin and end (0: it is a bit), and how to decode."""
@@ -212,7 +214,8 @@ class Reader:
             return known[1]
         cuts: list[_Cut] = []
         for span in block.spans:
-            at, name, decode = span.start - block.start, self._names[span.name], self._decoders[span.name]
+            at, name = span.start - block.start, self._names[span.name]
+            decode = _shared(self.device.points[span.name])
             in_bits = span.table in BIT_TABLES
             cuts.append((name, at, 0, decode) if in_bits else (name, 2 * at, 2 * (at + span.size), decode))
         if len(self._cut_of) >= _MOST_CUTS:

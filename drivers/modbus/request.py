@@ -28,7 +28,7 @@ _UNIT_AWAY: Final = frozenset((0x0A, 0x0B))
 _pack = struct.Struct(">BHH").pack
 
 
-class Manners(Struct, frozen=True):
+class Manners(Struct, frozen=True, gc=False):
     """What a device does beside the specification, and the rest it needs between two requests (seconds).
 
     ``zero_transaction``: its replies may carry transaction 0. ``any_unit``: they may carry unit 0 or 255.
@@ -42,7 +42,7 @@ class Manners(Struct, frozen=True):
 POLITE: Final = Manners()
 
 
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, gc=False):
     """Read *count* registers or bits of one table from address *start*, counted from zero.
 
     ``longer`` lists counts, ascending, to which it may be lengthened where the length must tell one reply
@@ -77,7 +77,7 @@ def bytes_of(table: Table, count: int) -> int:
     return (count + 7) // 8 if table in BIT_TABLES else 2 * count
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """The bytes that a device gave, when they arrived (boot-time seconds), and how long it took.
 
     ``seconds`` is 0 where the time tells nothing about the request as it was given.
@@ -88,7 +88,7 @@ class Answer(Struct, frozen=True):
     seconds: float = 0.0
 
 
-class Fault(Struct, frozen=True):
+class Fault(Struct, frozen=True, gc=False):
     """Why there are no bytes: a short word for samples, and the device's exception code (0: none came).
 
     ``seconds`` is how long the line was held for it.
