@@ -47,6 +47,7 @@ class Draft:
         self._warnings: list[Fault] = []
         self.is_whole = all(one.wrong is None for one in sources)
         self.profiles: dict[str, Any] = {}  # by file name, as agent.config.profiles has read them
+        self.points: dict[tuple[str, type, str], Any] = {}  # by profile, type and name: devices share them
         self._merged = merged
 
     def fault(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:

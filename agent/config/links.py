@@ -203,12 +203,23 @@ class _Device:
                 hint = name_hint(name, POINT_PATTERN)
                 self._draft.faults.append(Fault(source, path, flaw, hint, at_key=True))
                 continue
-            inherited = self._defaults(self._type.point_type) if name in of_profile else {}
-            inherited |= of_profile.get(name, {})
-            made[name] = self._draft.settings(
-                {**inherited, **own}, self._type.point_type, self._where_point(name)
-            )
+            made[name] = self._point(name, own)
         return None if len(self._draft.faults) > before else made
+
+    def _point(self, name: str, own: dict[str, Any]) -> Any:  # noqa: ANN401 - the driver's own type
+        """Make a point; devices of a type share those that they leave as the profile has them."""
+        wanted, where = self._type.point_type, self._where_point(name)
+        of_profile = self._profile.points.get(name) if self._profile else None
+        if self._profile is None or of_profile is None:
+            return self._draft.settings(own, wanted, where)
+        table = {**self._defaults(wanted), **of_profile, **own}
+        if own:
+            return self._draft.settings(table, wanted, where)
+        key = (self._profile.source.name, wanted, name)
+        known = self._draft.points.get(key)
+        if known is None:
+            self._draft.points[key] = known = self._draft.settings(table, wanted, where)
+        return known
 
     def _check_defaults(self) -> None:
         """Note defaults that belong neither to the device nor to its points."""

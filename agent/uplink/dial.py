@@ -32,7 +32,9 @@ async def dial(host: str, port: int, context: ssl.SSLContext | None, *, patience
 async def _connected(host: str, port: int, where: str, *, patience: float) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # as bytes, because a text would load the tables of international names, 0.7 MB, for any host
+        name = host.encode() if host.isascii() else host
+        addresses = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise UplinkError(
             f'no address is known for "{host}" ({error.strerror}); check its name and DNS'
