@@ -10,11 +10,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from threading import Event
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+_PATIENCE = 15.0
 _OURS = "citygate/#"
 _THEIRS = "v1/gateway/telemetry"
 _RPC, _ATTRIBUTES = "v1/devices/me/rpc/", "v1/devices/me/attributes/"
@@ -75,14 +77,20 @@ def of_theirs(port: int) -> Iterator[City]:
 
 @contextlib.contextmanager
 def _connected(client: Client, port: int, *topics: str) -> Iterator[None]:
+    listening = Event()
+
     def subscribe(*_: object) -> None:
         client.subscribe([(one, 1) for one in topics])
 
-    client.on_connect = subscribe
+    def listens(*_: object) -> None:
+        listening.set()
+
+    client.on_connect, client.on_subscribe = subscribe, listens
     client.connect_async("127.0.0.1", port)  # tried again until the broker is there
     client.reconnect_delay_set(1, 1)
     client.loop_start()
     try:
+        assert listening.wait(_PATIENCE), f"no broker on {port}"
         yield
     finally:
         client.disconnect()

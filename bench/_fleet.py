@@ -1,18 +1,20 @@
 """Many Modbus TCP devices at 1 Hz in one process: by our drivers, or by a bare loop around pymodbus.
 
-    python -m bench._fleet ours|pymodbus PORT DEVICES SECONDS
+    python -m bench._fleet ours|pymodbus PORT DEVICES SECONDS SCATTERED
 
-Two requests to a device each second, 17 floats in them; it prints CPU, memory and how late values come.
+Two requests to a device each second, 17 floats in them; devices begin within so many seconds. It prints CPU,
+memory and how late values come.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import struct
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 
 METER = (*range(0x00, 0x12, 2), 0x34, 0x38, 0x3C, 0x3E, 0x46, 0x48, 0x4A, 0x156)
@@ -52,7 +54,7 @@ def _memory() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-async def _ours(port: int, devices: int, count: Count) -> None:
+async def _ours(port: int, starts: Sequence[float], count: Count) -> None:
     from agent.core.clock import SystemClock
     from agent.core.driver import Desk
     from agent.core.duration import Duration
@@ -70,13 +72,13 @@ async def _ours(port: int, devices: int, count: Count) -> None:
                 count.note(sample.point, sample.at)
 
     async with asyncio.TaskGroup() as group:
-        for number in range(devices):
+        for number, begin in enumerate(starts):
             meter = ModbusDevice(name=f"m{number}", every=Duration(1), points=points, max_block=80)
             link = ModbusTcp(name=f"l{number}", host="127.0.0.1", port=port, devices=(meter,))
-            group.create_task(link.run(emit, SystemClock(), Desk()))
+            group.create_task(_later(begin, link.run(emit, SystemClock(), Desk())))
 
 
-async def _pymodbus(port: int, devices: int, count: Count) -> None:
+async def _pymodbus(port: int, starts: Sequence[float], count: Count) -> None:
     from pymodbus.client import AsyncModbusTcpClient
 
     async def one(number: int) -> None:
@@ -97,14 +99,21 @@ async def _pymodbus(port: int, devices: int, count: Count) -> None:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async with asyncio.TaskGroup() as group:
-        for number in range(devices):
-            group.create_task(one(number))
+        for number, begin in enumerate(starts):
+            group.create_task(_later(begin, one(number)))
 
 
-async def _measured(way: str, port: int, devices: int, seconds: float) -> None:
-    count = Count()
-    fleet = asyncio.create_task((_ours if way == "ours" else _pymodbus)(port, devices, count))
-    await asyncio.sleep(_SETTLE)
+async def _later(begin: float, life: Coroutine[None, None, None]) -> None:
+    if begin:
+        await asyncio.sleep(begin)
+    await life
+
+
+async def _measured(way: str, port: int, devices: int, *, seconds: float, scattered: float) -> None:
+    count, chance = Count(), random.Random(1)
+    starts = [scattered * chance.random() for _ in range(devices)]
+    fleet = asyncio.create_task((_ours if way == "ours" else _pymodbus)(port, starts, count))
+    await asyncio.sleep(_SETTLE + scattered)
     count.begin()
     begun, cpu = time.monotonic(), time.process_time()
     await asyncio.wait([fleet], timeout=seconds)
@@ -116,9 +125,9 @@ async def _measured(way: str, port: int, devices: int, seconds: float) -> None:
         "values": count.values / wall / devices,
     }
     print(json.dumps(found), flush=True)
-    fleet.cancel()
-    await asyncio.wait([fleet])
+    await fleet  # until somebody ends this process: a cancelled pymodbus client may go on for ever
 
 
 if __name__ == "__main__":
-    asyncio.run(_measured(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    way, port, devices, seconds, scattered = sys.argv[1:]
+    asyncio.run(_measured(way, int(port), int(devices), seconds=float(seconds), scattered=float(scattered)))

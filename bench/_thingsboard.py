@@ -52,13 +52,31 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
+def brokering(room: Path, port: int) -> Iterator[None]:
+    """Run its broker in *room*."""
+    room.mkdir()
+    for one in (room.parent, room):
+        one.chmod(0o755)  # a mosquitto that root has started reads its files as another user
+    (room / "rights").write_text(_RIGHTS, "utf-8")
+    (room / "mosquitto.conf").write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nacl_file {room / 'rights'}\n"
+        "max_queued_messages 100000\n",
+        "utf-8",
+    )
+    with _process([_mosquitto(), "-c", str(room / "mosquitto.conf")], room):
+        yield
+
+
+@contextlib.contextmanager
 def running(
     room: Path, fields: Sequence[tuple[int, int]], points: int, broker: int
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run it in *room* for devices given as (port, unit), each with so many registers, once a second."""
+    """Run it for devices given as (port, unit), each with so many registers, once a second.
+
+    Somebody must be at the broker already: it asks once what it may send, and waits for ever.
+    """
     settings = room / "settings"
-    settings.mkdir(parents=True)
-    room.chmod(0o755)  # a mosquitto started by root reads its files as another user
+    settings.mkdir()
     slaves = [_slave(number, port, unit, points) for number, (port, unit) in enumerate(fields, 1)]
     files = {
         "tb_gateway.json": _gateway(broker),
@@ -67,16 +85,9 @@ def running(
     }
     for name, content in files.items():
         (settings / name).write_text(json.dumps(content), "utf-8")
-    (room / "rights").write_text(_RIGHTS, "utf-8")
-    (room / "mosquitto.conf").write_text(
-        f"listener {broker} 127.0.0.1\nallow_anonymous true\nacl_file {room / 'rights'}\n"
-        "max_queued_messages 100000\n",
-        "utf-8",
-    )
-    with _process([_mosquitto(), "-c", str(room / "mosquitto.conf")], room):
-        environment = {"TB_GW_CONFIG_DIR": f"{settings}/", "PATH": "/usr/bin:/bin"}
-        with _process([str(_PYTHON), "-c", _RUN], room, environment) as process:
-            yield process
+    environment = {"TB_GW_CONFIG_DIR": f"{settings}/", "PATH": "/usr/bin:/bin"}
+    with _process([str(_PYTHON), "-c", _RUN], room, environment) as process:
+        yield process
 
 
 @contextlib.contextmanager

@@ -74,13 +74,16 @@ def _raw_decoder(point: ModbusPoint) -> Decoder:
     if point.type in _DECIMAL:
         return _decimal_decoder(point)
     unpack, arrange = struct.Struct(_FORMATS[point.type]).unpack, _arranger(point)
-    absent = frozenset(_sentinels(point))
+    size = 2 * WORDS[point.type]
+    # as they stand on the wire: each of the four orders undoes itself
+    absent = frozenset(arrange(one.to_bytes(size, "big")) for one in _sentinels(point))
     is_bcd, is_float = point.type.startswith("bcd"), point.type.startswith("f")
+    is_ordered = point.byte_order == "ABCD"
 
     def decode(data: bytes) -> Decoded:
-        ordered = arrange(data)
-        if absent and int.from_bytes(ordered, "big") in absent:
+        if absent and data in absent:
             return NOT_AVAILABLE
+        ordered = data if is_ordered else arrange(data)
         value: float = unpack(ordered)[0]
         if is_float and not math.isfinite(value):
             return NOT_AVAILABLE

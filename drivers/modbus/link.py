@@ -96,7 +96,7 @@ class Link:
             self._strangers_since = self._clock.boot() + seconds
             await self._clock.sleep(seconds)
             self._frames.give_up()
-            self._note_strays(most=0)
+            self._note_strays(self._clock.boot(), most=0)
         finally:
             self._turns.give()
 
@@ -212,7 +212,7 @@ class Link:
         seconds = now - sent
         self._heard = now
         self.patience.answered(unit, seconds - line)
-        self._note_strays()
+        self._note_strays(now)
         code = body[1] if body[0] & 0x80 else 0
         self.figures.answered(seconds, code)
         return Fault(why(code), now, code, seconds) if code else Answer(body, now, seconds + self.way.quiet)
@@ -223,7 +223,7 @@ class Link:
         bad = self._frames.give_up()
         self.patience.missed(unit)
         self.figures.timed_out()
-        self._note_strays()
+        self._note_strays(now)
         hangs = self._frames.numbered and half
         if not self.way.lasting and (hangs or now - self._heard > max(_HEARD, 3 * self.patience.ceiling)):
             self.close()
@@ -237,9 +237,9 @@ class Link:
             await self._clock.sleep(left)
             rested = 0.0
 
-    def _note_strays(self, most: int = _STRANGERS - 1) -> None:
+    def _note_strays(self, now: float, most: int = _STRANGERS - 1) -> None:
         """Count what was no reply, and stop where another master speaks: two would spoil each other."""
-        tally, now = self._frames.tally, self._clock.boot()
+        tally = self._frames.tally
         self.figures.dropped(tally)
         if tally.foreign <= self._strangers:
             self._strangers_since = now

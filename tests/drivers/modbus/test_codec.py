@@ -219,6 +219,18 @@ def test_raw_words_are_shown_register_by_register() -> None:
     assert words(bytes.fromhex("43661999")) == "4366 1999"
 
 
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", ["i16", "u32", "i32", "i64"])
+def test_not_available_is_known_in_every_order(kind: Type, order: ByteOrder) -> None:
+    size = 2 * WORDS[kind]
+    marks = {"i": b"\x80" + bytes(size - 1), "u": b"\xff" * size}
+    own = bytes(range(1, size + 1))
+    decode = decoder(ModbusPoint(addr=0, type=kind, byte_order=order, nan=(int.from_bytes(own, "big"),)))
+    assert decode(arranged(marks[kind[0]], order)) == (None, "not_available")
+    assert decode(arranged(own, order)) == (None, "not_available")
+    assert decode(arranged(bytes(size), order)) == (0, "")
+
+
 def arranged(raw: bytes, order: ByteOrder) -> bytes:
     """Put highest-first bytes on the wire in *order*, register by register, the slow and plain way."""
     registers = [raw[i : i + 2] for i in range(0, len(raw), 2)]
