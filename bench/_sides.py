@@ -19,6 +19,7 @@ from bench._site import as_installed, gateway, start, wait_for
 from bench.idle_rss import memory
 
 BARE = "bare aiomqtt and pymodbus"
+_JITTER = 0.2  # seconds by which a reading may be off its beat
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,7 +33,7 @@ class Row(Struct, frozen=True, kw_only=True):
     what: str
     devices: int
     seconds: float
-    settle: float = 8.0
+    settle: float = 6.0
     latency: float = 0.0
     dead: int = -1
     apart: bool = False
@@ -105,8 +106,10 @@ class Side:
         lost = 0
         for unit in units:
             ats = [at for at in self.after.polls.get(unit, ()) if at > self.before.at]
-            seen = pairwise((self.before.at, *ats, self.after.at))
-            lost += sum(max(0, round(after - before) - 1) for before, after in seen)
+            lost += sum(max(0, round(after - before) - 1) for before, after in pairwise(ats))
+            first, last = (ats[0], ats[-1]) if ats else (self.after.at, self.after.at)
+            for edge in (first - self.before.at, self.after.at - last):
+                lost += max(0, int(edge - _JITTER))
         return 100 * lost / (len(units) * self.span)
 
 

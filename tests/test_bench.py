@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import struct
 from pathlib import Path
 
 import pytest
 
 from bench import run
+from bench._field import Tally, serving
 from bench._report import Figure, show
+from bench._sides import Side
 
 FIGURE = Figure(
     name="check_cold.check",
@@ -49,3 +54,30 @@ def test_a_measurement_replaces_its_own_lines_only(tmp_path: Path, monkeypatch: 
         ("steps.check", 0.12),
         ("check_cold.check", 0.11),
     ]
+
+
+def _read(port: int, unit: int, addr: int, count: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 5) as line:
+        line.sendall(struct.pack(">HHHBBHH", 1, 0, 6, unit, 3, addr, count))
+        return line.recv(300)
+
+
+def test_the_field_counts_what_is_asked_of_it() -> None:
+    with serving(ports=2, dead=3) as field:
+        assert _read(field.ports[0], 1, 5, 2)[9:] == b"\0\5\0\6"
+        _read(field.ports[1], 2, 0, 100)
+        side = Side("ours", field, os.getpid())
+        side.begin()
+        tally = field.look()
+    assert (tally.requests, tally.registers, tally.longest, tally.connections) == (2, 102, 100, 2)
+    assert {unit: len(ats) for unit, ats in tally.polls.items()} == {2: 1}
+
+
+def test_a_reading_that_is_left_out_is_missing_wherever_it_was() -> None:
+    with serving() as field:
+        side = Side("ours", field, os.getpid())
+    side.before.at, side.after = 100.2, Tally(at=110.3)
+    beats = [100.9 + second for second in range(10)]
+    side.after.polls = {1: beats, 2: beats[2:], 3: [*beats[:4], *beats[5:]], 4: beats[:-1], 5: []}
+    for unit, percent in ((1, 0), (2, 20), (3, 10), (4, 10), (5, 90)):
+        assert side.missing([unit]) == pytest.approx(percent, abs=1)
