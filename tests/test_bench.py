@@ -78,6 +78,6 @@ def test_a_reading_that_is_left_out_is_missing_wherever_it_was() -> None:
         side = Side("ours", field, os.getpid())
     side.before.at, side.after = 100.2, Tally(at=110.3)
     beats = [100.9 + second for second in range(10)]
-    side.after.polls = {1: beats, 2: beats[2:], 3: [*beats[:4], *beats[5:]], 4: beats[:-1], 5: []}
+    side.after.polls = {1: beats, 2: beats[2:], 3: [*beats[:4], *beats[5:]], 4: beats[:-2], 5: []}
     for unit, percent in ((1, 0), (2, 20), (3, 10), (4, 10), (5, 90)):
         assert side.missing([unit]) == pytest.approx(percent, abs=1)

@@ -1,7 +1,7 @@
 """A steady beat: due times that do not drift, and missed ones that are skipped rather than made up for.
 
-All beats of a process meet on whole seconds since boot, so that a hundred links wake it once a second and
-not a hundred times: going to sleep and waking cost three times what a poll does (`make bench-modbus-poll`).
+Beats without a phase meet on whole seconds since boot, so that a hundred links wake a process once a second
+and not a hundred times: to sleep and to wake cost three times what a poll does (`make bench-modbus-poll`).
 What is due at one moment is done one after the other, always in the same order, so it stays as regular.
 """
 
@@ -19,14 +19,14 @@ _GRID: Final = 1.0  # seconds
 async def ticks(clock: Clock, every: float, phase: float = 0.0) -> AsyncIterator[float]:
     """Give boot-time seconds at ``phase + n * every``, each when it is due; overdue ones are left out.
 
-    The second is put off to the next whole second (or multiple of *every*, if that is less), and so are all
-    that follow.
+    From the second on they fall on whole seconds (or multiples of *every*, if that is less) and the phase:
+    the second is put off as long as that takes.
     """
     due = clock.boot() + phase
     grid = min(every, _GRID)
     await clock.sleep(phase)
     yield due
-    due = ceil(due / grid) * grid
+    due = ceil((due - phase) / grid) * grid + phase
     while True:
         now = clock.boot()
         due += every

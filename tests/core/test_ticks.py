@@ -48,6 +48,12 @@ async def test_beats_that_began_at_odd_moments_meet_on_whole_seconds(
     assert began == round(began)
 
 
+async def test_who_has_a_phase_keeps_apart_from_those_who_have_another(virtual: VirtualClock) -> None:
+    await virtual.sleep(0.3)
+    assert await _due_times(virtual, [0, 0], every=1, phase=0.2) == [0.2, 1.9, 2.9]
+    assert virtual.boot() % 1 == pytest.approx(0.2)
+
+
 async def test_a_beat_faster_than_a_second_keeps_its_period(virtual: VirtualClock) -> None:
     await virtual.sleep(0.07)
     assert await _due_times(virtual, [0, 0, 0], every=0.25) == [0, 0.43, 0.68, 0.93]
