@@ -1,0 +1,68 @@
+"""Finds people and vehicles in a picture: scales it for the model, runs that, and reads the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from agent.core.errors import GatewayError
+from pipelines.vision.arrays import Pixels, Tensor
+from pipelines.vision.boxes import Found, strongest
+from pipelines.vision.families.family import Family, Shape
+from pipelines.vision.families.nanodet import Nanodet
+from pipelines.vision.families.ssd import Ssd
+from pipelines.vision.families.yolox import Yolox
+from pipelines.vision.picture import Picture
+from pipelines.vision.runtime import Session
+
+_FAMILIES: Final[dict[str, type[Yolox | Nanodet | Ssd]]] = {"yolox": Yolox, "nanodet": Nanodet, "ssd": Ssd}
+_GREY: Final = 114  # what the networks were taught to see around a picture
+_LEAST: Final = 0.1
+
+
+class Detector:
+    """One model for all cameras in turn."""
+
+    def __init__(self, session: Session, family: str) -> None:
+        self._session = session
+        self.family = family_of(family, session.shape)
+        self._canvas: Pixels = np.full((self.family.height, self.family.width, 3), _GREY, np.uint8)
+        self._filled = (0, 0)
+
+    def find(self, picture: Picture, least: float = _LEAST) -> Found:
+        """Give what is in the picture, in heights of it."""
+        return self.read(self._session.run(self.prepare(picture)), picture, least)
+
+    def prepare(self, picture: Picture) -> Tensor:
+        """Make the model's input of a picture."""
+        width, height = self._room(picture)
+        if (width, height) != self._filled:  # another camera, or its stream has changed
+            self._canvas[:] = _GREY
+            self._filled = width, height
+        self._canvas[:height, :width] = picture.bgr(width, height)
+        return self.family.prepare(self._canvas)
+
+    def read(self, outputs: Sequence[Tensor], picture: Picture, least: float = _LEAST) -> Found:
+        """Read the model's outputs for *picture*."""
+        width, height = self._room(picture)
+        found = self.family.decode(outputs, least)
+        aspect = picture.width / picture.height
+        back = np.array([aspect / width, 1 / height] * 2)
+        return strongest(Found(found.boxes * back, found.scores, found.kinds))
+
+    def _room(self, picture: Picture) -> tuple[int, int]:
+        """Give width and height that the picture gets within the input."""
+        family = self.family
+        if family.stretched:
+            return family.width, family.height
+        scale = min(family.width / picture.width, family.height / picture.height)
+        return round(picture.width * scale), round(picture.height * scale)
+
+
+def family_of(name: str, shape: Shape) -> Family:
+    """Make the family called *name* for a model with an input of this *shape*."""
+    if len(shape) != 4 or not all(isinstance(one, int) and one > 0 for one in shape):
+        raise GatewayError(f"a model's input must be four fixed sizes, and this one has {list(shape)}")
+    return _FAMILIES[name](shape)

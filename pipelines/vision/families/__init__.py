@@ -1,0 +1,1 @@
+"""How families of models want their pictures, and how what they answer becomes boxes."""

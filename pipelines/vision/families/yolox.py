@@ -1,0 +1,45 @@
+"""YOLOX: three grids in one output, centre offsets and logarithms of sizes, objectness times class.
+
+Input: pixels as they are, 0 to 255. Objectness and classes are already between 0 and 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from pipelines.vision.arrays import Pixels, Tensor
+from pipelines.vision.boxes import Found
+from pipelines.vision.families.family import Shape, best_kinds, cells, corners
+
+STRIDES: Final = (8, 16, 32)
+
+
+class Yolox:
+    """A model whose input is [1, 3, height, width] and whose output [1, cells, 85]."""
+
+    stretched = False
+
+    def __init__(self, shape: Shape) -> None:
+        self.height, self.width = (int(one or 0) for one in shape[2:])
+        grids = [cells(self.height, self.width, one) for one in STRIDES]
+        self._cells = np.concatenate(grids)
+        self._strides = np.concatenate(
+            [np.full((len(grid), 1), one) for grid, one in zip(grids, STRIDES, strict=True)]
+        )
+
+    def prepare(self, canvas: Pixels) -> Tensor:
+        """Put the colours one after the other."""
+        return np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], np.float32)
+
+    def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
+        """Read the cells that see something."""
+        told = outputs[0][0]
+        alive = np.flatnonzero(told[:, 4] > least)  # no class outdoes its objectness
+        rows, scores, kinds = best_kinds(told[alive, 4:5] * told[alive, 5:], least)
+        rows = alive[rows]
+        middles = (told[rows, :2] + self._cells[rows]) * self._strides[rows]
+        sizes = np.exp(told[rows, 2:4].astype(np.float64)) * self._strides[rows]
+        return Found(corners(middles, sizes), scores, kinds)

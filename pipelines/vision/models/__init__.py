@@ -1,0 +1,1 @@
+"""How a model comes onto the gateway: fetched, converted, fitted, made small, compared, then used."""

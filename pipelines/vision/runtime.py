@@ -1,0 +1,80 @@
+"""The one place that loads ONNX Runtime: with its telemetry off, and sessions that suit a small computer.
+
+Since 1.29 the library tells its maker about itself unless it is told not to before it is loaded. Its defaults
+take all cores and let them spin between two pictures, which costs three times the work itself.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.core.errors import GatewayError
+from pipelines.vision.arrays import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def library() -> Any:  # noqa: ANN401 - the library has no types
+    """Load the library."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)  # old exports warn hundreds of times
+    return onnxruntime
+
+
+def quantiser() -> Any:  # noqa: ANN401 - the library has no types
+    """Load the part of it that turns models into whole numbers; needs the onnx package."""
+    library()
+    from onnxruntime import quantization
+
+    return quantization
+
+
+class Session:
+    """One model, ready to run: one thread, no spinning, no memory kept beyond what it needs."""
+
+    def __init__(self, model: bytes, what: str) -> None:
+        ort = library()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = False
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except _faults() as error:
+            raise GatewayError(f"{what} is no model that can be run: {_short(error)}") from error
+        self._input = self._session.get_inputs()[0]
+        self._name: str = self._input.name
+        self.shape: tuple[int | str, ...] = tuple(self._input.shape)
+
+    @classmethod
+    def of(cls, path: Path) -> Session:
+        """Load the model at *path*."""
+        return cls(path.read_bytes(), str(path))
+
+    def run(self, tensor: Tensor) -> Sequence[Tensor]:
+        """Give the outputs for one input."""
+        answer: Sequence[Tensor] = self._session.run(None, {self._name: tensor})
+        return answer
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = (
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotImplemented",
+        "RuntimeException",
+    )
+    return tuple(getattr(state, name) for name in names)
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0].split(" : ")[-1][:200]
