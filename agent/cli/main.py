@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "utility": "show what privacy modes leave of a street's counts",
     "ledger": "show, verify, export or match what has left",
     "profile": "list, show, test and begin device profiles",
+    "model": "list, add, compare, measure and pack camera models",
+    "validate": "count a clip, and compare with what a person counted",
     "schema": "print the JSON Schema of the configuration, for editors",
     "demo": "run a whole small site on this computer",
     "completion": "print a completion script for bash, zsh or fish",

@@ -77,6 +77,17 @@ def _address(text: str) -> int:
         raise ConfigError(f'--addr: "{text}" is no address; write 52 or 0x34') from None
 
 
+def models(parser: argparse.ArgumentParser) -> None:
+    """Add --models DIR: where camera models are installed."""
+    parser.add_argument(
+        "--models",
+        metavar="DIR",
+        type=Path,
+        default=state_folder() / "models",
+        help="folder of the installed camera models (default: %(default)s)",
+    )
+
+
 def _chosen(text: str) -> Path:
     """Take DIR for all that lies beside the files: a credential is looked for there, and nowhere else."""
     path = Path(text)

@@ -27,13 +27,18 @@ class Detector:
 
     def __init__(self, session: Session, family: str) -> None:
         self._session = session
+        self.input = session.input
         self.family = family_of(family, session.shape)
         self._canvas: Pixels = np.full((self.family.height, self.family.width, 3), _GREY, np.uint8)
         self._filled = (0, 0)
 
     def find(self, picture: Picture, least: float = _LEAST) -> Found:
         """Give what is in the picture, in heights of it."""
-        return self.read(self._session.run(self.prepare(picture)), picture, least)
+        return self.read(self.run(self.prepare(picture)), picture, least)
+
+    def run(self, tensor: Tensor) -> Sequence[Tensor]:
+        """Run the model alone."""
+        return self._session.run(tensor)
 
     def prepare(self, picture: Picture) -> Tensor:
         """Make the model's input of a picture."""

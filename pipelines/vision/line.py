@@ -48,7 +48,7 @@ class Line:
 
     def feed(self, boxes: Floats, seen: Flags) -> Crossed:
         """Take where the tracks are now; those not *seen* decide nothing."""
-        away = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]]) - self._from
+        away = feet(boxes) - self._from
         side, at = away @ self._right, away @ self._along / self._length
         outside = seen & (np.abs(side) >= BAND * (boxes[:, 3] - boxes[:, 1]))
         middle = (at + self._at) / 2
@@ -56,3 +56,8 @@ class Line:
         crossed = outside & on_it & (side * self._side < 0)  # nothing compares with nan
         self._side[outside], self._at[outside] = side[outside], at[outside]
         return Crossed(crossed & (side < 0), crossed & (side > 0))
+
+
+def feet(boxes: Floats) -> Floats:
+    """Give the middle of each box's lower edge: where somebody stands."""
+    return np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])

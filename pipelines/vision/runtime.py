@@ -47,9 +47,9 @@ class Session:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except _faults() as error:
             raise GatewayError(f"{what} is no model that can be run: {_short(error)}") from error
-        self._input = self._session.get_inputs()[0]
-        self._name: str = self._input.name
-        self.shape: tuple[int | str, ...] = tuple(self._input.shape)
+        taken = self._session.get_inputs()[0]
+        self.input: str = taken.name
+        self.shape: tuple[int | str, ...] = tuple(taken.shape)
 
     @classmethod
     def of(cls, path: Path) -> Session:
@@ -58,7 +58,7 @@ class Session:
 
     def run(self, tensor: Tensor) -> Sequence[Tensor]:
         """Give the outputs for one input."""
-        answer: Sequence[Tensor] = self._session.run(None, {self._name: tensor})
+        answer: Sequence[Tensor] = self._session.run(None, {self.input: tensor})
         return answer
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OPSET: Final = (
     17  # the runtime's quantiser spoils what 18 writes for Resize; below 13 it cannot scale by channel
 )
-_VERSION: Final = 8  # of the file format, which belongs to that opset
+VERSION: Final = 8  # of the file format, which belongs to that opset
 
 
 class Sheet:
@@ -67,7 +67,7 @@ class Sheet:
         made = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="citygate"
         )
-        made.ir_version = _VERSION
+        made.ir_version = VERSION
         onnx.checker.check_model(made, full_check=True)
         return made
 
