@@ -26,16 +26,19 @@ class Found(NamedTuple):
     kinds: Ints
 
 
-def overlap(one: Floats, other: Floats, grown: float = 0.0) -> Floats:
+def overlap(one: Floats, other: Floats, grown: Floats | float = 0.0) -> Floats:
     """Give the shared part of each box of *one* with each of *other*, from 0 to 1.
 
-    Boxes are *grown* on each side by that share of their own size first.
+    Both boxes of a pair grow first, on each side, by a share of their own size: by *grown*, which may differ
+    from row to row of *one*.
     """
-    one, other = _grown(one, grown), _grown(other, grown)
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0.0, None), axis=2)
-    union = _area(one)[:, None] + _area(other)[None] - shared
+    more = np.reshape(grown, (-1, 1, 1)) if np.ndim(grown) else grown
+    size, other_size = (one[:, 2:] - one[:, :2])[:, None], (other[:, 2:] - other[:, :2])[None]
+    low = np.maximum(one[:, None, :2] - more * size, other[None, :, :2] - more * other_size)
+    high = np.minimum(one[:, None, 2:] + more * size, other[None, :, 2:] + more * other_size)
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    scale = 1 + 2 * more
+    union = np.prod(size * scale, axis=2) + np.prod(other_size * scale, axis=2) - shared
     return np.asarray(shared / np.maximum(union, 1e-12))
 
 
@@ -53,14 +56,3 @@ def strongest(found: Found, most: float = 0.5) -> Found:
             left[row + 1 :] &= ~rivals[row, row + 1 :]
     kept = order[left]
     return Found(found.boxes[kept], found.scores[kept], found.kinds[kept])
-
-
-def _grown(boxes: Floats, share: float) -> Floats:
-    if not share:
-        return boxes
-    more = (boxes[:, 2:] - boxes[:, :2]) * share
-    return np.hstack([boxes[:, :2] - more, boxes[:, 2:] + more])
-
-
-def _area(boxes: Floats) -> Floats:
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))

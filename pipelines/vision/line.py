@@ -46,15 +46,20 @@ class Line:
         self._side = np.r_[self._side[moved.stayed], unknown]
         self._at = np.r_[self._at[moved.stayed], unknown]
 
-    def feed(self, boxes: Floats, seen: Flags) -> Crossed:
-        """Take where the tracks are now; those not *seen* decide nothing."""
+    def feed(self, boxes: Floats, found: Flags, sure: Flags) -> Crossed:
+        """Take where the tracks are now; those not *found* decide nothing.
+
+        One that is not *sure* yet cannot cross, but where it began is remembered: many are first seen near a
+        line, and at two pictures a second they are across before they count.
+        """
         away = feet(boxes) - self._from
         side, at = away @ self._right, away @ self._along / self._length
-        outside = seen & (np.abs(side) >= BAND * (boxes[:, 3] - boxes[:, 1]))
+        outside = found & (np.abs(side) >= BAND * (boxes[:, 3] - boxes[:, 1]))
         middle = (at + self._at) / 2
         on_it = (middle >= -_OVERHANG) & (middle <= 1 + _OVERHANG)
-        crossed = outside & on_it & (side * self._side < 0)  # nothing compares with nan
-        self._side[outside], self._at[outside] = side[outside], at[outside]
+        crossed = outside & sure & on_it & (side * self._side < 0)  # nothing compares with nan
+        learnt = outside & (sure | np.isnan(self._side))
+        self._side[learnt], self._at[learnt] = side[learnt], at[learnt]
         return Crossed(crossed & (side < 0), crossed & (side > 0))
 
 

@@ -15,8 +15,9 @@ from pipelines.vision.arrays import Flags, Floats, Ints
 
 # in heights of the box, for things that walk; a step of t seconds
 _DRIFT: Final = 0.132  # of the place, times the root of t
-_SURGE: Final = 0.0875  # of the speed, each step
+_SURGE: Final = 0.23  # of the speed, times the root of t
 _TREMOR: Final = 0.05  # of a detector's box
+_ANY_SPEED: Final = 0.875  # of somebody who has just been seen for the first time
 _LEAST_HEIGHT: Final = 0.014  # of the picture's: noise of a smaller box would vanish
 _LEAST_SIDE: Final = 0.0035
 
@@ -46,7 +47,7 @@ class Motion:
         drift = (_DRIFT * tall) ** 2 * seconds
         self._place_var += 2 * self._both * seconds + self._speed_var * seconds**2 + drift
         self._both += self._speed_var * seconds
-        self._speed_var += (_SURGE * tall) ** 2
+        self._speed_var += (_SURGE * tall) ** 2 * seconds
 
     def correct(self, rows: Ints, boxes: Floats) -> None:
         """Learn that *rows* were seen at *boxes*."""
@@ -69,7 +70,7 @@ class Motion:
         self.speed = np.vstack([self.speed, still])
         self._place_var = np.vstack([self._place_var, (2 * _TREMOR * tall) ** 2])
         self._both = np.vstack([self._both, still])
-        self._speed_var = np.vstack([self._speed_var, (10 * _SURGE * tall) ** 2])
+        self._speed_var = np.vstack([self._speed_var, (_ANY_SPEED * tall) ** 2])
 
     def keep(self, rows: Flags) -> None:
         """Forget all other rows."""

@@ -60,23 +60,22 @@ class Tally:
         moved = self._tracker.update(found, since)
         self._seen, self._pictures = at, self._pictures + 1
         boxes, kinds = self._tracker.boxes, self._tracker.kinds
-        present = self._tracker.sure
-        seen = present & self._tracker.found
+        seen, sure = self._tracker.found, self._tracker.sure
         for name, line in self._lines.items():
             line.follow(moved)
-            crossed = line.feed(boxes, seen)
+            crossed = line.feed(boxes, seen, sure)
             for one in self._scene.lines[name].classes:
                 self._count(name, f"{one}_to_left", crossed.to_left & _are(kinds, one))
                 self._count(name, f"{one}_to_right", crossed.to_right & _are(kinds, one))
         for name, zone in self._zones.items():
             zone.follow(moved)
-            passed = zone.feed(boxes, seen, present)
+            passed = zone.feed(boxes, seen, sure)
             for one in self._scene.zones[name].classes:
                 self._count(name, f"{one}_entries", passed.entered & _are(kinds, one))
                 self._count(name, f"{one}_exits", passed.left & _are(kinds, one))
                 self._fill(name, one, int((passed.inside & _are(kinds, one)).sum()))
         for bay in self._bays.values():
-            bay.feed(boxes, present & _VEHICLES[kinds], min(since, LOST))
+            bay.feed(boxes, sure & _VEHICLES[kinds], min(since, LOST))
 
     def close(self, at: float) -> Cell:
         """Give the numbers up to *at*, and begin the next cell there."""

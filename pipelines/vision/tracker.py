@@ -27,6 +27,9 @@ _FAINT: Final = 3  # pictures unseen after which a weak box revives nothing
 LONGEST_STEP: Final = 5.0  # seconds; after such a pause nobody is who he was
 _NEAR: Final = 0.15  # overlap that pairs a strong box, once both are grown
 _NEAR_WEAK: Final = 0.4  # and a weak one, as they are
+_SHAKE: Final = 0.15  # how much boxes grow before they are paired: always, and for each second
+_KNOWN: Final = 0.7
+_FRESH: Final = 1.1
 _APART: Final = 10.0  # a cost above all that may be paired
 
 
@@ -77,7 +80,7 @@ class Tracker:
         self._unseen, self._lost = self._unseen + 1, self._lost + seconds
         strong = np.flatnonzero(found.scores >= STRONG)
         weak = np.flatnonzero((found.scores < STRONG) & (found.scores >= WEAK))
-        rows, taken = self._pair(np.arange(before), strong, found, least=_NEAR, grown=0.15 + 0.7 * seconds)
+        rows, taken = self._pair(np.arange(before), strong, found, least=_NEAR, grown=self._grown(seconds))
         left = np.setdiff1d(np.flatnonzero(self._unseen <= _FAINT), rows)
         more_rows, more = self._pair(left, weak, found, least=_NEAR_WEAK, grown=0.0)
         self._correct(np.r_[rows, more_rows], np.r_[taken, more], found)
@@ -86,8 +89,13 @@ class Tracker:
         self._keep(stay)
         return Moved(np.flatnonzero(stay), self._begin(found, np.setdiff1d(strong, taken)))
 
+    def _grown(self, seconds: float) -> Floats:
+        """Say by which share of its size a track's box grows before it is paired, for each row."""
+        # one of unknown speed may have gone anywhere that somebody can walk in this time
+        return np.where(self._hits == 1, _FRESH, _KNOWN) * seconds + _SHAKE
+
     def _pair(
-        self, rows: Ints, boxes: Ints, found: Found, *, least: float, grown: float
+        self, rows: Ints, boxes: Ints, found: Found, *, least: float, grown: Floats | float
     ) -> tuple[Ints, Ints]:
         """Pair *rows* with the found *boxes* that they overlap, both *grown*, by *least*."""
         if not len(rows) or not len(boxes):

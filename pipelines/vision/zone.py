@@ -36,15 +36,19 @@ class Zone:
         """Keep the memory beside the tracker's rows."""
         self._was = np.r_[self._was[moved.stayed], np.zeros(moved.began)]
 
-    def feed(self, boxes: Floats, seen: Flags, present: Flags) -> Passed:
-        """Take where the tracks are now; only those *seen* decide, all that are *present* are counted."""
+    def feed(self, boxes: Floats, found: Flags, sure: Flags) -> Passed:
+        """Take where the tracks are now; only those *found* decide, all that are *sure* are inside or not.
+
+        As with a line, one that is not sure yet is remembered where it began.
+        """
         depth = self._outline.depth(feet(boxes))
-        clear = seen & (np.abs(depth) >= BAND * (boxes[:, 3] - boxes[:, 1]))
-        now = np.where(clear, np.sign(depth), self._was)
+        clear = found & (np.abs(depth) >= BAND * (boxes[:, 3] - boxes[:, 1]))
+        learnt = clear & (sure | (self._was == 0))
+        now = np.where(learnt, np.sign(depth), self._was)
         passed = Passed(
             (self._was < 0) & (now > 0),
             (self._was > 0) & (now < 0),
-            present & np.where(now == 0, depth > 0, now > 0),
+            sure & np.where(now == 0, depth > 0, now > 0),
         )
         self._was = now
         return passed
