@@ -164,6 +164,7 @@ def _made(args: argparse.Namespace, to: Path) -> int:
     from agent.core.vision import Build, Manifest
 
     about, source = _wanted(args)
+    clips = _clips(args)  # before anything is fetched
     print(f"{about.label}: {about.licence}", flush=True) if not args.json else None
     size = args.size
     if args.aspect:
@@ -179,7 +180,7 @@ def _made(args: argparse.Namespace, to: Path) -> int:
             to=str(to),
             size=size or about.size,
             int8=args.int8,
-            clips=_clips(args),
+            clips=clips,
         )
         return _tell(asked(request, Manifest), to, as_json=args.json)
 

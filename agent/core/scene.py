@@ -116,14 +116,14 @@ def _in_order(classes: tuple[Class, ...]) -> list[Class]:
 def _enclosed(corners: tuple[Spot, ...]) -> None:
     """Refuse corners that enclose nothing, or whose outline crosses itself."""
     around = list(zip(corners, (*corners[1:], corners[0]), strict=True))
-    area = sum(one[0] * other[1] - other[0] * one[1] for one, other in around) / 2
-    if abs(area) < _SAME:
-        raise ValueError("the corners enclose nothing")
     for number, one in enumerate(around):
         # neighbours share a corner and cannot cross
         for other in around[number + 2 : len(around) - (number == 0)]:
             if _cross(one, other):
                 raise ValueError("the outline crosses itself: give the corners in order")
+    area = sum(one[0] * other[1] - other[0] * one[1] for one, other in around) / 2
+    if abs(area) < _SAME:
+        raise ValueError("the corners enclose nothing")
 
 
 def _cross(one: tuple[Spot, Spot], other: tuple[Spot, Spot]) -> bool:

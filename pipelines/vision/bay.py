@@ -10,7 +10,7 @@ from agent.core.scene import Bay as Drawn
 from pipelines.vision.arrays import Flags, Floats
 from pipelines.vision.polygon import Polygon
 
-TAKEN_AFTER: Final = 5.0  # seconds that a vehicle must stand there
+TAKEN_AFTER: Final = 8.0  # seconds that a vehicle must stand there; its track outlives it by two
 FREE_AFTER: Final = 10.0  # seconds that none must be seen
 
 

@@ -58,7 +58,10 @@ class Session:
 
     def run(self, tensor: Tensor) -> Sequence[Tensor]:
         """Give the outputs for one input."""
-        answer: Sequence[Tensor] = self._session.run(None, {self.input: tensor})
+        try:
+            answer: Sequence[Tensor] = self._session.run(None, {self.input: tensor})
+        except _faults() as error:
+            raise GatewayError(f"the model failed at a picture: {_short(error)}") from error
         return answer
 
 

@@ -13,6 +13,7 @@ from pipelines.vision.boxes import Found
 
 Shape = Sequence[int | str | None]
 COCO: Final = {"person": 0, "bicycle": 1, "car": 2, "motorcycle": 3, "bus": 5, "truck": 7}
+CLASS_COUNT: Final = 80
 _OURS: Final = np.array([COCO[one] for one in CLASSES])
 
 
@@ -43,6 +44,12 @@ def best_kinds(scores: Tensor, least: float) -> tuple[Ints, Floats, Ints]:
     kinds = ours.argmax(axis=1)
     right: Flags = ours[np.arange(len(rows)), kinds] >= best[rows]
     return rows[right], best[rows[right]].astype(np.float64), kinds[right]
+
+
+def expect(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Raise ValueError when a model answers for another number of cells: it was made for another size."""
+    if shape != wanted:
+        raise ValueError(f"an output of {shape}, and {wanted} was expected")
 
 
 def corners(middles: Floats, sizes: Floats) -> Floats:

@@ -13,10 +13,9 @@ import numpy as np
 
 from pipelines.vision.arrays import Floats, Pixels, Tensor
 from pipelines.vision.boxes import Found
-from pipelines.vision.families.family import Shape, best_kinds, cells
+from pipelines.vision.families.family import CLASS_COUNT, Shape, best_kinds, cells, expect
 
 STRIDES: Final = (8, 16, 32)
-CLASS_COUNT: Final = 80
 _MEAN: Final = (103.53, 116.28, 123.675)
 _DEVIATION: Final = (57.375, 57.12, 58.395)
 
@@ -52,6 +51,7 @@ class Nanodet:
         return Found(boxes, scores, kinds)
 
     def _grid(self, classes: Tensor, edges: Tensor, middles: Floats, stride: int, *, least: float) -> Found:
+        expect(classes.shape, (len(middles), CLASS_COUNT))
         rows, scores, kinds = best_kinds(classes, least)
         bins = edges[rows].reshape(len(rows), 4, edges.shape[1] // 4).astype(np.float64)
         weight = np.exp(bins - bins.max(axis=2, keepdims=True))

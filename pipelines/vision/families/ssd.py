@@ -14,7 +14,7 @@ import numpy as np
 from agent.core.scene import CLASSES
 from pipelines.vision.arrays import Floats, Pixels, Tensor
 from pipelines.vision.boxes import Found
-from pipelines.vision.families.family import Shape, corners
+from pipelines.vision.families.family import Shape, corners, expect
 
 STRIDES: Final = (16, 32, 64, 128, 256, 512)
 # Open Images tells "vehicle" from "car" but no bus from a lorry; 14 is a tricycle
@@ -44,6 +44,7 @@ class Ssd:
         """Read the anchors that see something."""
         places = next(one[0] for one in outputs if one.shape[-1] == 4).astype(np.float64)
         logits = next(one[0] for one in outputs if one.shape[-1] != 4)[:, 1:]  # without the background
+        expect(places.shape, self._anchors.shape)
         best = logits.argmax(axis=1) + 1
         scores = 1 / (1 + np.exp(-logits.max(axis=1).astype(np.float64)))
         ours = np.full(logits.shape[1] + 1, -1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.vision.arrays import Pixels, Tensor
 from pipelines.vision.boxes import Found
-from pipelines.vision.families.family import Shape, best_kinds, cells, corners
+from pipelines.vision.families.family import CLASS_COUNT, Shape, best_kinds, cells, corners, expect
 
 STRIDES: Final = (8, 16, 32)
 
@@ -37,6 +37,7 @@ class Yolox:
     def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
         """Read the cells that see something."""
         told = outputs[0][0]
+        expect(told.shape, (len(self._cells), 5 + CLASS_COUNT))
         alive = np.flatnonzero(told[:, 4] > least)  # no class outdoes its objectness
         rows, scores, kinds = best_kinds(told[alive, 4:5] * told[alive, 5:], least)
         rows = alive[rows]

@@ -1,0 +1,116 @@
+"""A translated graph computes what the old one says, at any size; what is not known is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from agent.core.errors import GatewayError
+from pipelines.vision.arrays import Tensor
+from pipelines.vision.models.tfjs import read
+from pipelines.vision.models.translate import translate
+from pipelines.vision.runtime import Session
+from tests.pipelines.vision.models.tfjs_files import VALID, node, sides, write
+
+CHANCE = np.random.default_rng(7)
+KERNEL = CHANCE.normal(size=(3, 3, 3, 5)).astype(np.float16).astype(np.float32)
+BIAS = CHANCE.normal(size=5).astype(np.float16).astype(np.float32)
+BORDER = np.array([[0, 0], [0, 0], [1, 1], [1, 1]], np.int32)
+TO_LAST, TO_FIRST = np.array([0, 2, 3, 1], np.int32), np.array([0, 3, 1, 2], np.int32)
+WEIGHTS: dict[str, NDArray[Any]] = {
+    "kernel": KERNEL, "bias": BIAS, "border": BORDER, "to_last": TO_LAST, "to_first": TO_FIRST,
+    "low": np.array([-np.inf], np.float32), "rows": np.array([1, 5, 64], np.int32),
+    "swap": np.array([0, 2, 1], np.int32),
+}  # fmt: skip
+# convolution with a border, bias, rectifier, maximum over a border of minus infinity; then a row a cell
+NODES = [
+    node("padded", "Pad", "x", "border"),
+    node("last", "Transpose", "padded", "to_last"),
+    node("conv", "Conv2D", "last", "kernel", **VALID, **sides("strides", 4, 4)),
+    node("biased", "Add", "conv", "bias"),
+    node("first", "Transpose", "biased", "to_first"),
+    node("leaky", "LeakyRelu", "first", alpha={"f": 0.1}),
+    node("infinite", "PadV2", "leaky", "border", "low"),
+    node("last2", "Transpose", "infinite", "to_last"),
+    node("pool", "MaxPool", "last2", **VALID, **sides("ksize", 3, 3), **sides("strides", 2, 2)),
+    node("first2", "Transpose", "pool", "to_first"),
+    node("flat", "Reshape", "first2", "rows"),
+    node("cells", "Transpose", "flat", "swap"),
+    node("out", "Identity", "cells"),
+]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (32, 96)], ids=str)
+def test_it_computes_the_same_at_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    model = translate(read(write(tmp_path, NODES, WEIGHTS, {"out": (1, 64, 5)})), size)
+    picture = CHANCE.normal(size=(1, 3, *size)).astype(np.float32)
+    [out] = Session(model.SerializeToString(), "toy").run(picture)
+    assert out.shape == (1, (size[0] // 8) * (size[1] // 8), 5)
+    assert out == pytest.approx(by_hand(picture), abs=1e-4)
+
+
+def test_no_infinity_and_no_needless_transposition_is_left(tmp_path: Path) -> None:
+    graph = translate(read(write(tmp_path, NODES, WEIGHTS, {"out": (1, 64, 5)}))).graph
+    assert all(np.isfinite(numpy_helper.to_array(one)).all() for one in graph.initializer)
+    assert [one.op_type for one in graph.node] == [
+        "Conv", "LeakyRelu", "MaxPool", "Reshape", "Transpose", "Identity",
+    ]  # fmt: skip
+
+
+def test_an_operation_that_is_not_known_is_refused_by_its_name(tmp_path: Path) -> None:
+    nodes = [*NODES[:-1], node("out", "Softplus", "cells")]
+    with pytest.raises(GatewayError, match=r"operation Softplus \(out\), which is not known"):
+        translate(read(write(tmp_path, nodes, WEIGHTS, {"out": (1, 64, 5)})))
+
+
+def test_a_constant_added_to_no_convolution_is_refused(tmp_path: Path) -> None:
+    nodes = [*NODES[:-1], node("out", "Add", "cells", "bias")]
+    with pytest.raises(GatewayError, match="adds a constant to what is no convolution"):
+        translate(read(write(tmp_path, nodes, WEIGHTS, {"out": (1, 64, 5)})))
+
+
+@pytest.mark.parametrize(("change", "says"), [(-2, "end early"), (+2, "belong to nothing")])
+def test_weights_of_another_length_are_refused(tmp_path: Path, change: int, says: str) -> None:
+    path = write(tmp_path, NODES, WEIGHTS, {"out": (1, 64, 5)})
+    blob = (tmp_path / "toy.bin").read_bytes()
+    (tmp_path / "toy.bin").write_bytes(blob[:change] if change < 0 else blob + bytes(change))
+    with pytest.raises(GatewayError, match=says):
+        read(path)
+
+
+def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"modelTopology": 3}', encoding="utf-8")
+    with pytest.raises(GatewayError, match=r"no TensorFlow\.js model"):
+        read(tmp_path / "x.json")
+
+
+def test_the_runtime_takes_what_the_checker_of_onnx_takes(tmp_path: Path) -> None:
+    model = translate(read(write(tmp_path, NODES, WEIGHTS, {"out": (1, 64, 5)})), (96, 64))
+    onnx.checker.check_model(model, full_check=True)
+
+
+def by_hand(picture: Tensor) -> Tensor:
+    """Compute the graph with loops."""
+    padded = np.pad(picture[0], ((0, 0), (1, 1), (1, 1)))
+    high, wide = ((side - 1) // 4 + 1 for side in picture.shape[2:])
+    made = np.empty((5, high, wide))
+    for row in range(high):
+        for column in range(wide):
+            patch = padded[:, row * 4 : row * 4 + 3, column * 4 : column * 4 + 3]
+            made[:, row, column] = np.einsum("cyx,yxco->o", patch, KERNEL) + BIAS
+    made = np.where(made < 0, 0.1 * made, made)
+    ringed = np.pad(made, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    pooled = np.array(
+        [
+            ringed[:, row : row + 3, column : column + 3].max(axis=(1, 2))
+            for row in range(0, high, 2)
+            for column in range(0, wide, 2)
+        ]
+    )
+    return pooled[None].astype(np.float32)

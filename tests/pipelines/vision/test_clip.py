@@ -1,0 +1,54 @@
+"""A clip gives the pictures that are wanted, at their times, in the size that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import GatewayError
+from pipelines.vision.clip import Clip
+from tests.pipelines.vision.clips import RATE, clip
+
+
+def still(_: int) -> list[tuple[int, int]]:
+    return [(160, 128)]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clip(tmp_path_factory.mktemp("clips") / "squares.mp4", 20, still)
+
+
+def test_pictures_come_at_their_own_times(file: Path) -> None:
+    assert [round(one.at * RATE) for one in Clip(file)] == list(range(20))
+
+
+def test_only_each_fourth_is_given_but_all_are_decoded(file: Path) -> None:
+    source = Clip(file, every=4)
+    assert [round(one.at * RATE) for one in source] == [0, 4, 8, 12, 16]
+    assert source.done == source.frames == 20
+
+
+def test_a_person_may_know_the_rate_better_than_the_file(file: Path) -> None:
+    assert [one.at for one in Clip(file, every=5, rate=10)] == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_a_picture_is_scaled_to_any_size(file: Path) -> None:
+    first = next(iter(Clip(file)))
+    pixels = first.bgr(80, 64)
+    assert pixels.shape == (64, 80, 3)
+    assert pixels[36, 44].min() > 240
+    assert pixels[10, 10].max() < 15
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [("none.mp4", None, "no such file"), ("text.mp4", b"not a video at all", "cannot be read as a video")],
+)
+def test_what_is_no_clip_is_refused(tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(GatewayError, match=says):
+        list(Clip(path))

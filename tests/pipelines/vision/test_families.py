@@ -1,0 +1,100 @@
+"""What a model answers becomes the boxes that it means: answers are made by hand and read back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agent.core.errors import GatewayError
+from agent.core.scene import CLASSES
+from pipelines.vision.boxes import Found
+from pipelines.vision.detector import family_of
+from pipelines.vision.families.family import COCO
+from pipelines.vision.families.nanodet import Nanodet
+from pipelines.vision.families.ssd import Ssd, anchors
+from pipelines.vision.families.yolox import Yolox
+
+HEIGHT, WIDTH = 64, 96
+DOG = 16
+
+
+def test_yolox_tells_offsets_from_cells_and_logarithms_of_sizes() -> None:
+    told = np.zeros((1, 96 + 24 + 6, 85), np.float32)
+    cell = 96 + 1 * 6 + 2  # of the grid of 16, second row, third column
+    told[0, cell, :5] = 0.5, 0.25, np.log(2), np.log(3), 0.9
+    told[0, cell, 5 + COCO["bus"]] = 0.8
+    found = Yolox((1, 3, HEIGHT, WIDTH)).decode([told], 0.3)
+    assert boxes_of(found) == [("bus", 0.72, [24, -4, 56, 44])]
+
+
+def test_nanodet_tells_expected_distances_to_the_edges() -> None:
+    classes = [np.zeros((1, many, 80), np.float32) for many in (96, 24, 6)]
+    edges = [np.full((1, many, 44), -50, np.float32) for many in (96, 24, 6)]
+    classes[2][0, 4, COCO["person"]] = (
+        0.7  # of the grid of 32, second row, second column: its middle at 48, 48
+    )
+    bins = edges[2][0, 4].reshape(4, 11)
+    bins[0, 1] = bins[1, 0] = bins[2, 2] = bins[3, 0] = 0
+    bins[3, 1] = 0  # as likely 0 as 1: half a stride
+    mixed = [classes[1], edges[0], classes[2], edges[2], classes[0], edges[1]]
+    found = Nanodet((1, 3, HEIGHT, WIDTH)).decode(mixed, 0.3)
+    assert boxes_of(found) == [("person", 0.7, [16, 48, 112, 64])]
+
+
+def test_ssd_moves_and_scales_its_anchors() -> None:
+    places, logits = np.zeros((1, 1917, 4), np.float32), np.full((1, 1917, 24), -9, np.float32)
+    places[0, 1000] = 1.0, 0.0, 5 * np.log(2), 0.0
+    logits[0, 1000, 4] = 2.0
+    found = Ssd((1, 300, 300, 3)).decode([places, logits], 0.3)
+    y, x, high, wide = anchors(300)[1000] * 300
+    y += high / 10
+    expected = [x - wide / 2, y - high, x + wide / 2, y + high]
+    assert [CLASSES[one] for one in found.kinds] == ["person"]
+    assert found.scores == pytest.approx([1 / (1 + np.exp(-2))])
+    assert found.boxes[0] == pytest.approx(expected)
+
+
+def test_there_are_as_many_anchors_as_the_model_has_answers() -> None:
+    assert anchors(300).shape == (1917, 4)
+
+
+@pytest.mark.parametrize("family", [Yolox((1, 3, 64, 96)), Nanodet((1, 3, 64, 96))], ids=["yolox", "nanodet"])
+def test_answers_for_another_size_are_noticed(family: Yolox | Nanodet) -> None:
+    wide = [85] if isinstance(family, Yolox) else [80, 80, 80, 44, 44, 44]
+    outputs = [np.zeros((1, 99 - number % 3, one), np.float32) for number, one in enumerate(wide)]
+    with pytest.raises(ValueError, match="was expected"):
+        family.decode(outputs, 0.3)
+
+
+def test_a_dog_that_might_be_a_person_is_no_person() -> None:
+    told = np.zeros((1, 126, 85), np.float32)
+    told[0, 5, 4] = 1.0
+    told[0, 5, 5 + DOG], told[0, 5, 5 + COCO["person"]] = 0.8, 0.6
+    assert not len(Yolox((1, 3, HEIGHT, WIDTH)).decode([told], 0.3).scores)
+
+
+def test_nanodet_gets_colours_about_zero_and_yolox_gets_them_as_they_are() -> None:
+    canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    canvas[..., 0] = 161  # blue: mean and one deviation
+    assert Nanodet((1, 3, HEIGHT, WIDTH)).prepare(canvas)[0, :, 0, 0] == pytest.approx(
+        [1.0, -2.035, -2.118], abs=0.01
+    )
+    assert list(Yolox((1, 3, HEIGHT, WIDTH)).prepare(canvas)[0, :, 0, 0]) == [161, 0, 0]
+
+
+def test_ssd_gets_red_first_between_minus_one_and_one() -> None:
+    canvas = np.zeros((300, 300, 3), np.uint8)
+    canvas[..., 2] = 255
+    assert list(Ssd((1, 300, 300, 3)).prepare(canvas)[0, 0, 0]) == [1, -1, -1]
+
+
+def test_a_model_whose_input_has_no_fixed_sizes_is_refused() -> None:
+    with pytest.raises(GatewayError, match="four fixed sizes"):
+        family_of("yolox", (1, 3, "height", "width"))
+
+
+def boxes_of(found: Found) -> list[tuple[str, float, list[int]]]:
+    return [
+        (CLASSES[kind], round(float(score), 2), [round(float(one)) for one in box])
+        for box, score, kind in zip(*found, strict=True)
+    ]
