@@ -16,10 +16,10 @@ from pipelines.vision.families.ssd import Ssd
 from pipelines.vision.families.yolox import Yolox
 from pipelines.vision.picture import Picture
 from pipelines.vision.runtime import Session
+from pipelines.vision.tracker import WEAK
 
 _FAMILIES: Final[dict[str, type[Yolox | Nanodet | Ssd]]] = {"yolox": Yolox, "nanodet": Nanodet, "ssd": Ssd}
 _GREY: Final = 114  # what the networks were taught to see around a picture
-_LEAST: Final = 0.1
 
 
 class Detector:
@@ -32,7 +32,7 @@ class Detector:
         self._canvas: Pixels = np.full((self.family.height, self.family.width, 3), _GREY, np.uint8)
         self._filled = (0, 0)
 
-    def find(self, picture: Picture, least: float = _LEAST) -> Found:
+    def find(self, picture: Picture, least: float = WEAK) -> Found:
         """Give what is in the picture, in heights of it."""
         return self.read(self.run(self.prepare(picture)), picture, least)
 
@@ -49,7 +49,7 @@ class Detector:
         self._canvas[:height, :width] = picture.bgr(width, height)
         return self.family.prepare(self._canvas)
 
-    def read(self, outputs: Sequence[Tensor], picture: Picture, least: float = _LEAST) -> Found:
+    def read(self, outputs: Sequence[Tensor], picture: Picture, least: float = WEAK) -> Found:
         """Read the model's outputs for *picture*."""
         width, height = self._room(picture)
         found = self.family.decode(outputs, least)

@@ -43,8 +43,8 @@ class Line:
     def follow(self, moved: Moved) -> None:
         """Keep the memory beside the tracker's rows."""
         unknown = np.full(moved.began, np.nan)
-        self._side = np.r_[self._side[moved.stayed], unknown]
-        self._at = np.r_[self._at[moved.stayed], unknown]
+        self._side = np.concatenate([self._side[moved.stayed], unknown])
+        self._at = np.concatenate([self._at[moved.stayed], unknown])
 
     def feed(self, boxes: Floats, found: Flags, sure: Flags) -> Crossed:
         """Take where the tracks are now; those not *found* decide nothing.

@@ -75,19 +75,22 @@ class Tracker:
         before = len(self._motion)
         if seconds > LONGEST_STEP:
             self._keep(np.zeros(before, np.bool_))
-            return Moved(np.zeros(0, np.intp), self._begin(found, np.arange(len(found.scores))))
+            return Moved(np.zeros(0, np.intp), self._begin(found, np.flatnonzero(found.scores >= CERTAIN)))
         self._motion.predict(seconds)
         self._unseen, self._lost = self._unseen + 1, self._lost + seconds
         strong = np.flatnonzero(found.scores >= STRONG)
         weak = np.flatnonzero((found.scores < STRONG) & (found.scores >= WEAK))
         rows, taken = self._pair(np.arange(before), strong, found, least=_NEAR, grown=self._grown(seconds))
-        left = np.setdiff1d(np.flatnonzero(self._unseen <= _FAINT), rows)
-        more_rows, more = self._pair(left, weak, found, least=_NEAR_WEAK, grown=0.0)
-        self._correct(np.r_[rows, more_rows], np.r_[taken, more], found)
+        left = self._unseen <= _FAINT
+        left[rows] = False
+        more_rows, more = self._pair(np.flatnonzero(left), weak, found, least=_NEAR_WEAK, grown=0.0)
+        self._correct(np.concatenate([rows, more_rows]), np.concatenate([taken, more]), found)
         alive = (self._lost <= LOST) | (self._unseen <= UNSEEN)
         stay = alive & ((self._hits >= HITS) | (self._unseen <= 1))
         self._keep(stay)
-        return Moved(np.flatnonzero(stay), self._begin(found, np.setdiff1d(strong, taken)))
+        new = found.scores >= CERTAIN
+        new[taken] = False
+        return Moved(np.flatnonzero(stay), self._begin(found, np.flatnonzero(new)))
 
     def _grown(self, seconds: float) -> Floats:
         """Say by which share of its size a track's box grows before it is paired, for each row."""
@@ -102,9 +105,8 @@ class Tracker:
             return rows[:0], boxes[:0]
         near = overlap(self._motion.boxes()[rows], found.boxes[boxes], grown)
         near[GROUP[self.kinds[rows]][:, None] != GROUP[found.kinds[boxes]][None]] = 0.0
-        one, other = assign(np.where(near >= least, 1 - near, _APART))
-        right = near[one, other] >= least
-        return rows[one[right]], boxes[other[right]]
+        one, other = _paired(near, least)
+        return rows[one], boxes[other]
 
     def _correct(self, rows: Ints, taken: Ints, found: Found) -> None:
         self._motion.correct(rows, found.boxes[taken])
@@ -118,16 +120,33 @@ class Tracker:
         self._hits, self._votes = self._hits[stay], self._votes[stay]
 
     def _begin(self, found: Found, which: Ints) -> int:
-        """Begin tracks for those of *which* that are certain; give how many."""
-        which = which[found.scores[which] >= CERTAIN]
+        """Begin a track for each of *which*; give how many."""
         many = len(which)
+        if not many:
+            return 0
         self._motion.begin(found.boxes[which])
-        self._unseen, self._lost = (
-            np.r_[self._unseen, np.zeros(many, np.intp)],
-            np.r_[self._lost, np.zeros(many)],
-        )
-        self._hits = np.r_[self._hits, np.ones(many, np.intp)]
+        self._unseen = np.concatenate([self._unseen, np.zeros(many, np.intp)])
+        self._lost = np.concatenate([self._lost, np.zeros(many)])
+        self._hits = np.concatenate([self._hits, np.ones(many, np.intp)])
         votes = np.zeros((many, len(CLASSES)))
         votes[np.arange(many), found.kinds[which]] = found.scores[which]
         self._votes = np.vstack([self._votes, votes])
         return many
+
+
+def _paired(near: Floats, least: float) -> tuple[Ints, Ints]:
+    """Pair rows with columns that are near enough, as many and as near as can be."""
+    possible = near >= least
+    one, other = np.nonzero(possible)
+    # most have one choice, and are the one choice of it: nothing is to be weighed there
+    plain = (possible.sum(axis=1)[one] == 1) & (possible.sum(axis=0)[other] == 1)
+    if plain.all():
+        return one, other
+    rows, columns = np.unique(one[~plain]), np.unique(other[~plain])
+    knot = near[np.ix_(rows, columns)]
+    first, second = assign(np.where(knot >= least, 1 - knot, _APART))
+    right = knot[first, second] >= least
+    return (
+        np.concatenate([one[plain], rows[first[right]]]),
+        np.concatenate([other[plain], columns[second[right]]]),
+    )
