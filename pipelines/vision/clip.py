@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from agent.core.errors import GatewayError
 from pipelines.vision.arrays import Pixels
 
@@ -67,18 +69,21 @@ class Still:
 
     def __init__(self, frame: VideoFrame, at: float, reformatter: VideoReformatter) -> None:
         self.at = at
-        self.width = frame.width
-        self.height = frame.height
+        self._turns = round(frame.rotation / 90) % 4  # a telephone that was held upright says so
+        sizes = (frame.height, frame.width) if self._turns % 2 else (frame.width, frame.height)
+        self.width, self.height = sizes
         self._frame = frame
         self._reformatter = reformatter
 
     def bgr(self, width: int, height: int) -> Pixels:
         """Scale and turn into colours in one go."""
+        if self._turns % 2:
+            width, height = height, width
         small = self._reformatter.reformat(
             self._frame, width, height, "bgr24", interpolation="BILINEAR", threads=1
         )
         pixels: Pixels = small.to_ndarray()  # type: ignore[assignment]  # bgr24 has eight bits
-        return pixels
+        return np.rot90(pixels, self._turns) if self._turns else pixels
 
 
 def one_thread(stream: VideoStream) -> None:

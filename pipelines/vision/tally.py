@@ -56,7 +56,7 @@ class Tally:
     def take(self, found: Found, at: float) -> None:
         """Count what was found in the picture taken *at*."""
         self._advance(at)
-        since = 0.0 if self._seen is None else at - self._seen
+        since = 0.0 if self._seen is None else max(0.0, at - self._seen)
         moved = self._tracker.update(found, since)
         self._seen, self._pictures = at, self._pictures + 1
         boxes, kinds = self._tracker.boxes, self._tracker.kinds

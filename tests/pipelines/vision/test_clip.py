@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from agent.core.errors import GatewayError
 from pipelines.vision.clip import Clip
 from tests.pipelines.vision.clips import RATE, clip
+
+MATRIX = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)  # as it lies
 
 
 def still(_: int) -> list[tuple[int, int]]:
@@ -40,6 +43,21 @@ def test_a_picture_is_scaled_to_any_size(file: Path) -> None:
     assert pixels.shape == (64, 80, 3)
     assert pixels[36, 44].min() > 240
     assert pixels[10, 10].max() < 15
+
+
+def test_a_clip_of_a_telephone_held_upright_is_upright(tmp_path: Path) -> None:
+    path = clip(tmp_path / "upright.mp4", 2, lambda _: [(288, 0)])  # white in the upper right corner
+    data = path.read_bytes()
+    track = data.index(b"tkhd")
+    at = data.index(MATRIX, track)
+    turned = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 256 << 16, 0, 1 << 30)  # a quarter clockwise
+    path.write_bytes(data[:at] + turned + data[at + len(turned) :])
+    first = next(iter(Clip(path)))
+    assert (first.width, first.height) == (256, 320)
+    pixels = first.bgr(256, 320)
+    assert pixels.shape == (320, 256, 3)
+    assert pixels[304, 240].min() > 240  # the lower right one
+    assert pixels[16, 16].max() < 15
 
 
 @pytest.mark.parametrize(

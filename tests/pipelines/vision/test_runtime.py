@@ -1,0 +1,50 @@
+"""Sessions suit a small computer, and the runtime tells nobody that it is there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.vision.runtime import Session, library
+from tests.peers import need
+from tests.pipelines.vision.clips import toy
+
+LOOK = """
+import sys, time
+from pathlib import Path
+from pipelines.vision.runtime import Session
+Session.of(Path(sys.argv[1]))
+time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_a_session_takes_one_thread_that_never_spins_and_keeps_no_memory() -> None:
+    options = Session(toy().SerializeToString(), "toy")._session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.enable_cpu_mem_arena is False
+    assert options.graph_optimization_level == library().GraphOptimizationLevel.ORT_ENABLE_ALL
+
+
+@pytest.mark.long
+def test_in_fifteen_seconds_no_socket_is_opened_and_no_file_made(tmp_path: Path) -> None:
+    """It would ask for its maker's address after ten; where CI is set it would hide that."""
+    strace = need("strace")
+    model, home, trace = tmp_path / "toy.onnx", tmp_path / "home", tmp_path / "trace"
+    model.write_bytes(toy().SerializeToString())
+    home.mkdir()
+    environment = {key: one for key, one in os.environ.items() if key not in {"CI", "ORT_DISABLE_TELEMETRY"}}
+    words = [strace, "-f", "-e", "trace=socket,connect,openat,mkdir", "-o", str(trace), sys.executable, "-B"]
+    subprocess.run(
+        [*words, "-c", LOOK, str(model), "15"],
+        check=True,
+        env={**environment, "HOME": str(home)},
+        timeout=120,
+    )
+    calls = trace.read_text("utf-8").splitlines()
+    assert not [one for one in calls if "socket(AF_INET" in one or "mkdir(" in one or "O_CREAT" in one]
+    assert not list(home.rglob("*"))
