@@ -21,7 +21,7 @@ import numpy as np
 BUILD: Final = Path(__file__).parent.parent / "build" / "vision"
 SIZES: Final = {"1080p": (1920, 1080), "480p": (854, 480)}
 RATE: Final = 25
-SECONDS: Final = 8
+SECONDS: Final = 6
 MODEL: Final = "nanodet-g"
 _SQUARE: Final = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 

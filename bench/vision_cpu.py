@@ -20,12 +20,12 @@ from bench._film import BUILD, MODEL, RATE, SECONDS, SIZES, film, model
 from bench._report import Figure, show
 
 _EVERY: Final = RATE // 5
-_ROUNDS: Final = 2
+_ROUNDS: Final = 3
 _WARM: Final = 3  # runs before it counts
 
 
 def main() -> None:
-    """Measure the three ways in turn, twice, and take the lesser of each."""
+    """Measure the three ways in turn, three times, and take the least of each."""
     model()
     figures = []
     for size in SIZES:
