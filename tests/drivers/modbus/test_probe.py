@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from agent.core.driver import Desk
+from agent.core.duration import Duration
 from agent.core.errors import DriverError, GatewayError
 from agent.core.search import Held
 from drivers.modbus.probe import Remote
 from drivers.modbus.request import Answer, Fault, Request
+from drivers.modbus_rtu import ModbusRtu
 from drivers.modbus_rtu_tcp import ModbusRtuTcp
+from tests.drivers.modbus.bus import Bus
 from tests.drivers.modbus.rtu_wire import rtu_serving
 from tests.drivers.modbus.wire import Asked, serving
 from tests.drivers.searches.kit import HeldLink
@@ -102,6 +105,18 @@ async def test_polls_keep_their_beat_while_a_search_goes_on(virtual: VirtualCloc
     assert max(beats) <= 1.31  # a poll waits for one probe at most
     assert running.desk.figures["overruns"] == 0
     assert 20 < silent <= 20 / 0.6 + 1  # half of the time belongs to nobody but the polls
+
+
+async def test_a_probe_waits_while_its_link_still_listens_for_another_master(virtual: VirtualClock) -> None:
+    bus = Bus()
+    driver = ModbusRtu(path="/dev/ttyUSB0", listen=Duration(5), devices=(device(registers(1)),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModbusRtu, "way", lambda _: bus)
+        async with Running(driver, virtual) as running:
+            begun = virtual.boot()
+            assert driver.answers_probes
+            assert await told(running.desk, unit=9, start=7) == {"data": "0007"}
+            assert virtual.boot() - begun > 5
 
 
 async def test_a_link_that_is_lost_tells_who_waits(virtual: VirtualClock) -> None:
