@@ -13,6 +13,7 @@ import numpy as np
 
 from bench._film import MODEL, film, model
 from bench._report import Figure, show
+from pipelines.vision.boxes import Found
 from pipelines.vision.clip import Clip
 from pipelines.vision.models.build import opened
 from pipelines.vision.models.bundle import read
@@ -20,6 +21,8 @@ from pipelines.vision.tracker import Tracker
 from tests.pipelines.vision.walkers import World, crowd, pictures
 
 _PEOPLE: Final = 10
+_SECONDS: Final = 180
+_STAY: Final = 12  # seconds that somebody is in the picture, boxes that are hidden or missed not counted
 _RUNS: Final = 40
 
 
@@ -55,14 +58,19 @@ def main() -> None:
 def _following() -> float:
     """Give the milliseconds for a picture with ten people in it."""
     chance = np.random.default_rng(0)
-    walkers = [one._replace(begin=0.0) for one in crowd(chance, 3 * _PEOPLE, 1.0)]
+    walkers = crowd(chance, _PEOPLE * _SECONDS // _STAY, _SECONDS)
     shown = [found for _, found in pictures(walkers, World(5, tremble=0.04, missed=0.1), chance)]
-    shown = [one for one in shown if 8 <= len(one.scores) <= 12]
-    tracker = Tracker()
+    busy = [one for one in shown if abs(len(one.scores) - _PEOPLE) <= 2]
+    _follow(busy)  # the first time loads and compiles
     begun = time.process_time()
+    _follow(busy)
+    return (time.process_time() - begun) / len(busy) * 1000
+
+
+def _follow(shown: list[Found]) -> None:
+    tracker = Tracker()
     for found in shown:
         tracker.update(found, 0.2)
-    return (time.process_time() - begun) / len(shown) * 1000
 
 
 if __name__ == "__main__":
