@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from msgspec import Meta, field
+from msgspec.structs import replace
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, LinkSettings, Poll, Reading
+from agent.core.driver import Desk, Driver, LinkSettings, Poll, Reading
 from agent.core.duration import Duration
 from agent.core.point import Point
 from agent.core.sample import Emit
@@ -30,6 +31,7 @@ class BacnetIp(LinkSettings, kw_only=True):
 
     device_type: ClassVar[type[Any]] = BacnetDevice
     answers_probes: ClassVar[bool] = True
+    language: ClassVar[str] = "bacnet"
 
     interface: Annotated[
         str,
@@ -117,6 +119,19 @@ class BacnetIp(LinkSettings, kw_only=True):
 
         async with self._client(clock) as client:
             return await read(self._readers(client, clock), points, clock)
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give this link on loopback, with its devices at one address, and little patience."""
+        devices = tuple(replace(one, address=f"{host}:{port}") for one in self.devices)
+        return replace(
+            self, interface=f"{host}/8", port=0, bbmd="", routers={}, devices=devices, timeout=Duration(0.2)
+        )
+
+    def slips(self) -> Sequence[str]:
+        """Name the services that could be asked for and change a device."""
+        from drivers.bacnet.apdu import slips
+
+        return slips()
 
     def _places(self) -> tuple[Peer | None, tuple[tuple[int, Peer], ...]]:
         """Give the broadcast manager and the routers; raise ValueError where they are none."""

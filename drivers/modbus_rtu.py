@@ -6,14 +6,15 @@ which another master speaks is refused: two would spoil each other's frames.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
+from agent.core.driver import Driver
 from agent.core.duration import Duration
 from drivers.modbus.line import Frame, rtu_cost
 from drivers.modbus.plan import Cost
-from drivers.modbus.settings import ModbusLink
+from drivers.modbus.settings import LED, ModbusLink
 
 if TYPE_CHECKING:
     from drivers.modbus.way import Way
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 class ModbusRtu(ModbusLink, kw_only=True):
     """A serial line with Modbus RTU devices."""
+
+    language: ClassVar[str] = "modbus-rtu"
 
     path: Annotated[
         str,
@@ -44,6 +47,20 @@ class ModbusRtu(ModbusLink, kw_only=True):
     def endpoint(self) -> str:
         """The serial port: two masters would spoil each other's frames."""
         return self.path
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give the same frames over TCP, to another address."""
+        from drivers.modbus_rtu_tcp import ModbusRtuTcp
+
+        return ModbusRtuTcp(
+            name=self.name,
+            devices=self.devices,
+            host=host,
+            port=port,
+            baud=self.baud,
+            frame=self.frame,
+            timeout=LED,
+        )
 
     def way(self) -> Way:
         """Give the way to the line."""

@@ -6,14 +6,16 @@ is better, and the driver is modbus-tcp. Reads only: no function that changes a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
+from msgspec.structs import replace
 
+from agent.core.driver import Driver
 from agent.core.duration import Duration
 from drivers.modbus.line import Frame, character_seconds, rtu_cost
 from drivers.modbus.plan import Cost
-from drivers.modbus.settings import ModbusLink
+from drivers.modbus.settings import LED, ModbusLink
 
 if TYPE_CHECKING:
     from drivers.modbus.way import Way
@@ -23,6 +25,8 @@ _NETWORK_MS = 2.0
 
 class ModbusRtuTcp(ModbusLink, kw_only=True):
     """A converter that passes a serial line's bytes through TCP."""
+
+    language: ClassVar[str] = "modbus-rtu"
 
     host: Annotated[str, Meta(description="Address or name of the converter.", min_length=1)]
     port: Annotated[int, Meta(description="TCP port on which it passes the line's bytes on.", ge=1, le=65535)]
@@ -40,6 +44,10 @@ class ModbusRtuTcp(ModbusLink, kw_only=True):
     def endpoint(self) -> str:
         """The address with its port: two connections would disturb each other."""
         return f"{self.host.lower()} port {self.port}"
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give this link with its devices at another address, and little patience."""
+        return replace(self, host=host, port=port, timeout=LED, connect_delay=Duration(0))
 
     def way(self) -> Way:
         """Give the way to the converter."""

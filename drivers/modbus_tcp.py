@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
+from msgspec.structs import replace
 
+from agent.core.driver import Driver
 from agent.core.duration import Duration
 from drivers.modbus.plan import TCP, Cost
-from drivers.modbus.settings import ModbusLink
+from drivers.modbus.settings import LED, ModbusLink
 
 if TYPE_CHECKING:
     from drivers.modbus.way import Way
@@ -30,6 +32,10 @@ class ModbusTcp(ModbusLink, kw_only=True):
     def endpoint(self) -> str:
         """The address with its port: two connections would disturb each other."""
         return f"{self.host.lower()} port {self.port}"
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give this link with its devices at another address, and little patience."""
+        return replace(self, host=host, port=port, timeout=LED, connect_delay=Duration(0))
 
     def way(self) -> Way:
         """Give the way to the endpoint."""

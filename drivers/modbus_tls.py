@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from agent.core.driver import Driver
 from agent.core.duration import Duration
 from drivers.modbus.plan import TCP, Cost
-from drivers.modbus.settings import ModbusLink
+from drivers.modbus.settings import LED, ModbusLink
 
 if TYPE_CHECKING:
     from drivers.modbus.way import Way
@@ -38,6 +39,12 @@ class ModbusTls(ModbusLink, kw_only=True):
     def endpoint(self) -> str:
         """The address with its port: two connections would disturb each other."""
         return f"{self.host.lower()} port {self.port}"
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give the same requests without TLS: a spy has no certificate of this site."""
+        from drivers.modbus_tcp import ModbusTcp
+
+        return ModbusTcp(name=self.name, devices=self.devices, host=host, port=port, timeout=LED)
 
     def way(self) -> Way:
         """Give the way to the endpoint; raise DriverError when a certificate cannot be read."""

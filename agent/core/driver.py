@@ -246,6 +246,25 @@ class CanPlan(Protocol):
         ...
 
 
+@runtime_checkable
+class CanBeLed(Protocol):
+    """A driver that can be led to a spy on this computer in the place of its devices.
+
+    ``language`` says how the spy has to listen: modbus, modbus-rtu (its frames over TCP), bacnet, or bytes
+    for a line that is only listened to.
+    """
+
+    language: ClassVar[str]
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give this link with all its devices at one address, and little patience."""
+        ...
+
+    def slips(self) -> Sequence[str]:
+        """Try to put into a frame what would change a device; name each that was not refused."""
+        ...
+
+
 class LinkSettings(Settings):
     """The base of every driver's settings.
 

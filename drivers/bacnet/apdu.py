@@ -58,6 +58,15 @@ class Unconfirmed(IntEnum):
     WHO_IS = 8
 
 
+READS: Final = frozenset((1, 5, 12, 14))
+"""The confirmed services that change nothing but who is told of what."""
+
+
+def slips() -> list[str]:
+    """Name the confirmed services that can be written into a request and may change more."""
+    return [one.name for one in Confirmed if one not in READS]
+
+
 def confirmed(service: Confirmed, invoke: int, data: bytes) -> bytes:
     """Write a confirmed request that accepts an answer in parts."""
     return bytes((0x02, _SIZES, invoke, service)) + data

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import Meta
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, Guess, LinkSettings, Poll, Reading, Riddle
+from agent.core.driver import Desk, Driver, Guess, LinkSettings, Poll, Reading, Riddle
 from agent.core.duration import Duration
 from agent.core.notes import Notes
 from agent.core.point import Point
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from drivers.modbus.way import Way
 
 
+LED: Final = Duration(0.2)
+"""The patience of a link that is led to a spy on this computer."""
+
+
 class ModbusLink(LinkSettings, kw_only=True):
     """A link to Modbus devices; what it runs over is said by those that extend it."""
 
     device_type: ClassVar[type[Any]] = ModbusDevice
     answers_probes: ClassVar[bool] = True
+    language: ClassVar[str] = "modbus"
 
     timeout: Annotated[
         Duration,
@@ -98,6 +103,16 @@ class ModbusLink(LinkSettings, kw_only=True):
 
         counted = figures or Figures({})
         return Link(self.way(), clock, counted, ceiling=self.timeout, connect_delay=self.pause())
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give this link with its devices at another address, and little patience."""
+        raise NotImplementedError
+
+    def slips(self) -> Sequence[str]:
+        """Try to put every function code that is no read into a frame; name each that was not refused."""
+        from drivers.modbus.slips import slips
+
+        return slips()
 
     def way(self) -> Way:
         """Give the way to the endpoint."""

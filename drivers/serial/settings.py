@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, DeviceSettings, LinkSettings, PointSettings, Reading
+from agent.core.driver import Desk, DeviceSettings, Driver, LinkSettings, PointSettings, Reading
 from agent.core.point import Point, Scope
 from agent.core.sample import Emit
 
@@ -82,6 +82,7 @@ class SerialLink(LinkSettings, kw_only=True):
 
     device_type: ClassVar[type[Any]] = ListeningDevice
     most_devices: ClassVar[int] = 1
+    language: ClassVar[str] = "bytes"
 
     path: Annotated[
         str, Meta(description="Serial port, best by its name in /dev/serial/by-id: numbers change.")
@@ -116,6 +117,14 @@ class SerialLink(LinkSettings, kw_only=True):
     async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
         """Wait until each of *points* (empty: all) has been heard; raise DriverError without a port."""
         return await self._listener(clock, Desk()).read(points)
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give this link behind a serial server at another address."""
+        return replace(self, path="", host=host, port=port)
+
+    def slips(self) -> Sequence[str]:
+        """Give nothing: a line that is only listened to has nothing with which it could write."""
+        return ()
 
     def line(self) -> tuple[int, Frame]:
         """Give baud rate and form of a character."""
