@@ -48,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
     from agent.config.load import load, outbox_folder
     from agent.outbox.outbox import FILE
     from agent.prove import record
-    from agent.prove.outcome import State
     from agent.prove.run import names, try_all
     from agent.prove.scene import Scene
     from agent.release import release
@@ -71,8 +70,14 @@ def run(args: argparse.Namespace) -> int:
         print(record.text(found).decode(), end="")
     else:
         print(_summary(found, state if is_kept else None))
-    failed = found.count(State.BROKEN) + (found.count(State.OPEN) if args.strict else 0)
-    return 1 if failed else 0
+    return verdict(found, strict=args.strict)
+
+
+def verdict(found: Record, *, strict: bool) -> int:
+    """Give the exit status: 1 when a promise failed, or *strict* and one is not enforced."""
+    from agent.prove.outcome import State
+
+    return 1 if found.count(State.BROKEN) or (strict and found.count(State.OPEN)) else 0
 
 
 def _site(folder: Path) -> Path:

@@ -28,7 +28,6 @@ from agent.prove.sockets import Socket, sockets_of
 from agent.status import ask
 
 _START: Final = 12.0  # seconds that it may take on a small computer
-_LIVES: Final = 2.0
 _END: Final = 5.0
 _GLANCE: Final = 0.05
 _UMASK: Final = 0o077  # as the unit has it
@@ -59,8 +58,8 @@ class Life(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...]
 
 
-def live(plan: Plan, folder: Path, room: Path, program: Sequence[str]) -> Life:
-    """Let a gateway of *folder* live in *room*; raise GatewayError if it does not come to life."""
+def live(plan: Plan, folder: Path, room: Path, program: Sequence[str], seconds: float) -> Life:
+    """Let a gateway of *folder* live in *room* for *seconds*; raise GatewayError if it does not start."""
     own, log = room / "own", room / "events"
     for one in (own / "state", own / "run"):
         one.mkdir(parents=True)
@@ -73,7 +72,7 @@ def live(plan: Plan, folder: Path, room: Path, program: Sequence[str]) -> Life:
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, umask=_UMASK, start_new_session=True,
             )  # fmt: skip
         try:
-            seen = _look(child, control, room / "log")
+            seen = _look(child, control, room / "log", seconds)
             modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in (control, own / "state" / FILE)}
         finally:
             _end(child)
@@ -92,11 +91,11 @@ class _Seen(Struct):
     environment: dict[str, str]
 
 
-def _look(child: subprocess.Popen[bytes], control: Path, log: Path) -> _Seen:
+def _look(child: subprocess.Popen[bytes], control: Path, log: Path, seconds: float) -> _Seen:
     """Watch *child* until it answers and for some seconds more."""
     seen = _Seen(set(), set(), {})
     began, answered = time.monotonic(), None
-    while answered is None or time.monotonic() < answered + _LIVES:
+    while answered is None or time.monotonic() < answered + seconds:
         if child.poll() is not None:
             said = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:] or ["without a word"]
             raise GatewayError(f"a gateway of this site ended by itself when it was tried: {said[0]}")

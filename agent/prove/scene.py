@@ -35,13 +35,17 @@ class OpensOutbox(Protocol):
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """What is put to the test, and how: *program* is the gateway with its senses watched."""
+    """What is put to the test, and how: *program* is the gateway with its senses watched.
+
+    *seconds* is how long a spy is at work, and how long a gateway lives once it has come to life.
+    """
 
     load: Callable[[Path], Plan] = load
     flow: Callable[[Store], Flow] = Flow
     outbox: OpensOutbox = Outbox.open
     verify: Callable[[Path], Verdict] = verify
     connect: Connect = connect
+    seconds: float = 2.0
     program: tuple[str, ...] = (sys.executable, "-P", "-m", "agent.prove.watched")
 
 
@@ -75,4 +79,4 @@ class Scene:
     @cached_property
     def life(self) -> Life:
         """Let a gateway of this site live for some seconds, led to loopback, and give what it did."""
-        return live(self.plan, self.folder, self.room(), self.parts.program)
+        return live(self.plan, self.folder, self.room(), self.parts.program, self.parts.seconds)

@@ -140,6 +140,9 @@ def test_a_completion_script_knows_commands_and_options(
         ("citygate check --j", "--json"),
         ("citygate ledger ver", "verify"),
         ("citygate ledger show --la", "--last"),
+        ("citygate report not", "notice"),
+        ("citygate report privacy --fo", "--format"),
+        ("citygate prove --str", "--strict"),
         ("citygate completion zs", "zsh"),
     ],
 )

@@ -48,10 +48,10 @@ async def _left_behind(scene: Scene, plan: Plan) -> list[str]:
     folder = scene.room()
     values = {point.name: 10.0 for product in plan.products for point in product.points}
     await written_by(plan, steady(values), scene.parts, scene.now, folder)
-    clock = MadeClock(scene.now + 40 * _DAY)
+    clock = MadeClock(scene.now + 5 * _DAY)
     outbox = await scene.parts.outbox(folder, cap=1 << 24, keep=90 * _DAY, clock=clock, boxed=False)
     encodings = {one.name: Native(plan.place) for one in plan.recipients}
-    outbox.configure(_ending(plan, scene.now + 30 * _DAY), encodings)
+    outbox.configure(_ending(plan, scene.now + 3 * _DAY), encodings)
     await outbox.tend()
     await outbox.close()
     kept = [row for row in rows(folder / FILE) if row.kind == "batch" and row.body is not None]

@@ -25,14 +25,13 @@ from agent.prove.spies.heard import Heard
 from agent.prove.spies.listening import listening_spy
 from agent.prove.spies.modbus import modbus_spy
 
-_SECONDS: Final = 2.0  # of each kind of life: polling, and reading and searching
 _AGAIN: Final = 0.05
 
 
 def prove(scene: Scene) -> Outcome:
     """Lead the links to spies, and push at the wall."""
     links = scene.plan.links or planted.modes(scene.parts).links
-    heard = asyncio.run(_spied(links))
+    heard = asyncio.run(_spied(links, scene.parts.seconds))
     faults = [
         f"{name} sent what changes a device: {one}." for name, each in heard.items() for one in each.writes
     ]
@@ -52,14 +51,14 @@ def prove(scene: Scene) -> Outcome:
     return judged((), *told)
 
 
-async def _spied(links: Sequence[Link]) -> dict[str, Heard]:
+async def _spied(links: Sequence[Link], seconds: float) -> dict[str, Heard]:
     """Let all links that can be led live with a spy each, at the same time."""
     able = {one.name: one.driver for one in links if isinstance(one.driver, CanBeLed)}
-    heard = await asyncio.gather(*(_provoke(driver) for driver in able.values()))
+    heard = await asyncio.gather(*(_provoke(driver, seconds) for driver in able.values()))
     return dict(zip(able, heard, strict=True))
 
 
-async def _provoke(driver: CanBeLed) -> Heard:
+async def _provoke(driver: CanBeLed, seconds: float) -> Heard:
     match driver.language:
         case "bacnet":
             spy = bacnet_spy()
@@ -69,15 +68,15 @@ async def _provoke(driver: CanBeLed) -> Heard:
             spy = modbus_spy(rtu=language == "modbus-rtu")
     async with spy as (port, heard):
         led = driver.led(HOST, port)
-        await _for_a_while(led, _poll)
-        await _for_a_while(led, _ask)
+        await _for_a_while(led, _poll, seconds)
+        await _for_a_while(led, _ask, seconds)
     return heard
 
 
-async def _for_a_while(driver: Driver, way: Callable[[Driver], Awaitable[None]]) -> None:
+async def _for_a_while(driver: Driver, way: Callable[[Driver], Awaitable[None]], seconds: float) -> None:
     """Do the same again and again, as a supervisor would, until the time is over."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(GatewayError):
                     await way(driver)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from agent.core.plan import Plan
 from agent.core.point import Kind
 from agent.core.product import Product
 from agent.core.record import Aggregate, State
@@ -28,7 +29,7 @@ def prove(scene: Scene) -> Outcome:
     for what, plan in (("this site", scene.plan), ("a made-up street", planted.modes(scene.parts))):
         products = [one for one in plan.products if one.privacy.mode in _MODES]
         for counts in ((0, 1, 4), (1, 2, 1), (3, 3, 40)):
-            faults += _below(cleared_by(plan, _passing(products, counts), scene.parts, scene.now))
+            faults += _below(plan, cleared_by(plan, _passing(products, counts), scene.parts, scene.now))
         names = ", ".join(f"{one.id} (k = {one.privacy.k})" for one in products)
         told.append(f"Of {what}: {names or 'no product has these modes'}.")
     return judged(tuple(dict.fromkeys(faults)), *told)
@@ -53,10 +54,11 @@ def _passing(products: Iterable[Product], counts: tuple[int, ...]) -> Readings:
     return readings
 
 
-def _below(cleared: Iterable[Cleared]) -> Iterator[str]:
+def _below(plan: Plan, cleared: Iterable[Cleared]) -> Iterator[str]:
     """Say which figures cover fewer passages than promised, or tell what was withheld in another way."""
+    promised = {one.id: one.privacy for one in plan.products}  # by the plan, whatever the gate made of it
     for one in cleared:
-        privacy = one.product.privacy
+        privacy = promised[one.product.id]
         if privacy.mode not in _MODES:
             continue
         for figure in one.records:

@@ -1,0 +1,1 @@
+"""Tests of the proofs: each planted breach is found."""

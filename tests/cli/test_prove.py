@@ -1,0 +1,79 @@
+"""`citygate prove` puts the demo's site to the test, tells what stands, and keeps it for the report."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import main
+from agent.prove.outcome import State
+from agent.prove.record import FILE, Record, keep, kept
+from agent.prove.run import Proof, names
+from agent.resources import resource
+
+DEMO = str(resource("config/templates/demo"))
+
+
+def test_no_promise_fails_in_the_demo_and_the_report_tells_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--state", str(tmp_path), "--socket", str(tmp_path / "none.sock")]
+    assert main(["prove", DEMO, "--json", *where]) == 0
+    said = json.loads(capsys.readouterr().out)
+    states = {one["name"]: one["state"] for one in said["proofs"]}
+    assert list(states) == names()
+    assert {name for name, state in states.items() if state != "pass"} == {
+        "files-are-closed-to-others",
+        "the-system-confines-it",
+    }
+    assert all(one["told"] for one in said["proofs"]), "each says why"
+    assert sum(one["seconds"] for one in said["proofs"]) < 30
+    found = kept(tmp_path)
+    assert found is not None
+    assert found.policy == said["policy"]
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) & 0o007 == 0
+    assert main(["report", "privacy", DEMO, "--state", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert f"Made at {said['at']}" in text
+    assert "another policy" not in text
+    assert "No gateway runs here" in text
+
+
+def proof(state: State) -> Proof:
+    return Proof(name="x", promise="It holds.", state=state, told=(), seconds=0.1)
+
+
+def test_what_was_kept_is_whole_or_not_there(tmp_path: Path) -> None:
+    record = Record(place="a/b/c", policy="0", at="now", software="1", proofs=(proof(State.OPEN),))
+    assert kept(tmp_path) is None
+    assert keep(record, tmp_path)
+    assert kept(tmp_path) == record
+    assert [one.name for one in tmp_path.iterdir()] == [FILE]
+    (tmp_path / FILE).write_text('{"place": "a')
+    assert kept(tmp_path) is None
+    assert not keep(record, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("states", "strict", "status"),
+    [
+        ([State.KEPT, State.OPEN], False, 0),
+        ([State.KEPT, State.OPEN], True, 1),
+        ([State.KEPT], True, 0),
+        ([State.KEPT, State.BROKEN], False, 1),
+    ],
+)
+def test_what_is_not_enforced_fails_only_when_strict(states: list[State], strict: bool, status: int) -> None:
+    from agent.cli.prove import verdict
+
+    record = Record(place="", policy="", at="", software="", proofs=tuple(map(proof, states)))
+    assert verdict(record, strict=strict) == status
+
+
+def test_a_faulty_site_is_a_fault_of_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "site.toml").write_text("[site]\n")
+    assert main(["prove", str(tmp_path)]) == 2
+    assert 'missing key "city"' in capsys.readouterr().err
