@@ -45,7 +45,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     outbox: OpensOutbox = Outbox.open
     verify: Callable[[Path], Verdict] = verify
     connect: Connect = connect
-    seconds: float = 2.0
+    seconds: float = 1.5
     program: tuple[str, ...] = (sys.executable, "-P", "-m", "agent.prove.watched")
 
 

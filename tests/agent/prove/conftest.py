@@ -30,7 +30,7 @@ def scene(tmp_path: Path) -> Made:
             socket=tmp_path / "control.sock",
             room=room,
             now=NOW,
-            parts=Parts(**{"seconds": 0.4, **parts}),
+            parts=Parts(**{"seconds": 0.3, **parts}),
         )
 
     return made
