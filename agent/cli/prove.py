@@ -13,6 +13,7 @@ For example:
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from agent.prove.scene import Scene
     from agent.release import release
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the folder of copies must go in any case
     folder = _site(args.folder)
     plan = load(folder)
     state = Path(outbox_folder(folder) or args.state)

@@ -21,12 +21,16 @@ class Sealed(Struct, frozen=True):
 
 
 def seal(plan: Plan, port: int) -> Sealed:
-    """Lead links and recipients to *port* of loopback; no name, password or certificate goes along."""
+    """Lead links and recipients to *port* of loopback, and the outbox away from the site's own.
+
+    No name, password or certificate goes along.
+    """
     recipients = tuple(
         replace(one, host=HOST, port=port, tls=None, username="", password="") for one in plan.recipients
     )
     led, left_out = lead(plan.links, port)
-    return Sealed(replace(plan, links=tuple(led), recipients=recipients), tuple(left_out))
+    outbox = replace(plan.outbox, path="")  # the folder that the gateway is told at its start
+    return Sealed(replace(plan, links=tuple(led), recipients=recipients, outbox=outbox), tuple(left_out))
 
 
 def lead(links: Sequence[Link], port: int) -> tuple[list[Link], list[str]]:

@@ -8,9 +8,11 @@ get round it; those that are not are looked at from outside (``agent.prove.life`
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import random
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from agent.notify import Notifier
 from agent.prove.sealed import seal
 from agent.uplink.uplink import Uplink
 
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _CALLS: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _LOOKUPS: Final = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
 _STARTS: Final = frozenset(
@@ -33,7 +36,8 @@ _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def main(words: list[str]) -> None:
-    """Watch, and run until told to stop."""
+    """Watch, and run until told to stop, or until whoever started this is gone."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     folder, state, control, port, log = words
     plan = seal(load(Path(folder)), int(port)).plan
     line = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +18,7 @@ from agent.cli.main import main
 from agent.prove.outcome import State
 from agent.prove.record import FILE, Record, keep, kept
 from agent.prove.run import Proof, names
+from agent.prove.running import pid_of
 from agent.resources import resource
 
 DEMO = str(resource("config/templates/demo"))
@@ -77,3 +84,19 @@ def test_a_faulty_site_is_a_fault_of_the_files(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "site.toml").write_text("[site]\n")
     assert main(["prove", str(tmp_path)]) == 2
     assert 'missing key "city"' in capsys.readouterr().err
+
+
+def test_an_interrupted_proof_leaves_neither_copies_nor_a_gateway() -> None:
+    with tempfile.TemporaryDirectory() as name:  # a socket's path must be short
+        room = Path(name)
+        words = [sys.executable, "-P", "-m", "agent", "prove", DEMO, "--state", str(room / "none"), "--json"]
+        with subprocess.Popen(words, env={**os.environ, "TMPDIR": name}) as process:
+            while (
+                not (found := [pid_of(one) for one in room.glob("*/*/own/run/control.sock")]) or not found[0]
+            ):
+                assert process.poll() is None
+                time.sleep(0.02)  # another process: only waiting can tell
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+        assert not Path(f"/proc/{found[0]}").exists()
+        assert list(room.iterdir()) == []

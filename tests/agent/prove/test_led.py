@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.config.load import load
 from agent.core.driver import CanBeLed
+from agent.core.plan import OutboxPlan
 from agent.prove.outcome import State
 from agent.prove.scene import Scene
 from agent.prove.sealed import seal
@@ -109,6 +110,8 @@ def test_a_sealed_plan_leads_nowhere_but_to_loopback(tmp_path: Path) -> None:
         assert isinstance(driver, CanBeLed)
         assert not any(sign in repr(driver) for sign in ("192.0.2", "198.51", "2001:12", "/dev/"))
         assert driver.points() == next(one.driver for one in plan.links if one.name == link.name).points()
+    elsewhere = street(outbox=OutboxPlan(path="/var/lib/citygate"))
+    assert seal(elsewhere, 4242).plan.outbox.path == "", "the site's own outbox is never opened"
     brokers = seal(street(), 4242).plan.recipients
     assert [(one.host, one.port, one.tls, one.password) for one in brokers] == [("127.0.0.1", 4242, None, "")]
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agent.core.errors import ConfigError
+from agent.core.errors import ConfigError, GatewayError
 from agent.core.plan import Link, Plan, Purpose
 from agent.core.product import Privacy
 from agent.prove import planted, promises
@@ -23,7 +23,7 @@ from agent.prove.books import ledgers
 from agent.prove.life import Event, Life
 from agent.prove.outcome import State
 from agent.prove.promises.files_are_closed_to_others import is_open
-from agent.prove.run import names, promise
+from agent.prove.run import names, promise, try_all
 from agent.prove.scene import Parts, Scene
 from tests.agent.prove import breaches
 from tests.agent.prove.scenes import STREET, street, tried
@@ -243,15 +243,28 @@ def test_a_gateway_that_does_what_it_must_not_is_found(unruly: Scene, tmp_path: 
     assert any(one.startswith("A program was started") for one in acts.told)
 
 
+def test_a_gateway_that_does_not_come_to_life_is_waited_for_once(scene: Made, tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    words = f"open({str(tries)!r}, 'a').write('x'); raise SystemExit('no luck')"
+    site = scene(program=(sys.executable, "-c", words))
+    for name in ("no-port-listens", "nobody-else-is-called"):
+        with pytest.raises(GatewayError, match="ended by itself when it was tried: no luck"):
+            tried(name, site)
+    assert tries.read_text() == "x"
+    [found] = [one for one in try_all(site) if one.name == "no-port-listens"]
+    assert found.state is State.OPEN
+    assert found.told[0].startswith("It could not be tried here: a gateway of this site ended")
+
+
 def test_a_library_that_reports_home_is_found_unless_it_was_told_not_to(scene: Made, tmp_path: Path) -> None:
     site = scene()
     life = Life(
         port=1, own=tmp_path, events=(Event("call", "tcp", "127.0.0.1:1"),), sockets=frozenset(),
         libraries=frozenset({"/venv/onnxruntime/capi/onnxruntime.so"}), environment={}, modes={}, left_out=(),
     )  # fmt: skip
-    site.life = life
+    site.lived = life
     assert "set ORT_DISABLE_TELEMETRY=1" in tried("nobody-else-is-called", site).told[0]
-    site.life = replace(life, environment={"ORT_DISABLE_TELEMETRY": "1"})
+    site.lived = replace(life, environment={"ORT_DISABLE_TELEMETRY": "1"})
     assert tried("nobody-else-is-called", site).state is State.KEPT
 
 
@@ -265,7 +278,7 @@ def public() -> Iterator[Path]:
 
 def test_files_that_others_can_reach_are_found(public: Path, scene: Made, tmp_path: Path) -> None:
     site = scene()
-    site.life = Life(
+    site.lived = Life(
         port=1, own=tmp_path, events=(), sockets=frozenset(), libraries=frozenset(), environment={},
         modes={"control.sock": 0o660, "outbox.db": 0o600}, left_out=(),
     )  # fmt: skip
@@ -278,7 +291,7 @@ def test_files_that_others_can_reach_are_found(public: Path, scene: Made, tmp_pa
     assert f"chmod o= {site.outbox}" in tried("files-are-closed-to-others", site).told[0]
     public.chmod(0o750)
     assert not is_open(site.outbox, 0o004)
-    site.life = replace(site.life, modes={"control.sock": 0o666})
+    site.lived = replace(site.life, modes={"control.sock": 0o666})
     assert "mode 666" in tried("files-are-closed-to-others", site).told[0]
 
 
