@@ -68,12 +68,17 @@ def _event(event: str, args: tuple[Any, ...]) -> dict[str, str] | None:
         what = "bind" if event == "socket.bind" else "call"
         return {"what": what, "kind": _kind(args[0]), "where": _place(args[1])}
     if event in _LOOKUPS:
-        return {"what": "lookup", "kind": "name", "where": str(args[0])}
+        return {"what": "lookup", "kind": "name", "where": _text(args[0])}
     if event in _STARTS:
         return {"what": "start", "kind": event, "where": str(args[0]) if args else ""}
     if event == "sqlite3.connect" or (event == "open" and _writes(args)):
         return {"what": "write", "kind": event, "where": os.fsdecode(args[0])}
     return None
+
+
+def _text(name: object) -> str:
+    """Give a host's name as text: who wants no tables of letters loaded asks for it in bytes."""
+    return name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _writes(args: tuple[Any, ...]) -> bool:
