@@ -23,6 +23,7 @@ from agent.intake import Intake
 from agent.journal import spoken
 from agent.notes import KeptNotes
 from agent.outbox.outbox import Outbox
+from agent.policy.notice import Notices
 from agent.privacy.laplace import Below
 from agent.registry import plugin
 from agent.release import release
@@ -96,6 +97,7 @@ class Gateway:
         self.stopping = False
         self._encodings: dict[str, Encoding] = {}
         self._intakes: dict[str, Intake] = {}
+        self._notices = Notices()
         self._time: TimeWatch | None = None
         self._make_uplink = make_uplink
 
@@ -112,6 +114,7 @@ class Gateway:
         if changes.sharing or changes.recipients_begin or changes.recipients_end:
             self.outbox.configure(plan, self._encodings)
         self.flow.configure(plan)
+        self._notices.configure(plan)
         self._begin(changes, plan, now)
         for what in changes.later:
             _log.warning("the new %s takes effect when the gateway is started again", what)
@@ -219,6 +222,7 @@ class Gateway:
             software=release(),
             gateway=f"{place.city}-{place.site}-{place.gateway}",
             expired=self._expired,
+            acl=lambda: self._notices.lines(name, self.clock.now().utc),
         )
         uplink = self._make_uplink(recipient, self._encodings[name], self.outbox.feed(name), desk)
         self.uplinks[name] = uplink

@@ -11,7 +11,7 @@ For example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -23,9 +23,12 @@ from agent.privacy.statement import adds_up, claim, label
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from agent.core.plan import Link, Plan
     from agent.core.product import Product, Route
+
+_SHOWN: Final = 6  # points in a row; all of them stand in the table of points
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     place = plan.place
     print(f"{place.city}/{place.site}/{place.gateway}: no faults; policy {plan.policy}\n")
-    parts = (_polled(plan), _leaves(plan), _claims(plan), _points(plan), _recipients(plan), _warnings(plan))
+    parts = (
+        _polled(plan), _leaves(plan), _reads(plan), _claims(plan), _matched(plan), _points(plan),
+        _recipients(plan), _warnings(plan),
+    )  # fmt: skip
     for part in parts:
         if part:
             print(part, end="\n\n")
@@ -141,6 +147,35 @@ def _route(route: Route, product: Product) -> list[str]:
     ]
 
 
+def _matched(plan: Plan) -> str:
+    """Say what each wish of a product stands for at this site: one policy may serve many."""
+    rows = [[one.product, one.wish, str(len(one.points)), _few(one.points)] for one in plan.matched]
+    if not rows:
+        return ""
+    return "\n".join(["What each `from` matched", table(("product", "from", "points", "which"), rows)])
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def _reads(plan: Plan) -> str:
+    """Say who reads what at another's broker, where nothing of ours can stop it."""
+    vias = {one.name: one.via for one in plan.readers}
+    rows = [
+        [grant.recipient, product, vias[grant.recipient], grant.purpose, grant.until or "open", "broker"]
+        for grant in plan.grants
+        if grant.recipient in vias
+        for product in grant.products
+    ]
+    if not rows:
+        return ""
+    heads = ("reader", "product", "at the broker of", "purpose", "until", "enforced by")
+    note = "Nothing is sent to them; `citygate policy export` writes the broker's access list."
+    return "\n".join(["What is read at another's broker", table(heads, rows), sentence(note)])
+
+
 def _claims(plan: Plan) -> str:
     """Say what is promised of protected figures, and what several of them cost together."""
     products = {one.id: one for one in plan.products}
@@ -220,6 +255,8 @@ def _as_json(plan: Plan) -> dict[str, Any]:
             }
             for route in plan.routes
         ],
+        "reads": [to_builtins(one) for one in plan.readers],
+        "matched": [to_builtins(one) for one in plan.matched],
         "recipients": [to_builtins(one) for one in volumes(plan)],
         "warnings": plan.warnings,
     }

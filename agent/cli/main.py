@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "utility": "show what privacy modes leave of a street's counts",
     "prove": "try to break each promise on this computer, and say what stands",
     "report": "write the annex of an impact assessment, or notices for citizens",
+    "policy": "show who gets what and until when; export it; compare two",
     "ledger": "show, verify, export or match what has left",
     "profile": "list, show, test and begin device profiles",
     "model": "list, add, compare, measure and pack camera models",

@@ -25,6 +25,7 @@ from agent.config.spans import Path
 from agent.config.words import NAME_PATTERN, kind_of, name_flaw
 from agent.core.driver import DeviceSettings, LinkSettings
 from agent.core.duration import Duration
+from agent.core.plan import Matched
 
 T = TypeVar("T", bound=Struct)
 # from a path within a table, and whether it is a key's name, to the file and path where a person must look
@@ -48,6 +49,7 @@ class Draft:
         self.is_whole = all(one.wrong is None for one in sources)
         self.profiles: dict[str, Any] = {}  # by file name, as agent.config.profiles has read them
         self.points: dict[tuple[str, type, str], Any] = {}  # by profile, type and name: devices share them
+        self.matched: list[Matched] = []
         self._merged = merged
 
     def fault(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:

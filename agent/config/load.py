@@ -89,6 +89,8 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         links=links.links,
         products=products,
         recipients=sharing.recipients,
+        readers=sharing.readers,
+        matched=tuple(draft.matched),
         grants=sharing.grants,
         routes=sharing.routes,
         policy=policy_id(products, sharing, terms),

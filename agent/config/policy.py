@@ -17,7 +17,7 @@ from agent.core.product import Product
 
 def policy_id(products: Sequence[Product], sharing: Sharing, terms: Mapping[str, Any]) -> str:
     """Give the first 12 hex digits of the SHA-256 of the canonical policy; *terms*: owner and purposes."""
-    policy = {
+    policy: dict[str, Any] = {
         "products": {one.id: _product(one) for one in products},
         "recipients": {
             one.name: {
@@ -29,7 +29,8 @@ def policy_id(products: Sequence[Product], sharing: Sharing, terms: Mapping[str,
                 "witness": one.witness,
             }
             for one in sharing.recipients
-        },
+        }
+        | {one.name: one for one in sharing.readers},
         "grants": {one.name: one for one in sharing.grants},
         "terms": dict(terms),
     }

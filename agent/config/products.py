@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from agent.config import tables
 from agent.config.draft import Draft
@@ -20,6 +20,7 @@ from agent.config.protection import Guarding, Way
 from agent.config.spans import Path
 from agent.config.widths import width
 from agent.core.duration import Duration
+from agent.core.plan import Matched
 from agent.core.point import Kind, Point
 from agent.core.product import Product, Statistic
 from agent.core.step import Step
@@ -133,6 +134,7 @@ class _Product:
             if not matching:
                 self._all_found = False  # what else is said of its points would be half of the truth
                 self._refuse_wish(index, wish)
+            self._draft.matched.append(Matched(product=self._name, wish=_spelt(wish), points=tuple(matching)))
             found.update(matching)
         return tuple(found.values())
 
@@ -268,6 +270,17 @@ def _window_hint(text: str) -> str:
     """Give the width that somebody meant who wrote ``15`` or ``15 min``."""
     meant = measure_hint(f"{text}m" if text.isdigit() else text, Duration)
     return "" if f'"{text}"' in meant else meant
+
+
+def _spelt(wish: str | tables.Select) -> str:
+    """Write a wish on one line, as it stands in the file."""
+    if isinstance(wish, str):
+        return wish
+    given = to_builtins(wish, order="deterministic")
+    keys = {key: one for key, one in given.items() if one and (key, one) != ("name", "*")}
+    return ", ".join(
+        f"{key} = {' '.join(one) if isinstance(one, list) else one}" for key, one in keys.items()
+    )
 
 
 def _matches(wish: str | tables.Select, point: Point) -> bool:

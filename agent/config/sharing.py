@@ -16,11 +16,12 @@ from agent.config import tables
 from agent.config.brokers import Broker, is_loopback, parse_broker
 from agent.config.draft import Draft
 from agent.config.links import CREDENTIAL_HINT
+from agent.config.readers import as_recipients, compile_readers
 from agent.config.secrets import PREFIX, secret_file
 from agent.config.spans import Path
 from agent.config.terms import Terms
 from agent.core.errors import ConfigError
-from agent.core.plan import Grant, Purpose, Recipient, Tls
+from agent.core.plan import Grant, Purpose, Reader, Recipient, Tls
 from agent.core.product import Product, Route
 
 _ONE_OWNER: Final = "keep one of the two; who else may read there is the broker's access list to say"
@@ -30,6 +31,7 @@ class Sharing(Struct, frozen=True):
     """The compiled sharing policy."""
 
     recipients: tuple[Recipient, ...]
+    readers: tuple[Reader, ...]
     grants: tuple[Grant, ...]
     routes: tuple[Route, ...]
 
@@ -39,22 +41,30 @@ def compile_sharing(
 ) -> Sharing:
     """Compile ``[recipient.*]`` and ``[grant.*]`` for *products*; *today* is the site's date."""
     written = dict(draft.named("recipient"))
-    found = [_recipient(draft, name, table) for name, table in written.items()]
+    own = {name: table for name, table in written.items() if "via" not in table}
+    found = [_recipient(draft, name, table) for name, table in own.items()]
     recipients = [one for one in found if one is not None]
     _check_connections(draft, recipients)
+    readers = compile_readers(draft, {name: written[name] for name in written if name not in own}, own)
     known = {*tables.PURPOSES, *draft.names("purpose")}
-    terms = Terms(products, recipients, purposes)
+    terms = Terms(products, [*recipients, *as_recipients(readers, recipients)], purposes)
     compiler = _Grants(draft, terms, [*written], known, today)
+    compiler.vias = {one.name: one.via for one in readers}
     for name, table in draft.named("grant"):
         compiler.add(name, table)
     compiler.warn_of_the_ungranted()
-    return Sharing(tuple(recipients), tuple(compiler.grants), tuple(compiler.routes))
+    compiler.check_readers()
+    return Sharing(tuple(recipients), readers, tuple(compiler.grants), tuple(compiler.routes))
 
 
 def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipient | None:
     path: Path = ("recipient", name)
     before = len(draft.faults)
-    written, bad = draft.salvage(table, tables.Recipient, path, {"broker": "mqtts://broker.example"})
+    written, bad = draft.salvage(table, tables.Recipient, path, {})
+    if not written.broker:
+        if not bad:
+            draft.fault(path, 'missing key "broker"', "mqtts://host[:port], or mqtt:// without encryption")
+        return None
     draft.plugin("encoding", written.encoding, (*path, "encoding"))
     if written.password and not written.password.startswith(PREFIX):
         draft.fault((*path, "password"), "a secret stands in this file", CREDENTIAL_HINT)
@@ -165,6 +175,8 @@ class _Grants:
     ) -> None:
         self.grants: list[Grant] = []
         self.routes: list[Route] = []
+        self.vias: dict[str, str] = {}  # reader -> the recipient at whose broker it reads
+        self._read: list[tuple[Route, Path]] = []  # what readers get: like routes, but nothing is sent
         self._draft = draft
         self._terms = terms
         self._known = draft.names("product")
@@ -214,19 +226,31 @@ class _Grants:
         if not written.basis and any(one.tells_of_few for one in compiled.points):
             message = f'product "{product}" is made of personal points: the grant needs a legal basis'
             self._draft.fault(path, message, 'write basis = "public-task", or another one')
-        for message, hint in self._terms.objections(compiled, written, self.routes):
+        heard = [*self.routes, *(one for one, _ in self._read)]
+        for message, hint in self._terms.objections(compiled, written, heard):
             self._draft.fault(path, message, hint)
-        self.routes.append(
-            Route(
-                recipient=written.recipient,
-                product=product,
-                grant=name,
-                purpose=written.purpose,
-                basis=written.basis,
-                keep=float(written.keep),
-                until=written.until,
-            )
+        route = Route(
+            recipient=written.recipient,
+            product=product,
+            grant=name,
+            purpose=written.purpose,
+            basis=written.basis,
+            keep=float(written.keep),
+            until=written.until,
         )
+        if written.recipient in self.vias:
+            self._read.append((route, path))
+        else:
+            self.routes.append(route)
+
+    def check_readers(self) -> None:
+        """Refuse what a reader could never find: only what the broker's own recipient gets is there."""
+        there = {(one.recipient, one.product) for one in self.routes}
+        for route, path in self._read:
+            via = self.vias[route.recipient]
+            if (via, route.product) not in there and self._draft.is_whole:
+                message = f'"{route.recipient}" reads at "{via}", which has no grant for "{route.product}"'
+                self._draft.fault(path, message, "grant it to both, or to neither")
 
     def warn_of_the_ungranted(self) -> None:
         """Tell of products that nobody gets, and of recipients that get nothing."""

@@ -202,7 +202,12 @@ class Purpose(Settings):
 class Recipient(Settings):
     """Who receives, over which broker."""
 
-    broker: Annotated[str, Meta(description="mqtts://host[:port], or mqtt:// without encryption.")]
+    broker: Annotated[
+        str, Meta(description="mqtts://host[:port], or mqtt:// without encryption; needed unless via is.")
+    ] = ""
+    via: Annotated[
+        str, Meta(description="Another recipient, at whose broker it reads; that broker keeps them apart.")
+    ] = ""
     party: Annotated[str, Meta(description="The organisation behind it.")] = ""
     mqtt: Annotated[
         Literal["5", "3.1.1"], Meta(description="Protocol version; in 3.1.1 refusals are invisible.")

@@ -120,7 +120,8 @@ class Queue(Struct, frozen=True, kw_only=True):
 class Status(Struct, frozen=True, kw_only=True):
     """What a recipient may know of the gateway's health: only its own routes and figures.
 
-    ``state`` is online, degraded or stopping; a route's word is ok, held, refused:0xNN or expired.
+    ``state`` is online, degraded or stopping; a route's word is ok, held, refused:0xNN or expired. ``acl``
+    is the access list that this broker should have, once somebody's right to read there has ended.
     """
 
     state: str
@@ -131,3 +132,4 @@ class Status(Struct, frozen=True, kw_only=True):
     routes: tuple[tuple[str, str], ...]
     clock: str
     software: str
+    acl: tuple[str, ...] = ()

@@ -49,6 +49,27 @@ class Recipient(Struct, frozen=True, kw_only=True):
     witness: bool = False
 
 
+class Reader(Struct, frozen=True, kw_only=True):
+    """Somebody who reads at another recipient's broker: no route, no copy; only that broker separates it.
+
+    ``via`` is the recipient whose broker it is, ``username`` how the reader logs in there.
+    """
+
+    name: str
+    via: str
+    username: str
+    party: str = ""
+    witness: bool = False
+
+
+class Matched(Struct, frozen=True, kw_only=True):
+    """What one wish of a product's ``from`` stands for here: the names of points, in their order."""
+
+    product: str
+    wish: str
+    points: tuple[str, ...]
+
+
 class ClockPlan(Struct, frozen=True, kw_only=True):
     """How long to wait for a synchronised clock before windows are published without one, in seconds."""
 
@@ -92,7 +113,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Everything one gateway runs.
 
     ``policy`` is the first 12 hex digits of the SHA-256 of the canonical compiled sharing policy.
-    ``warnings`` are sentences for people; they never stop anything.
+    ``readers`` have grants but no routes: they read at a recipient's broker. ``matched`` tells what the
+    products' ``from`` stands for. ``warnings`` are sentences for people; they never stop anything.
     """
 
     place: Place
@@ -109,4 +131,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     purposes: tuple[Purpose, ...] = ()
     clock: ClockPlan = ClockPlan()
     outbox: OutboxPlan = OutboxPlan()
+    readers: tuple[Reader, ...] = ()
+    matched: tuple[Matched, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -166,6 +166,13 @@ class Health(Closed, frozen=True, kw_only=True):
     routes: Annotated[dict[Level, RouteWord], Meta(description="Product: ok, held, refused:0xNN or expired.")]
     clock: Word
     sw: Annotated[str, Meta(max_length=64, description="Version of the software.")]
+    acl: (
+        Annotated[
+            list[Annotated[str, Meta(max_length=400)]],
+            Meta(description="Lines of the access list that should hold here now: a reader's grant ended."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Offline(Closed, frozen=True, kw_only=True):

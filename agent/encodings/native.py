@@ -110,6 +110,7 @@ class Native:
             routes={route.rpartition(".")[2]: said for route, said in status.routes},
             clock=word(status.clock),
             sw=status.software[:64],
+            acl=list(status.acl) if status.acl else UNSET,
         )
         return self._status(body)
 

@@ -53,7 +53,8 @@ class UplinkDesk(Struct, kw_only=True):
     """What an uplink may ask: the time, how the gateway does, what waits, and which grants have ended.
 
     ``state`` gives online, degraded or stopping; ``queue`` what this recipient still has to get; ``expired``
-    the ids of its routes whose grant has ended. ``gateway`` is the client id where none is configured.
+    the ids of its routes whose grant has ended; ``acl`` the access list that its broker should have now.
+    ``gateway`` is the client id where none is configured.
     The rest is for tests: patience, network and randomness.
     """
 
@@ -63,6 +64,7 @@ class UplinkDesk(Struct, kw_only=True):
     software: str
     gateway: str
     expired: Callable[[], frozenset[str]] = _none
+    acl: Callable[[], tuple[str, ...]] = tuple
     timing: Timing = Timing()
     connect: Connect = connect
     chance: Callable[[], float] = random.random

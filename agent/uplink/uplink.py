@@ -170,7 +170,8 @@ class Uplink:
         if now >= self._births_at:
             said.extend([*self._deaths(), *self._births()])
             self._births_at = inf
-        told = (self._state(), tuple(self.words().items()), self._policy, self._clock_word())
+        words, acl = tuple(self.words().items()), self._desk.acl()
+        told = (self._state(), words, self._policy, self._clock_word(), acl)
         if now >= self._tell_at or told != self._told:  # figures alone can wait for their minute
             self._told, self._tell_at = told, now + self._timing.status
             said.append(self._status(self._state()))
@@ -201,6 +202,7 @@ class Uplink:
             routes=tuple(self.words().items()),
             clock=self._clock_word(),
             software=self._desk.software,
+            acl=self._desk.acl(),
         )
         return self._encoding.status(status)
 

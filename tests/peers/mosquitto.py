@@ -33,6 +33,7 @@ class Mosquitto:
     def __init__(
         self, folder: Path, *, acl: str | None = None, tls: Tls | None = None, more: str = ""
     ) -> None:
+        self.users = [GATEWAY, CITY]
         self._program = need("mosquitto")
         self._folder = folder
         self._tls = tls
@@ -46,7 +47,7 @@ class Mosquitto:
         self._told = threading.Condition()
         if acl is not None:
             self.write_acl(acl)
-            self._write_passwords()
+            self.write_passwords()
 
     def write_acl(self, text: str) -> None:
         """Put the access list in place; a running broker takes it over at ``reload``."""
@@ -109,11 +110,12 @@ class Mosquitto:
         self._process.stderr.close()
         self._process = None
 
-    def _write_passwords(self) -> None:
+    def write_passwords(self) -> None:
+        """Put the passwords of ``users`` in place; a running broker takes them over at ``reload``."""
         tool = need("mosquitto_passwd")
         passwords = self._folder / "passwords"
         passwords.touch(0o600)
-        for user, password in (GATEWAY, CITY):
+        for user, password in self.users:
             subprocess.run([tool, "-b", str(passwords), user, password], check=True, capture_output=True)
 
     def _config(self) -> str:

@@ -432,6 +432,7 @@ def corpus() -> dict[str, list[Message]]:
         state="online", lid=LID, epoch=43, policy=HEAD.policy, clock="ntp", software="0.1.0",
         queue=Queue(n=0, oldest=None, bytes=0, cap=512_000_000), routes=(("city.climate", "ok"),),
     )  # fmt: skip
+    ended = msgspec.structs.replace(status, acl=("user city", "topic read citygate/1/vaasa/library/gw1/s"))
     batch = list(made.batch(product(), HEAD, [warm]))
     return {
         "batch": batch,
@@ -445,6 +446,7 @@ def corpus() -> dict[str, list[Message]]:
         "start-first": [made.start("climate", HEAD, None)],
         "time": [made.time("climate", HEAD, 1795291200.12)],
         "status": [made.status(status)],
+        "status-reader-ended": [made.status(ended)],
         "status-offline": [made.will(LID, 43)],
         "batch-noisy": list(made.batch(flow, HEAD, noisy)),
         "batch-held": list(made.batch(flow, HEAD, [held])),

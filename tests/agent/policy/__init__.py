@@ -1,0 +1,1 @@
+"""Tests of the sharing policy's exports and of what enforces it."""
