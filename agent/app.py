@@ -33,6 +33,7 @@ from agent.gateway import Gateway, MakeOutlet
 from agent.memory import give_back
 from agent.notify import Notifier
 from agent.outbox.outbox import Outbox
+from agent.policy.edition import admit
 from agent.privacy.laplace import Below
 from agent.release import release
 from agent.supervisor import Restart, Supervisor
@@ -53,6 +54,7 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
     with signals(daemon.orders):  # before the files are read: a SIGHUP at that moment must not end us
         try:
             plan = load(folder)
+            admit(plan, state)
         except ConfigError as fault:
             sys.stderr.write(f"{fault}\n")
             return 2
@@ -148,6 +150,7 @@ class Daemon:
         self.notifier.reloading()
         try:
             plan = await asyncio.to_thread(load, self._folder)
+            admit(plan, self._state)
         except ConfigError as fault:
             answers.fault = str(fault)
             _log.error("the new configuration has faults, so the old one stays in force:\n%s", fault)

@@ -129,7 +129,16 @@ def _owner(plan: Plan) -> list[str]:
     if not plan.owner:
         return [sentence("Nobody is named who decides this: write [owner] into sharing.toml.")]
     asked = [one for one in (plan.contact, plan.dpo and f"data protection officer {plan.dpo}") if one]
-    return [sentence(f"Decided by {', '.join([plan.owner, *asked])}.")]
+    signed = [sentence(signed_by(plan))] if plan.edition else []
+    return [sentence(f"Decided by {', '.join([plan.owner, *asked])}."), *signed]
+
+
+def signed_by(plan: Plan) -> str:
+    """Say which edition of the policy this is, and who signed it."""
+    one = plan.edition
+    if one is None:
+        return "Nobody demands a signature here: there is no allowed_signers."
+    return f"Number {one.number} for {one.city}, signed by {one.signer}."
 
 
 def _route(route: Route, product: Product) -> list[str]:

@@ -2,13 +2,16 @@
 
 Everything is made from the compiled files, beside a running gateway or without one. `export` writes
 who-gets-what.md and .csv, catalogue.jsonld (DCAT-AP), agreements.jsonld (ODRL), and for each broker the
-access list of a mosquitto. `diff` ends with 1 when the policies differ.
+access list of a mosquitto. `diff` ends with 1 when the policies differ. `sign` writes FILE.sig with an ssh
+key; a site whose folder has `allowed_signers` takes no policy without one.
 
 For example:
   citygate policy show
   citygate policy show --form markdown ./site
   citygate policy export ./out --config ./site
   citygate policy diff ./site-before ./site
+  citygate policy sign ./sharing.toml --key ~/.ssh/id_ed25519
+  citygate policy verify ./site
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.cli import options
 from agent.cli.screen import sentence, table
-from agent.core.errors import ConfigError
+from agent.core.errors import ConfigError, GatewayError
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +35,7 @@ _FORMS: Final = ("table", "markdown", "csv", "json")
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what `citygate policy` takes."""
-    ways = parser.add_subparsers(dest="way", metavar="show|export|diff", required=True)
+    ways = parser.add_subparsers(dest="way", metavar="show|export|diff|sign|verify", required=True)
     show = _way(ways, "show", "list who gets what, how fine, why and until when")
     options.folder(show)
     show.add_argument("--form", choices=_FORMS, default="table", help="how it is written (default: table)")
@@ -42,6 +45,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     diff = _way(ways, "diff", "tell how two configurations differ in what they share; 1 if they do")
     diff.add_argument("before", metavar="BEFORE", type=Path, help="folder or file to compare with")
     options.folder(diff)
+    sign = _way(ways, "sign", "sign a file of the sharing policy with an ssh key")
+    sign.add_argument("file", metavar="FILE", type=Path, help="the file with the whole sharing policy")
+    sign.add_argument(
+        "--key", metavar="KEY", type=Path, required=True, help="private ssh key, or its .pub in an agent"
+    )
+    verify = _way(ways, "verify", "tell who signed the policy, and whether it may come into force; 1 if not")
+    options.folder(verify)
+    options.state(verify)
     for one in (show, export, diff):
         one.add_argument("--date", metavar="DAY", help="as on this day, such as 2027-12-31 (default: today)")
 
@@ -54,7 +65,8 @@ def _way(
 
 def run(args: argparse.Namespace) -> int:
     """Do one of them."""
-    return {"show": _show, "export": _export, "diff": _diff}[args.way](args)
+    ways = {"show": _show, "export": _export, "diff": _diff, "sign": _sign, "verify": _verify}
+    return ways[args.way](args)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -120,6 +132,45 @@ def _diff(args: argparse.Namespace) -> int:
     for one in found:
         print(sentence(one))
     return 1
+
+
+def _sign(args: argparse.Namespace) -> int:
+    import tomllib
+
+    from msgspec import ValidationError, convert
+
+    from agent.config.seal import SUFFIX, sign
+    from agent.config.tables import Policy
+
+    raw = args.file.read_bytes()
+    try:
+        edition = convert(tomllib.loads(raw.decode()).get("policy"), Policy)
+    except (ValueError, ValidationError):
+        raise ConfigError(
+            f'{args.file}: write [policy] with city = "..." and number = 1 (higher with every edition) first'
+        ) from None
+    try:
+        signature = sign(raw, args.key)
+    except ValueError as error:
+        raise GatewayError(str(error)) from error
+    place = args.file.with_name(args.file.name + SUFFIX)
+    beside = place.with_name(f"{place.name}.new")
+    beside.write_bytes(signature)
+    beside.replace(place)
+    print(f"{place}: number {edition.number} for {edition.city}")
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from agent.cli.check import signed_by
+    from agent.policy.edition import FILE, objection_to, remembered
+
+    plan, _ = _plan(args.folder, None)
+    print(f"{signed_by(plan)} Policy {plan.policy}.")
+    if objection := objection_to(plan, remembered(args.state), args.state / FILE):
+        print(f"It may not come into force: {objection}.")
+        return 1
+    return 0 if plan.edition else 1
 
 
 def _plan(folder: Path, day: str | None) -> tuple[Plan, date]:

@@ -14,6 +14,7 @@ from agent.config.links import compile_links
 from agent.config.policy import policy_id
 from agent.config.products import compile_products
 from agent.config.report import report
+from agent.config.seal import compile_edition
 from agent.config.sharing import compile_sharing
 from agent.config.widths import CALENDAR, width
 from agent.config.words import kind_of
@@ -63,6 +64,8 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     clock = _single(draft, "clock", tables.Clock)
     outbox = _single(draft, "outbox", tables.Outbox)
     owner = _single(draft, "owner", tables.Owner)
+    policy = _single(draft, "policy", tables.Policy)
+    edition = compile_edition(draft, policy, site.city if site else "")
     zone = _zone(draft)
     purposes = _purposes(draft)
     links = compile_links(draft)
@@ -90,6 +93,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         products=products,
         recipients=sharing.recipients,
         readers=sharing.readers,
+        edition=edition,
         matched=tuple(draft.matched),
         grants=sharing.grants,
         routes=sharing.routes,

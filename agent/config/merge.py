@@ -13,7 +13,7 @@ from agent.config.report import Fault
 from agent.config.sources import DROP_INS, Source
 from agent.config.spans import Path
 
-SHARING: Final = frozenset({"owner", "purpose", "pipeline", "product", "recipient", "grant"})
+SHARING: Final = frozenset({"policy", "owner", "purpose", "pipeline", "product", "recipient", "grant"})
 
 
 class Merged:
@@ -81,7 +81,7 @@ class Merged:
 
 def _is_whole(path: Path) -> bool:
     """Say whether the table at *path* is one of the sharing policy that must not be split over files."""
-    return path[0] in SHARING and len(path) == (1 if path[0] == "owner" else 2)
+    return path[0] in SHARING and len(path) == (1 if path[0] in ("policy", "owner") else 2)
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401 - any TOML value

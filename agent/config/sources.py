@@ -29,13 +29,14 @@ class Source:
     """One file: its name for people, its text and its tables.
 
     ``order`` is its rank in reports, ``is_drop_in`` whether it lies in ``site.d``. ``wrong`` is set when the
-    file gave no tables: a message, a hint and, if known, the spot.
+    file gave no tables: a message, a hint and, if known, the spot. ``raw`` is what was read, byte for byte.
     """
 
     def __init__(self, name: str, order: int, *, is_drop_in: bool = False) -> None:
         self.name = name
         self.order = order
         self.is_drop_in = is_drop_in
+        self.raw = b""
         self.text = ""
         self.tables: dict[str, Any] = {}
         self.wrong: tuple[str, str, Span | None] | None = None
@@ -63,6 +64,7 @@ def read(name: str, path: Any, order: int) -> Source:  # noqa: ANN401 - a Path o
     except OSError as error:
         source.wrong = (f"cannot be read: {error.strerror}", "", None)
         return source
+    source.raw = raw
     _decode(source, raw)
     if source.wrong is None:
         _parse(source)

@@ -178,6 +178,15 @@ class Product(Settings):
     model: Annotated[str, Meta(description="Data model that recipients may map it to.")] = ""
 
 
+class Policy(Settings):
+    """Which edition of the sharing policy this is; needed where it has to be signed."""
+
+    city: Annotated[Name, Meta(description="The city that it is for; it holds in no other.")]
+    number: Annotated[
+        int, Meta(description="Counts up with every edition; an older one never comes back.", ge=1)
+    ]
+
+
 class Owner(Settings):
     """Who decides what leaves."""
 
@@ -248,7 +257,13 @@ class Grant(Settings):
     until: Annotated[date | None, Meta(description="Last day of the grant, by the site's date.")] = None
 
 
-SINGLE: dict[str, type[Settings]] = {"site": Site, "clock": Clock, "outbox": Outbox, "owner": Owner}
+SINGLE: dict[str, type[Settings]] = {
+    "site": Site,
+    "clock": Clock,
+    "outbox": Outbox,
+    "policy": Policy,
+    "owner": Owner,
+}
 NAMED: dict[str, type[Settings]] = {
     "link": LinkHead,
     "device": DeviceHead,

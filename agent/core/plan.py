@@ -70,6 +70,15 @@ class Matched(Struct, frozen=True, kw_only=True):
     points: tuple[str, ...]
 
 
+class Edition(Struct, frozen=True, kw_only=True):
+    """Which edition of a signed policy this is: its number in that city, who signed it, and what exactly."""
+
+    city: str
+    number: int
+    signer: str
+    digest: str
+
+
 class ClockPlan(Struct, frozen=True, kw_only=True):
     """How long to wait for a synchronised clock before windows are published without one, in seconds."""
 
@@ -114,7 +123,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     ``policy`` is the first 12 hex digits of the SHA-256 of the canonical compiled sharing policy.
     ``readers`` have grants but no routes: they read at a recipient's broker. ``matched`` tells what the
-    products' ``from`` stands for. ``warnings`` are sentences for people; they never stop anything.
+    products' ``from`` stands for; ``edition`` is None where nobody demands a signature. ``warnings`` are
+    sentences for people; they never stop anything.
     """
 
     place: Place
@@ -132,5 +142,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     clock: ClockPlan = ClockPlan()
     outbox: OutboxPlan = OutboxPlan()
     readers: tuple[Reader, ...] = ()
+    edition: Edition | None = None
     matched: tuple[Matched, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from agent.answers import Answers
 from agent.app import Daemon
 from agent.core.errors import ConfigError, GatewayError, OutboxError
-from agent.core.plan import Link, Plan
+from agent.core.plan import Edition, Grant, Link, Plan
 from agent.core.sample import Sample
 from agent.outbox.port import Inline
+from agent.policy.edition import admit
 from tests.agent.small_site import NETWORK, Meter, MuteLine, Site, link, plan, product, route
 from tests.virtual import VirtualClock
 
@@ -174,6 +175,24 @@ async def test_a_faulty_plan_changes_nothing_and_is_told(
         assert answers.status()["fault"] == ""
     assert NETWORK["10.0.0.5"].runs == 1
     assert 'unknown key "hots"' in caplog.text
+
+
+async def test_an_older_edition_of_the_policy_is_refused_and_the_gateway_keeps_the_newer(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    def edition(number: int) -> Plan:
+        made = Edition(city="vaasa", number=number, signer="dpo@vaasa.example", digest=f"{number:064x}")
+        grant = Grant(name="ops", recipient="city", products=(), purpose="operations", basis="", keep=1e6)
+        return replace(plan(), grants=(grant,), edition=made, policy=f"{number:012x}")
+
+    admit(edition(7), site.folder)
+    site.plan = edition(7)
+    async with site.running():
+        await site.reload(edition(6))
+        assert site.gateway.plan == edition(7)
+        assert "number 7 has been in force here" in caplog.text
+        await site.reload(edition(8))
+        assert site.gateway.plan == edition(8)
 
 
 async def test_a_changed_product_goes_on_with_what_it_remembers(site: Site) -> None:

@@ -1,0 +1,97 @@
+"""Verifies the signature over the sharing policy, where this site demands one.
+
+It is demanded by the file ``allowed_signers`` in the folder of the configuration, and by nothing that stands
+in a TOML file: what is to be verified cannot say that it need not be. The bytes that are verified are those
+that have been parsed. Signatures are those of ``ssh-keygen -Y``, which also knows keys on tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from agent.config.draft import Draft
+from agent.config.merge import SHARING
+from agent.config.report import Fault
+from agent.config.sources import Source
+from agent.core.plan import Edition
+
+ALLOWED: Final = "allowed_signers"
+NAMESPACE: Final = "citygate"
+SUFFIX: Final = ".sig"
+_PATIENCE: Final = 20.0
+_SIGN: Final = "sign it: citygate policy sign"
+
+
+def compile_edition(draft: Draft, table: Any, city: str) -> Edition | None:  # noqa: ANN401 - tables.Policy
+    """Verify what has to be signed, and give which edition of the policy it is; None: nobody signed."""
+    if table is not None and city and table.city != city:
+        message = f'this policy is for "{table.city}"; this gateway stands in "{city}"'
+        draft.fault(("policy", "city"), message)
+    allowed = draft.folder / ALLOWED
+    holders = [one for one in draft.sources if not SHARING.isdisjoint(one.tables)]
+    if not os.path.lexists(allowed) or not holders:
+        return None
+    source = holders[0]
+    for other in holders[1:]:
+        message = f"tables of the sharing policy stand in {source.name} too: signed, they stand in one file"
+        draft.faults.append(Fault(other, (), message))
+    try:
+        signer = signer_of(source.raw, _signature(draft.folder, source), allowed)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        draft.faults.append(Fault(source, (), message, hint))
+        return None
+    if table is None:
+        if "policy" not in source.tables:
+            draft.faults.append(Fault(source, (), "missing table [policy]", "it says city and number"))
+        return None
+    digest = hashlib.sha256(source.raw).hexdigest()
+    return Edition(city=table.city, number=table.number, signer=signer, digest=digest)
+
+
+def signer_of(raw: bytes, signature: Path, allowed: Path) -> str:
+    """Give who signed *raw*; raise ValueError with a sentence, and after "; " what to do."""
+    if not signature.is_file():
+        raise ValueError(f"not signed: there is no {signature.name} beside it; {_SIGN}")
+    found = _ssh_keygen("-Y", "find-principals", "-s", str(signature), "-f", str(allowed))
+    principal = found.stdout.decode(errors="replace").partition("\n")[0].strip()
+    if found.returncode or not principal:
+        raise ValueError(f"signed by nobody of {allowed.name}; one of those has to sign it")
+    words = ("-Y", "verify", "-f", str(allowed), "-I", principal, "-n", NAMESPACE, "-s", str(signature))
+    done = _ssh_keygen(*words, raw=raw)
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split()) or "no reason given"
+        raise ValueError(f"not what {principal} signed ({said}); restore it, or sign it anew")
+    return principal
+
+
+def sign(raw: bytes, key: Path) -> bytes:
+    """Give the signature over *raw* with an ssh key; the key's passphrase is asked for on the terminal."""
+    made = _ssh_keygen("-Y", "sign", "-f", str(key), "-n", NAMESPACE, raw=raw, patience=None)
+    if made.returncode:
+        said = " ".join(made.stderr.decode(errors="replace").split())
+        raise ValueError(f"{key} does not sign: {said}")
+    return made.stdout
+
+
+def _signature(folder: Path, source: Source) -> Path:
+    return folder / (source.name + SUFFIX)
+
+
+def _ssh_keygen(
+    *words: str, raw: bytes = b"", patience: float | None = _PATIENCE
+) -> subprocess.CompletedProcess[bytes]:
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        raise ValueError("no signature can be verified without ssh-keygen; install openssh-client")
+    try:
+        return subprocess.run(  # noqa: S603 - a fixed program, and words that are no options
+            [program, *words], input=raw, capture_output=True, timeout=patience, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ValueError(f"ssh-keygen gave no answer: {error}") from error
