@@ -1,4 +1,4 @@
-"""The program ``citygate-vision``: does what one request asks, and answers with one line of JSON.
+"""The program ``citygate-vision``: counts cameras for the agent, or does one request of a command.
 
 How far it is goes to standard error. It refuses to print anything else that it computed.
 """
@@ -18,6 +18,15 @@ _PACKAGES: Final = ("av", "cv2", "numpy", "onnx", "onnxruntime")
 
 
 def main() -> int:
+    """Count cameras if the first word is ``watch``; else do one request."""
+    if sys.argv[1:2] == ["watch"]:
+        from pipelines.vision.watch import main as watch
+
+        return watch(sys.argv[2:])
+    return _one_request()
+
+
+def _one_request() -> int:
     """Do the request that is the only word of the command line; 0 done, 1 refused, 2 not understood."""
     try:
         [word] = sys.argv[1:]

@@ -1,0 +1,99 @@
+"""Notices that a model sees nothing of what moves: from high above, most models see no people and no cars.
+
+Something that moves across a line or in a zone for several pictures is one passage. If the model found
+nothing there in any of them, it was overlooked. No number says so by itself: a blind counter counts zero.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from agent.core.scene import Scene
+from pipelines.vision.arrays import Floats
+from pipelines.vision.boxes import Found
+from pipelines.vision.polygon import Polygon
+from pipelines.vision.tracker import WEAK
+
+_REMEMBERED: Final = 600.0  # seconds
+_AT_LEAST: Final = 3  # passages that were overlooked
+_SHARE: Final = 0.5  # of all passages
+_LONG: Final = 3  # pictures of a passage; less is a flicker
+_PAUSE: Final = 1.0  # seconds that end a passage
+_CLOSE: Final = 0.02  # heights of the picture, around a line
+
+
+class Blindness:
+    """What was overlooked lately on one camera, whose picture is *aspect* times as wide as high."""
+
+    def __init__(self, scene: Scene, aspect: float) -> None:
+        self._scale = np.array([aspect, 1.0] * 2)
+        self._lines = [np.array([*one.start, *one.end]) * self._scale for one in scene.lines.values()]
+        outlines = [one.corners for one in scene.zones.values()] + [
+            one.corners for one in scene.bays.values()
+        ]
+        self._areas = [Polygon(one, aspect) for one in outlines]
+        self._passages: deque[tuple[float, bool]] = deque()  # when, and whether the model saw anything of it
+        self._pictures = 0
+        self._seen = False
+        self._last = 0.0
+
+    def feed(self, moving: Floats, found: Found, at: float) -> None:
+        """Take what moved, in shares of the picture, and what the model found, in heights of it."""
+        if self._pictures and at - self._last > _PAUSE:
+            self._end()
+        here = self._relevant(moving * self._scale)
+        if not len(here):
+            return
+        self._pictures, self._last = self._pictures + 1, at
+        boxes = found.boxes[found.scores >= WEAK]
+        self._seen = self._seen or bool(_touch(here, boxes).any())
+
+    def is_blind(self, at: float) -> bool:
+        """Say whether most of what passed of late was overlooked."""
+        if self._pictures and at - self._last > _PAUSE:
+            self._end()
+        while self._passages and self._passages[0][0] < at - _REMEMBERED:
+            self._passages.popleft()
+        unseen = sum(not seen for _, seen in self._passages)
+        return unseen >= _AT_LEAST and unseen >= _SHARE * len(self._passages)
+
+    def _end(self) -> None:
+        if self._pictures >= _LONG:
+            self._passages.append((self._last, self._seen))
+        self._pictures, self._seen = 0, False
+
+    def _relevant(self, boxes: Floats) -> Floats:
+        """Give those that lie on a line or stand in an area."""
+        if not len(boxes):
+            return boxes
+        on = np.zeros(len(boxes), np.bool_)
+        for line in self._lines:
+            on |= [_crosses(box, line) for box in boxes]
+        feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
+        for area in self._areas:
+            on |= area.depth(feet) > 0
+        return boxes[on]
+
+
+def _touch(some: Floats, others: Floats) -> np.ndarray:
+    low = np.maximum(some[:, None, :2], others[None, :, :2])
+    high = np.minimum(some[:, None, 2:], others[None, :, 2:])
+    return np.asarray((low < high).all(axis=2))
+
+
+def _crosses(box: Floats, line: Floats) -> bool:
+    """Say whether a line comes into a box: clipped to it, something of the line is left."""
+    start, way = line[:2], line[2:] - line[:2]
+    begin, end = 0.0, 1.0
+    for axis in (0, 1):
+        low, high = box[axis] - _CLOSE, box[axis + 2] + _CLOSE
+        if abs(way[axis]) < 1e-9:
+            if not low <= start[axis] <= high:
+                return False
+            continue
+        one, other = sorted(((low - start[axis]) / way[axis], (high - start[axis]) / way[axis]))
+        begin, end = max(begin, one), min(end, other)
+    return begin <= end
