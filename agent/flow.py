@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from agent.config.brokers import is_loopback
 from agent.core.clock import Instant
 from agent.core.plan import Plan
 from agent.core.product import Product, Route
@@ -86,10 +87,11 @@ class Flow:
     def configure(self, plan: Plan) -> None:
         """Apply the plan's grants and time zone; pipelines are begun and ended by their own calls."""
         self._zone = ZoneInfo(plan.timezone)
+        local = frozenset(one.name for one in plan.recipients if is_loopback(one.host))
         if self._gate is None:
-            self._gate = Gate(plan.products, plan.routes, self._zone, self._below)
+            self._gate = Gate(plan.products, plan.routes, self._zone, self._below, local=local)
         else:
-            self._gate.configure(plan.products, plan.routes, self._zone)
+            self._gate.configure(plan.products, plan.routes, self._zone, local)
 
     def begin(self, products: Iterable[Product], now: Instant) -> None:
         """Start the pipelines of *products*, or note them until the clock is right."""
@@ -148,6 +150,8 @@ class Flow:
         wanted = self._wanted
         for sample in samples:
             for work in wanted.get(sample.point, ()):
+                if sample.unconfined:
+                    self._stain(work.product.id)
                 if records := work.pipeline.feed_one(sample):
                     ready.setdefault(work.product.id, []).extend(records)
         for name, records in ready.items():
@@ -190,9 +194,21 @@ class Flow:
     def _memory(self, work: Work, *, stopping: bool) -> dict[str, Any] | None:
         """Give what steps and gate must remember of a product; None when it is nothing."""
         assert self._gate is not None
+        if work.product.id in self._gate.unconfined:
+            return None  # a later run would not know what went into it
         kept = work.pipeline.save(stopping=stopping) or {}
         held = self._gate.save(work.product.id, stopping=stopping)
         return (kept if held is None else {**kept, _GATE: held}) or None
+
+    def _stain(self, product: str) -> None:
+        """Keep a product on this computer until the gateway is started again."""
+        assert self._gate is not None
+        if product not in self._gate.unconfined:
+            self._gate.unconfined.add(product)
+            _log.warning(
+                "%s holds numbers of a citygate-vision that is not confined: it goes to loopback only",
+                product,
+            )
 
     def _note_awaited(self) -> None:
         self._awaited = frozenset(point.name for one in self._waiting for point in one.points)

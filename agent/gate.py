@@ -1,14 +1,15 @@
 """The gate: the only place where a record becomes fit to leave.
 
 Default deny: a record leaves on the routes that grants made for its product, after the product's privacy
-mode, and on no other way. ``Outbox.put`` takes a ``Cleared`` and nothing else, and only the gate can make
-one: the type checker and the run time both refuse anything else.
+mode, and on no other way; what a process without a cage made of pictures, to loopback only. ``Outbox.put``
+takes a ``Cleared`` and nothing else, and only the gate can make one: the type checker and the run time both
+refuse anything else.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
@@ -37,7 +38,10 @@ class Cleared:
 
 
 class Gate:
-    """Applies products' privacy and the city's grants; *below* is where noise comes from."""
+    """Applies products' privacy and the city's grants; *below* is where noise comes from.
+
+    *local* are the recipients on loopback, and ``unconfined`` the products that go nowhere else.
+    """
 
     def __init__(
         self,
@@ -45,14 +49,19 @@ class Gate:
         routes: Sequence[Route],
         zone: tzinfo,
         below: Below = secrets.randbelow,
+        *,
+        local: Collection[str] = (),
     ) -> None:
+        self.unconfined: set[str] = set()
         self._below = below
         self._products: Mapping[str, Product] = {}
         self._guards: dict[str, Guard] = {}
         self._owed: dict[str, list[Record]] = {}
-        self.configure(products, routes, zone)
+        self.configure(products, routes, zone, local)
 
-    def configure(self, products: Sequence[Product], routes: Sequence[Route], zone: tzinfo) -> None:
+    def configure(
+        self, products: Sequence[Product], routes: Sequence[Route], zone: tzinfo, local: Collection[str] = ()
+    ) -> None:
         """Apply another plan; a product that is still the same goes on with what it remembers."""
         same = {one.id for one in products if self._products.get(one.id) == one}
         self._products = {one.id: one for one in products}
@@ -62,6 +71,7 @@ class Gate:
         }
         self._routes = tuple(routes)
         self._zone = zone
+        self._local = local
 
     def begin(self, product: str, saved: object | None) -> None:
         """Start *product* anew with what ``save`` gave at the end of an earlier run."""
@@ -94,6 +104,10 @@ class Gate:
         cells = [*self._guards[product].save(stopping=stopping), *self._owed.get(product, ())]
         return to_builtins(cells) or None
 
+    def _may_reach(self, route: Route) -> bool:
+        """Keep on this computer what a process without a cage has made."""
+        return route.product not in self.unconfined or route.recipient in self._local
+
     def open_routes(self, now: Instant) -> list[Route]:
         """List the routes whose grants have not ended by the site's date."""
         today = datetime.fromtimestamp(now.utc, UTC).astimezone(self._zone).date()
@@ -104,4 +118,4 @@ class Gate:
             return []
         known = self._products[product]
         open_routes = [route for route in self.open_routes(now) if route.product == product]
-        return [Cleared(route, known, records, _KEY) for route in open_routes]
+        return [Cleared(route, known, records, _KEY) for route in open_routes if self._may_reach(route)]

@@ -75,12 +75,14 @@ class Health:
         for name, points in _points_by_device(link).items():
             known = self._devices.get(name)
             kept = known.trouble if known else Trouble(_log, settle=_SETTLE, DEVICE=name, LINK=link.name)
+            # what only tells changes says nothing of the rest, if the rest is polled
+            polled = {point: every for point, every in points.items() if every > 0} or points
             device = DeviceHealth(
                 name=name,
                 link=link.name,
-                points=tuple(points),
-                every=max(points.values()),
-                soonest=min(points.values()),
+                points=tuple(polled),
+                every=max(polled.values()),
+                soonest=min(polled.values()),
                 trouble=kept,
                 since=now,
             )

@@ -66,10 +66,12 @@ def test_a_plugin_has_a_page_that_explains_each_of_its_keys(family: Family, kind
 def test_a_driver_is_frozen_settings_with_devices_and_points(kind: str) -> None:
     driver = plugin("driver", kind)
     assert issubclass(driver, LinkSettings)
-    assert issubclass(driver.device_type, DeviceSettings)
-    assert issubclass(driver.device_type.point_type, PointSettings)
-    for one in (driver, driver.device_type, driver.device_type.point_type):
-        assert not undescribed(one)
+    assert not undescribed(driver)
+    if hasattr(driver, "device_type"):  # a driver without knows its points itself
+        assert issubclass(driver.device_type, DeviceSettings)
+        assert issubclass(driver.device_type.point_type, PointSettings)
+        for one in (driver.device_type, driver.device_type.point_type):
+            assert not undescribed(one)
 
 
 @pytest.mark.parametrize("kind", kinds("step"))
@@ -92,7 +94,7 @@ def test_a_search_is_frozen_settings_that_search(kind: str) -> None:
 @pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])
 def test_settings_can_be_read_from_a_file(family: Family, kind: str) -> None:
     found = plugin(family, kind)
-    devices = [found.device_type, found.device_type.point_type] if family == "driver" else []
+    devices = [found.device_type, found.device_type.point_type] if hasattr(found, "device_type") else []
     for settings in (found, *devices):
         with pytest.raises(msgspec.ValidationError, match="unknown_to_all"):
             msgspec.convert({"unknown_to_all": 1}, settings, dec_hook=decode_hook)

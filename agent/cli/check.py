@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
     place = plan.place
     print(f"{place.city}/{place.site}/{place.gateway}: no faults; policy {plan.policy}\n")
     parts = (
-        _polled(plan), _leaves(plan), _reads(plan), _claims(plan), _matched(plan), _points(plan),
-        _recipients(plan), _warnings(plan),
+        _polled(plan), _facts(plan), _leaves(plan), _reads(plan), _claims(plan), _matched(plan),
+        _points(plan), _recipients(plan), _warnings(plan),
     )  # fmt: skip
     for part in parts:
         if part:
@@ -82,7 +82,7 @@ def polled(link: Link) -> list[Polled]:
             link=link.name,
             driver=link.kind,
             points=len(times),
-            every=min(times),
+            every=min((one for one in times if one), default=0.0),
             requests=sum(1 for one in polls if one.device == device) if polls else None,
         )
         for device, times in every.items()
@@ -111,6 +111,18 @@ def _polled(plan: Plan) -> str:
     if not rows:
         return "What will be polled\n  Nothing: no [device.NAME] names a link."
     return "\n".join(["What will be polled", table(heads, rows), *busy])
+
+
+def facts(plan: Plan) -> list[str]:
+    """Give what drivers want a person to know."""
+    from agent.core.driver import CanTell
+
+    return [fact for link in plan.links if isinstance(link.driver, CanTell) for fact in link.driver.facts()]
+
+
+def _facts(plan: Plan) -> str:
+    told = facts(plan)
+    return "\n".join(["To know", *map(sentence, told)]) if told else ""
 
 
 def _leaves(plan: Plan) -> str:
@@ -267,5 +279,6 @@ def _as_json(plan: Plan) -> dict[str, Any]:
         "reads": [to_builtins(one) for one in plan.readers],
         "matched": [to_builtins(one) for one in plan.matched],
         "recipients": [to_builtins(one) for one in volumes(plan)],
+        "facts": facts(plan),
         "warnings": plan.warnings,
     }

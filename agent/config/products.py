@@ -101,6 +101,7 @@ class _Product:
         points = self._points()
         placed = self._placed(shared)
         seconds = self._window(placed)
+        self._check_cells(points, seconds)
         published = self._published(points, placed)
         privacy = Guarding(self._draft, self._path, self._written, self._bad).compile(
             Way(points, tuple(one.step for one in placed), published), whole=self._all_found
@@ -264,6 +265,22 @@ class _Product:
                 fits = ", ".join(FITS[point.kind])
                 message = f'none of the statistics fits "{point.name}", a {point.kind}'
                 self._draft.fault((*self._path, "statistics"), message, f"it can have: {fits}")
+
+    def _check_cells(self, points: Sequence[Point], seconds: float) -> None:
+        """Note a window that would cut a stretch of time that comes summed up."""
+        summed = [one for one in points if one.cell]
+        if not summed or "window" in self._bad or "from" in self._bad:
+            return
+        if not seconds and not self._written.window:
+            if any(one.personal for one in summed):
+                message = f'"{summed[0].name}" is a sum over time: the product needs a window'
+                self._draft.fault(self._path, message, 'write window = "15m"', at_key=True)
+            return
+        for one in summed:
+            if seconds % one.cell:
+                message = f'"{one.name}" comes by {one.cell:g} s: a window must be a whole number of that'
+                self._fault("window", message)
+                return
 
 
 def _window_hint(text: str) -> str:

@@ -247,6 +247,15 @@ class CanPlan(Protocol):
 
 
 @runtime_checkable
+class CanTell(Protocol):
+    """A driver of which a person should know more than its points before it runs."""
+
+    def facts(self) -> Sequence[str]:
+        """Give sentences for `citygate check`."""
+        ...
+
+
+@runtime_checkable
 class CanBeLed(Protocol):
     """A driver that can be led to a spy on this computer in the place of its devices.
 
@@ -269,8 +278,9 @@ class LinkSettings(Settings):
     """The base of every driver's settings.
 
     ``device_type`` is the settings class of ``[device.NAME]`` tables on such a link, and its
-    ``point_type`` that of their points. The compiler fills ``name`` and ``devices``. While a driver runs that
-    ``answers_probes``, it takes what ``Desk.next_probe`` gives.
+    ``point_type`` that of their points; a driver without it knows its points itself. The compiler fills
+    ``name`` and ``devices``. While a driver runs that ``answers_probes``, it takes what ``Desk.next_probe``
+    gives.
     """
 
     device_type: ClassVar[type[Any]]

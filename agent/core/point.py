@@ -36,7 +36,8 @@ class Point(Struct, frozen=True, kw_only=True):
     ``name`` is ``device.point``; ``unit`` a UCUM code (``1`` for plain numbers); ``resolution`` the step
     to which published figures are rounded (0: not rounded); ``every`` the expected seconds between
     samples (0: on change); ``rollover`` the value at which a counter starts again from zero; ``states``
-    the texts of a state by its number.
+    the texts of a state by its number; ``cell`` the seconds, aligned in UTC, that each sample sums up (0: it
+    is of a moment).
     """
 
     name: str
@@ -55,6 +56,7 @@ class Point(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     personal: bool = False
     states: tuple[tuple[int, str], ...] = ()
+    cell: float = 0.0
 
     @property
     def source(self) -> str:

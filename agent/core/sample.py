@@ -25,6 +25,7 @@ class Sample(Struct, frozen=True, gc=False):
     ``point`` is its full name (``main-meter.active_power``), ``at`` boot-time seconds when the reply
     arrived, ``value`` a finite number in the point's unit or None, ``why`` a short reason such as
     ``no_reply``, ``not_available``, ``exception``, ``out_of_range`` when the quality is not good.
+    ``unconfined`` marks what a process without a cage made of pictures: it stays on this computer.
     """
 
     point: str
@@ -32,6 +33,7 @@ class Sample(Struct, frozen=True, gc=False):
     at: float
     quality: Quality = Quality.GOOD
     why: str = ""
+    unconfined: bool = False
 
 
 class Meter(Sample, frozen=True, gc=False):

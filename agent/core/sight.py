@@ -25,7 +25,7 @@ UNCONFINED: Final = 0x80
 """Set in the kind of every record of a process that nothing confines."""
 
 PLAN_LIMIT: Final = 1 << 17
-NEWS_EVERY: Final = 5
+NEWS_EVERY: Final = 60
 """Seconds between two words about one camera, on the average; and how many may come at once."""
 NEWS_BURST: Final = 4
 FINEST: Final = 5

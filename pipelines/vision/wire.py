@@ -103,7 +103,7 @@ class Bulletin:
         if sight is not self._told and self._allowance >= 1.0:
             self._allowance -= 1.0
             self._told = sight
-            wire.tell(What.NEWS, sight, cell=self._camera, stamp=round(now * 1e9))
+            wire.tell(What.NEWS, sight, cell=self._camera)
 
 
 class Manager:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from agent.answers import Answers
 from agent.app import Daemon
 from agent.core.errors import ConfigError, GatewayError, OutboxError
-from agent.core.plan import Edition, Grant, Link, Plan
+from agent.core.plan import Edition, Grant, Link, Plan, Recipient
 from agent.core.sample import Sample
 from agent.outbox.port import Inline
 from agent.policy.edition import admit
@@ -386,6 +386,24 @@ async def test_a_driver_that_lies_harms_neither_the_figures_nor_the_status(site:
     energies = [found["delta"] for _, found in site.city.figures("hall-meter.energy")]
     assert energies[1:4] == [6.0] * 3
     assert site.city.bodies("batch")[2]["x"]["hall-meter.power"]["why"] == "clock"
+
+
+@pytest.mark.parametrize(("host", "leaves"), [("127.0.0.1", True), ("10.9.0.9", False)])
+async def test_what_no_cage_was_around_stays_on_this_computer(
+    site: Site, host: str, *, leaves: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.plan = replace(plan(), recipients=(Recipient(name="city", host=host, port=1883),))
+    async with site.running():
+        await site.clock.sleep(30)
+        mark = Sample("hall-meter.power", 50.0, site.clock.boot(), unconfined=True)
+        NETWORK["10.0.0.5"].lies = (mark,)
+        await site.clock.sleep(15)
+        NETWORK["10.0.0.5"].lies = ()  # one was enough, for good
+        await site.clock.sleep(300)
+        await site.reload(replace(site.plan, timezone="Europe/Stockholm"))
+        await site.clock.sleep(120)
+    assert bool(site.city.bodies("batch")) is leaves
+    assert caplog.text.count("it goes to loopback only") == 1
 
 
 async def test_a_million_samples_at_once_before_the_clock_is_right_are_no_matter(site: Site) -> None:

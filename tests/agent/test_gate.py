@@ -90,3 +90,13 @@ def test_an_unknown_product_is_a_bug_and_not_a_way_out() -> None:
 def test_nobody_but_the_gate_can_clear_a_record() -> None:
     with pytest.raises(PermissionError):
         Cleared(OPEN, FLOW, [FIGURE], object())
+
+
+def test_what_no_cage_was_around_leaves_for_loopback_alone() -> None:
+    here, there = OPEN, replace(OPEN, recipient="elsewhere")
+    gate = Gate([FLOW], [here, there], UTC, local={"city"})
+    assert len(gate.clear("flow", [FIGURE], NOW)) == 2
+    gate.unconfined.add("flow")
+    assert [one.route.recipient for one in gate.clear("flow", [FIGURE], NOW)] == ["city"]
+    gate.configure([FLOW], [here, there], UTC)  # the city's broker is not on this computer any more
+    assert gate.clear("flow", [FIGURE], NOW) == []

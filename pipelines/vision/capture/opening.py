@@ -22,6 +22,7 @@ _OPTIONS: Final[dict[Kind, dict[str, str]]] = {
         "allowed_media_types": "video",
         "protocol_whitelist": "rtsp,rtp,tcp",
         "timeout": str(int(READ_WITHIN * _MICROSECONDS)),
+        "analyzeduration": "500000",  # a camera says what it sends; guessing would take seconds
     },
     "http": {
         "protocol_whitelist": "http,tcp",

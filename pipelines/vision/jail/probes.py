@@ -12,6 +12,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -65,7 +66,7 @@ def of_process(*, network: bool, landlocked: bool, scratch: int) -> Iterator[Pro
     yield Probe("proc:1", _look_into_the_manager, _CAGE)
     yield Probe("wx-memory", _make_code, _CAGE)
     yield Probe("namespaces", lambda: _checked(LIBC.unshare(_NEW_USER)), _CAGE)
-    yield Probe("exec", lambda: os.execv("/usr/bin/true", ["true"]), _CAGE)  # noqa: S606 - it must fail
+    yield Probe("exec", _start_program, _CAGE)
     yield Probe("memfd", lambda: os.memfd_create("x"), _CAGE)
     yield Probe("udp", lambda: _socket(socket.AF_INET, socket.SOCK_DGRAM), _CAGE)
     yield Probe("unix-socket", lambda: _socket(socket.AF_UNIX, socket.SOCK_STREAM), _CAGE)
@@ -112,7 +113,8 @@ def _make_file(folder: str) -> None:
     path = os.path.join(folder, f".citygate-probe-{os.getpid()}")  # noqa: PTH118
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     os.close(handle)
-    os.unlink(path)  # noqa: PTH108 - as plain as the act itself
+    with suppress(OSError):  # it was made, whether or not it can be removed
+        os.unlink(path)  # noqa: PTH108 - as plain as the act itself
 
 
 def _connect(path: str) -> None:
@@ -134,12 +136,22 @@ def _make_code() -> None:
 
 
 def _new_namespace() -> None:
-    """Try it in a child, because it would change this process."""
+    _in_a_child(lambda: os._exit(0 if LIBC.unshare(_NEW_USER) == 0 else 1))
+
+
+def _start_program() -> None:
+    _in_a_child(lambda: os.execv("/bin/true", ["true"]))  # noqa: S606 - it must fail
+
+
+def _in_a_child(act: Callable[[], object]) -> None:
+    """Try what would change this process, or be its end; the child's status 0 says that it worked."""
     child = os.fork()
     if child == 0:
-        os._exit(0 if LIBC.unshare(_NEW_USER) == 0 else 1)
+        with suppress(OSError):
+            act()
+        os._exit(1)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
-        raise PermissionError(errno.EPERM, "unshare")
+        raise PermissionError(errno.EPERM, "refused")
 
 
 def _socket(family: int, kind: int) -> None:

@@ -1,0 +1,1 @@
+"""The cage of the process that sees pixels."""
