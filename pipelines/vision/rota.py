@@ -15,7 +15,7 @@ from pipelines.vision.detector import Detector
 from pipelines.vision.eye import Eye
 from pipelines.vision.outfit import Outfit
 
-_SILENT_AFTER: Final = 5.0
+_SILENT_AFTER: Final = 3.5  # seconds; the library hands over one old picture after its own two
 _GROUP: Final = 12.0  # seconds between two key frames, at most
 _HUNG_AFTER: Final = 15.0  # more than two of the library's own time-outs
 _ABANDONED: Final = 3  # hung threads of one camera that are waited for before another one is begun
@@ -41,10 +41,9 @@ class Source:
 
     def sight(self) -> Sight | None:
         """Say why nothing new has come for too long; None while pictures come."""
-        now = self._now()
-        if now - self.latest.new_at <= self._patience:
+        now, sight = self._now(), self.latest.sight
+        if now - self.latest.new_at <= self._patience and sight in (Sight.OK, Sight.SILENT):
             return None
-        sight = self.latest.sight
         if now - max(self.latest.new_at, self.latest.tried_at) > self._patience + _HUNG_AFTER:
             self._replace()
         return Sight.SILENT if sight is Sight.OK else sight

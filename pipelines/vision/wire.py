@@ -81,6 +81,10 @@ class Wire:
             what = What.UNKNOWN if number is None else What.NUMBER
             self.tell(what, number or 0, cell=cell, bucket=bucket, stamp=stamp)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
     def listen(self) -> None:
         """Raise HungUpError when the agent is gone, or says anything: it has nothing more to say."""
         if select.select([self._socket], [], [], 0)[0]:

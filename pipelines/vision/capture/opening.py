@@ -6,7 +6,7 @@ Errors become one of a closed set of words: what a library says of an address ma
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from agent.core.sight import Sight
 from agent.core.stream import Kind, Stream
@@ -54,16 +54,22 @@ def opened(stream: Stream, user: str, password: str) -> InputContainer:
     """Open *stream*; raise SightError when that fails."""
     import av
 
-    form: Any = "v4l2" if stream.kind == "usb" else None
+    url = stream.url(user, password)
     try:
-        return av.open(
-            stream.url(user, password),
-            format=form,
-            options=dict(_OPTIONS[stream.kind]),
-            timeout=(_OPEN_WITHIN, READ_WITHIN),
-        )
+        try:
+            return _open(url, stream.kind, "v4l2" if stream.kind == "usb" else None)
+        except av.ArgumentError:
+            if stream.kind != "http":
+                raise
+            return _open(url, stream.kind, "jpeg_pipe")  # by its name the library takes it for a file
     except (av.FFmpegError, OSError) as error:
         raise SightError(reason(error, stream)) from None
+
+
+def _open(url: str, kind: Kind, form: str | None) -> InputContainer:
+    import av
+
+    return av.open(url, format=form, options=dict(_OPTIONS[kind]), timeout=(_OPEN_WITHIN, READ_WITHIN))
 
 
 def reason(error: Exception, stream: Stream) -> Sight:

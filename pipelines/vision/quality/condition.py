@@ -16,7 +16,7 @@ from pipelines.vision.arrays import Pixels
 
 _WIDTH, _HEIGHT = 160, 120
 _DARK, _DARK_MOST = 28.0, 64  # of 255: the mean, and what all but the brightest hundredth keep below
-_FLAT: Final = 3.0  # variance of the Laplacian of a picture without any detail
+_FLAT: Final = 8.0  # variance of the Laplacian of a picture without any detail
 _COLLAPSED: Final = 0.08  # of the usual sharpness
 _LASTING: Final = 10.0  # seconds, of a covered or dark picture
 STANDS_STILL: Final = 30.0  # seconds without the least change; a coder that skips still parts is well below

@@ -1,0 +1,179 @@
+"""Pictures come over RTSP, MJPEG and JPEG; nothing blocks for longer than its time-out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from agent.core.sight import Sight, What
+from agent.core.stream import parse
+from pipelines.vision.capture.reader import Latest, Reader
+from pipelines.vision.outfit import Outfit
+from tests.peers.rtsp_camera import rtsp_camera
+from tests.pipelines.vision.watched import bundle, camera, watching
+
+
+def picture(number: int, size: tuple[int, int] = (320, 256)) -> av.VideoFrame:
+    pixels = np.random.default_rng(number).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    return av.VideoFrame.from_ndarray(pixels, format="bgr24")
+
+
+def film(path: Path, *, seconds: int = 20, size: tuple[int, int] = (320, 256)) -> Path:
+    """Write a clip as a camera would send it: H.264 without B-frames, a key frame each second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.options = {"preset": "ultrafast", "g": "10", "bf": "0"}
+        for number in range(10 * seconds):
+            frame = picture(number % 7, size)
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def jpeg(number: int) -> bytes:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mjpeg") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 320, 256, "yuvj420p"
+        container.mux(stream.encode(picture(number).reformat(format="yuvj420p")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+class Page(BaseHTTPRequestHandler):
+    """A camera's web server: /mjpeg, /shot.jpg, and /closed for who has no password."""
+
+    pictures = tuple(jpeg(number) for number in range(5))
+
+    def do_GET(self) -> None:
+        wanted = "Basic " + base64.b64encode(b"me:pass word/@").decode()
+        if self.path == "/closed" and self.headers.get("Authorization") != wanted:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.end_headers()
+            return
+        if self.path == "/nothing":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        if self.path == "/shot.jpg":
+            self.send_header("Content-Type", "image/jpeg")
+            self.end_headers()
+            self.wfile.write(self.pictures[int(time.monotonic() * 10) % 5])
+            return
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+        self.end_headers()
+        try:
+            for number in range(100):
+                one = self.pictures[number % 5]
+                head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(one)}\r\n\r\n"
+                self.wfile.write(head.encode() + one + b"\r\n")
+                time.sleep(0.05)
+        except OSError:
+            pass  # the reader has hung up
+
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def reading(source: str, user: str = "", password: str = "") -> Iterator[Latest]:
+    latest = Latest(threading.Condition(), time.monotonic)
+    where = Outfit(parse(source), user, password, None)  # type: ignore[arg-type]
+    reader = Reader(where, latest, rate=10)
+    reader.start()
+    try:
+        yield latest
+    finally:
+        latest.gone = True
+        reader.join(15)
+        assert not reader.is_alive()
+
+
+def taken(latest: Latest, many: int, seconds: float = 10.0) -> list[float]:
+    """Take so many pictures, and give when they were taken."""
+    found: list[float] = []
+    until = time.monotonic() + seconds
+    while len(found) < many and time.monotonic() < until:
+        if (still := latest.take()) is not None:
+            assert (still.width, still.height) == (320, 256)
+            assert still.luma(32, 24).std() > 0
+            found.append(still.at)
+        time.sleep(0.01)
+    return found
+
+
+@pytest.mark.parametrize("path", ["mjpeg", "shot.jpg"])
+def test_pictures_come_over_http(page: int, path: str) -> None:
+    with reading(f"http://127.0.0.1:{page}/{path}") as latest:
+        stamps = taken(latest, 5)
+    assert len(stamps) == 5
+    assert stamps == sorted(stamps)
+
+
+def test_a_camera_that_wants_a_password_gets_it(page: int) -> None:
+    with reading(f"http://127.0.0.1:{page}/closed", "me", "pass word/@") as latest:
+        assert taken(latest, 2)
+    with reading(f"http://127.0.0.1:{page}/closed", "me", "wrong") as latest:
+        assert not taken(latest, 1, 0.5)
+        assert latest.sight is Sight.UNAUTHORISED
+
+
+def test_a_camera_without_that_stream_says_so(page: int) -> None:
+    with reading(f"http://127.0.0.1:{page}/nothing") as latest:
+        assert not taken(latest, 1, 0.5)
+        assert latest.sight is Sight.NOT_FOUND
+
+
+def test_a_clip_is_played_at_its_own_speed_over_and_over(tmp_path: Path) -> None:
+    with reading(f"file:{film(tmp_path / 'short.mp4', seconds=1)}") as latest:
+        stamps = taken(latest, 15)
+    assert stamps[-1] - stamps[0] == pytest.approx(1.4, abs=0.3)
+    assert stamps == sorted(stamps)
+
+
+@pytest.mark.long
+def test_a_frozen_camera_is_told_within_six_seconds_and_no_other_notices(tmp_path: Path) -> None:
+    film(tmp_path / "street.mp4")
+    model = bundle(tmp_path)
+    with rtsp_camera(tmp_path) as (frozen, port), rtsp_camera(tmp_path) as (_, other):
+        both = [camera(f"rtsp://127.0.0.1:{one}/street.mp4?play_count=0", model) for one in (port, other)]
+        with watching(both, width=2, words=["--unconfined"]) as vision:
+            for _ in both:
+                assert vision.until(What.NEWS, value=Sight.OK).value == Sight.OK
+            before = vision.numbers()
+            frozen.send_signal(signal.SIGSTOP)
+            began = time.monotonic()
+            assert vision.until(What.NEWS).cell == 0
+            assert time.monotonic() - began < 6
+            told = [vision.numbers() for _ in range(4)]
+            frozen.send_signal(signal.SIGCONT)
+            assert vision.until(What.NEWS, value=Sight.OK, seconds=45).cell == 0
+    # numbers of the second camera, which come last
+    assert before["analysis_rate"] is not None
+    assert all((one["analysis_rate"] or 0) > 4 for one in told)

@@ -1,0 +1,50 @@
+"""A model that sees nothing of what crosses a line is called blind; one that sees most of it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import convert
+
+from agent.core.scene import Scene
+from pipelines.vision.boxes import Found
+from pipelines.vision.quality.blindness import Blindness
+
+SCENE = convert({"lines": {"gate": {"from": [0.5, 0.95], "to": [0.5, 0.05]}}}, Scene)
+NOBODY = Found(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.intp))
+
+
+def passages(*seen: bool, y: float = 0.4, x: float = 0.0) -> bool:
+    """Let something pass over the line once for each word, and give whether the model is blind at the end."""
+    blindness, at = Blindness(SCENE, 4 / 3), 0.0
+    for one in seen:
+        for step in range(8):
+            box = np.array([[0.4 + x + 0.02 * step, y, 0.5 + x + 0.02 * step, y + 0.2]])
+            known = Found(box * (4 / 3, 1, 4 / 3, 1), np.array([0.6]), np.zeros(1, np.intp))
+            blindness.feed(box, known if one else NOBODY, at)
+            at += 0.2
+        at += 2.0
+    return blindness.is_blind(at)
+
+
+def test_a_model_that_overlooks_what_passes_is_blind() -> None:
+    assert passages(False, False, False)
+
+
+def test_a_model_that_sees_most_of_it_is_not() -> None:
+    assert not passages(True, True, False, True, False, True)
+
+
+def test_once_or_twice_is_not_enough() -> None:
+    assert not passages(False, False)
+
+
+def test_what_moves_elsewhere_does_not_matter() -> None:
+    assert not passages(*[False] * 5, x=-0.4)
+
+
+def test_what_was_overlooked_long_ago_is_forgotten() -> None:
+    blindness = Blindness(SCENE, 4 / 3)
+    for number in range(30):
+        blindness.feed(np.array([[0.45, 0.4, 0.55, 0.6]]), NOBODY, number // 6 * 3 + number % 6 * 0.2)
+    assert blindness.is_blind(60.0)
+    assert not blindness.is_blind(700.0)
