@@ -97,19 +97,8 @@ class Camera(LinkSettings, kw_only=True):
             f"in records of {sight.RECORD.size}; a picture of 20 kB would take {20_000 / most:.1f} h"
         ]
 
-    async def run(self, emit: Emit, clock: Clock, desk: Desk) -> None:
-        """Have it counted until cancelled; raise DriverError when the counting ends."""
-        from drivers.cameras.hub import take_part
-        from drivers.cameras.report import Report
-
-        report = Report(self.name, float(self.cell), self.points(), emit, desk)
-        await take_part(self._watched(), int(self.cell), report, clock, unconfined=self.unconfined)
-
-    def _alone(self) -> sight.Watch:
-        """Give the plan of this camera alone."""
-        return sight.Watch(cameras=(self._watched(),), width=int(self.cell), offset=0.0)
-
-    def _watched(self) -> sight.Camera:
+    def watched(self) -> sight.Camera:
+        """Give the camera as `citygate-vision` is told of it."""
         folder = Path(os.environ.get("STATE_DIRECTORY", "/var/lib/citygate").split(":")[0])
         return sight.Camera(
             name=self.name,
@@ -123,6 +112,18 @@ class Camera(LinkSettings, kw_only=True):
             keyframes=self.keyframes,
             picture=self.picture,
         )
+
+    async def run(self, emit: Emit, clock: Clock, desk: Desk) -> None:
+        """Have it counted until cancelled; raise DriverError when the counting ends."""
+        from drivers.cameras.hub import take_part
+        from drivers.cameras.report import Report
+
+        report = Report(self.name, float(self.cell), self.points(), emit, desk)
+        await take_part(self.watched(), int(self.cell), report, clock, unconfined=self.unconfined)
+
+    def _alone(self) -> sight.Watch:
+        """Give the plan of this camera alone."""
+        return sight.Watch(cameras=(self.watched(),), width=int(self.cell), offset=0.0)
 
     def _point(self, cell: sight.Cell) -> Point:
         place = cell.name.partition(".")[0]

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "ledger": "show, verify, export or match what has left",
     "profile": "list, show, test and begin device profiles",
     "model": "list, add, compare, measure and pack camera models",
+    "cage": "print what lets citygate-vision reach the cameras, and nothing else",
     "validate": "count a clip, and compare with what a person counted",
     "schema": "print the JSON Schema of the configuration, for editors",
     "demo": "run a whole small site on this computer",

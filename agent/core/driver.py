@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from agent.core.search import Held
+    from agent.core.sight import Camera
 
 
 class PointSettings(Settings):
@@ -252,6 +253,15 @@ class CanTell(Protocol):
 
     def facts(self) -> Sequence[str]:
         """Give sentences for `citygate check`."""
+        ...
+
+
+@runtime_checkable
+class CanBeWatched(Protocol):
+    """A driver whose camera another process looks at."""
+
+    def watched(self) -> Camera:
+        """Give the camera as that process is told of it."""
         ...
 
 

@@ -94,7 +94,7 @@ SENTENCES: Final[dict[Sight, str]] = {
     Sight.UNREADABLE: "what it sends cannot be read as a video: choose H.264, H.265 or MJPEG in the camera",
     Sight.NO_VIDEO: "its stream holds no video",
     Sight.FILTERED: "the unit of citygate-vision does not let it through: write the drop-in anew with "
-    "`citygate vision-unit`, and restart the unit",
+    "`citygate cage`, and reload systemd",
     Sight.NO_CREDENTIAL: "a credential that `user` or `password` names is missing, or everybody can read "
     "it: see the log of citygate-vision",
     Sight.NO_MODEL: "its model is not installed: run `citygate model add`",

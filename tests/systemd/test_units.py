@@ -14,6 +14,7 @@ from agent.resources import resource
 from tests.peers import need
 
 UNITS = Path(str(resource("systemd")))
+VISION = "citygate-vision.service"
 
 
 @pytest.fixture
@@ -21,14 +22,15 @@ def root(tmp_path: Path) -> Path:
     """Give a root folder with our unit, a stub of the command, and the targets that a system has."""
     units = tmp_path / "usr/lib/systemd/system"
     units.mkdir(parents=True)
-    for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user"):
+    for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user", "sockets"):
         (units / f"{target}.target").write_text("[Unit]\nDescription=stub\n")
-    for program in ("opt/citygate/bin/citygate", "bin/kill"):
+    for program in ("opt/citygate/bin/citygate", "opt/citygate/bin/citygate-vision", "bin/kill"):
         stub = tmp_path / program
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("#!/bin/sh\n")
         stub.chmod(0o755)
-    (units / "citygate.service").write_text((UNITS / "citygate.service").read_text())
+    for unit in ("citygate.service", VISION, "citygate-vision.socket"):
+        (units / unit).write_text((UNITS / unit).read_text())
     return tmp_path
 
 
@@ -40,23 +42,23 @@ def _analyze(*words: str) -> str:
     return done.stdout + done.stderr
 
 
-def _exposure(root: Path) -> float:
-    told = _analyze("security", "--offline=yes", f"--root={root}", "citygate.service")
-    found = re.search(r"exposure level for citygate\.service: ([\d.]+)", told)
+def _exposure(root: Path, unit: str = "citygate.service") -> float:
+    told = _analyze("security", "--offline=yes", f"--root={root}", unit)
+    found = re.search(rf"exposure level for {re.escape(unit)}: ([\d.]+)", told)
     assert found, told
     return float(found[1])
 
 
-def _drop_in(root: Path, name: str) -> None:
-    folder = root / "etc/systemd/system/citygate.service.d"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text((UNITS / "drop-ins" / name).read_text())
+def _drop_in(root: Path, name: str, unit: str = "citygate.service", folder: str = "drop-ins") -> None:
+    place = root / "etc/systemd/system" / f"{unit}.d"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / name).write_text((UNITS / folder / name).read_text())
 
 
-def _unit() -> configparser.ConfigParser:
+def _unit(name: str = "citygate.service") -> configparser.ConfigParser:
     reader = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
     reader.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their capitals
-    reader.read_string((UNITS / "citygate.service").read_text())
+    reader.read_string((UNITS / name).read_text())
     return reader
 
 
@@ -105,3 +107,26 @@ def test_systemd_understands_the_user_and_the_folder(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         assert (tmp_path / "etc/citygate/credentials").stat().st_mode & 0o777 == 0o750
         assert "citygate" in (tmp_path / "etc/passwd").read_text()
+
+
+def test_systemd_understands_the_units_of_the_cameras(root: Path) -> None:
+    for unit in (VISION, "citygate-vision.socket"):
+        assert _analyze("verify", f"--root={root}", unit) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "most"), [((), 0.6), (("usb-camera.conf",), 0.6), (("ip-camera.conf",), 1.2)]
+)
+def test_who_sees_pixels_has_next_to_no_rights(root: Path, names: tuple[str, ...], most: float) -> None:
+    for name in names:
+        _drop_in(root, name, VISION, "vision-drop-ins")
+    assert _analyze("verify", f"--root={root}", VISION) == ""
+    assert _exposure(root, VISION) <= most
+
+
+def test_who_sees_pixels_speaks_as_its_unit_expects() -> None:
+    service = _unit(VISION)["Service"]
+    assert service["ExecStart"] == "/opt/citygate/bin/citygate-vision watch"
+    assert service["StandardOutput"] == "null"
+    assert "ORT_DISABLE_TELEMETRY=1" in (UNITS / VISION).read_text()
+    assert _unit("citygate-vision.socket")["Socket"]["ListenSequentialPacket"] == "/run/citygate-vision.sock"
