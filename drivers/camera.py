@@ -17,7 +17,7 @@ from agent.core import sight
 from agent.core.clock import Clock
 from agent.core.driver import Desk, LinkSettings
 from agent.core.duration import Duration
-from agent.core.point import Kind, Point
+from agent.core.point import Point
 from agent.core.sample import Emit
 from agent.core.scene import Bay, Line, Scene, Zone
 from agent.core.settings import Name
@@ -131,7 +131,6 @@ class Camera(LinkSettings, kw_only=True):
         return Point(
             name=f"{self.name}.{cell.name}",
             kind=cell.kind,
-            quantity="occupancy" if cell.kind is Kind.GAUGE and drawn else "",
             unit="Hz" if cell.name == sight.RATE else "1",
             every=0.0 if cell.name == sight.STATE else float(self.cell),
             cell=float(self.cell) if drawn else 0.0,

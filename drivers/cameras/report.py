@@ -75,8 +75,8 @@ class Report:
         last = [one.name.rpartition(".")[2] for one in self._points]
         told = dict(zip(last, values, strict=True))
         seen = self._seen(begin, end, told[ANALYSED] or 0.0, int(told[STATE] or 0))
-        share = (end - seen.since) / self._width
-        self._desk.figures["analysed"] = round(share, 3)
+        share = round((end - seen.since) / self._width, 4)
+        self._desk.figures["analysed"] = share
         self._desk.figures["analysis_rate"] = told[RATE] or 0.0
         samples: list[Sample] = []
         for point, name, value in zip(self._points, last, values, strict=True):
