@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from agent.core.clock import Clock, Instant
 from agent.core.driver import Desk
-from agent.core.message import Encoding
+from agent.core.message import CanWitness, Encoding, Message, Tip
 from agent.core.plan import Link, Plan, Recipient
 from agent.core.product import Product, Route
 from agent.core.sample import Emit, Sample
@@ -222,12 +222,23 @@ class Gateway:
             software=release(),
             gateway=f"{place.city}-{place.site}-{place.gateway}",
             expired=self._expired,
+            head=lambda: self._head(name),
             acl=lambda: self._notices.lines(name, self.clock.now().utc),
         )
         uplink = self._make_uplink(recipient, self._encodings[name], self.outbox.feed(name), desk)
         self.uplinks[name] = uplink
         uplink.configure(plan.products, plan.routes, plan.policy, self.outbox.lid, self.outbox.epoch)
         self.supervisor.start(f"uplink {name}", uplink.run, UPLINK)
+
+    def _head(self, recipient: str) -> Message | None:
+        """Give the signed head of the ledger, where the recipient's encoding can write it."""
+        encoding, plan = self._encodings.get(recipient), self.plan
+        if plan is None or not isinstance(encoding, CanWitness) or (key := self.outbox.key) is None:
+            return None
+        number, link = self.outbox.head
+        at = self.clock.now().utc
+        tip = Tip(lid=self.outbox.lid, id=number, hash=link, at=at, policy=plan.policy)
+        return encoding.head(tip, key.public, key.sign)
 
     def _expired(self) -> frozenset[str]:
         """Name the routes whose grants have ended."""

@@ -7,8 +7,9 @@ configuration says, else in the state folder; --state names another folder, or a
 For example:
   citygate ledger show --last 5
   citygate ledger show --product energy --since 2h --bodies
-  citygate ledger verify --config ./site
+  citygate ledger verify --heads heads.txt     what a witness kept of the topic l
   citygate ledger export --since 2026-11-01 > november.jsonl
+  citygate ledger export --form page --since 2026-11-01 --until 2026-12-01
   citygate ledger match received.jsonl     files of the city: bodies, or mosquitto_sub -v lines
 """
 
@@ -29,6 +30,7 @@ from agent.folders import state_folder
 if TYPE_CHECKING:
     import argparse
 
+    from agent.outbox.heads import Heads
     from agent.outbox.ledger import LedgerRow
 
 _FILE = "outbox.db"
@@ -39,8 +41,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     ways = parser.add_subparsers(dest="way", metavar="show|verify|export|match", required=True)
     for name, text in (
         ("show", "list messages, oldest first"),
-        ("verify", "recompute the chain of hashes; 1 if it is broken"),
-        ("export", "write messages as JSON lines"),
+        ("verify", "recompute the chain of hashes; 1 if it is broken, or a witness knows it otherwise"),
+        ("export", "write messages as JSON lines, as a sheet or as an account of the period"),
         ("match", "compare files of the city with what left; 1 if something is unknown"),
     ):
         way = ways.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -53,6 +55,12 @@ def add(parser: argparse.ArgumentParser) -> None:
                 "--last", type=_number, metavar="N", default=20, help="the newest N (default: 20)"
             )
             way.add_argument("--bodies", action="store_true", help="print each message's body too")
+        if name == "verify":
+            _add_heads(way)
+        if name == "export":
+            way.add_argument(
+                "--form", choices=("jsonl", "csv", "page"), default="jsonl", help="how it is written"
+            )
         if name == "match":
             way.add_argument("files", metavar="FILE", nargs="+", type=Path, help="what the city kept")
         if name != "export":
@@ -64,6 +72,14 @@ def run(args: argparse.Namespace) -> int:
     path = _place(args)
     ways = {"show": _show, "verify": _verify, "export": _export, "match": _match}
     return ways[args.way](path, args)
+
+
+def _add_heads(way: argparse.ArgumentParser) -> None:
+    way.add_argument(
+        "--heads", metavar="FILE", nargs="+", type=Path, default=[],
+        help="heads that a witness kept: bodies, or mosquitto_sub -v lines",
+    )  # fmt: skip
+    way.add_argument("--key", metavar="FILE", type=Path, help="public key that must have signed: ledger.pub")
 
 
 def _place(args: argparse.Namespace) -> Path:
@@ -165,24 +181,65 @@ def _verify(path: Path, args: argparse.Namespace) -> int:
     from agent.outbox.ledger import verify
 
     found = verify(path)
+    heads = _heads(path, args)
+    holds = found.holds and (heads is None or heads.holds)
     if args.json:
         import json
 
         from msgspec import to_builtins
 
-        print(json.dumps({**to_builtins(found), "holds": found.holds}, indent=2))
+        print(json.dumps({**to_builtins(found), "heads": to_builtins(heads), "holds": holds}, indent=2))
     else:
         print(f"{path} ({size(path.stat().st_size)}), lid {found.lid}, epoch {found.epoch}")
         print(f"  {found.rows} messages, rows {found.first} to {found.last}; {found.erased} bodies erased")
         print(f"  head {found.head}")
         print("\n".join(f"  {one}" for one in found.faults) or "  The chain holds: nothing was altered.")
-    return 0 if found.holds else 1
+        if heads is not None:
+            print(_told(heads))
+    return 0 if holds else 1
+
+
+def _heads(path: Path, args: argparse.Namespace) -> Heads | None:
+    """Compare with the heads of a witness, if there are any."""
+    from agent.outbox.heads import compare
+    from agent.outbox.signing import read_public
+
+    if not args.heads:
+        return None
+    public = None
+    if args.key is not None:
+        try:
+            public = read_public(args.key.read_text("ascii"))
+        except ValueError as error:
+            raise ConfigError(f"{args.key}: {error}; take ledger.pub of the state folder") from None
+    return compare(path, args.heads, public)
+
+
+def _told(heads: Heads) -> str:
+    lines = [f"  {heads.heads} heads, signed by {heads.key or 'nobody'}: {heads.confirmed} confirmed"]
+    if heads.older:
+        lines[0] += f", {heads.older} too old (their rows have left by retention)"
+    lines += [f"  {one}" for one in heads.faults]
+    if heads.holds:
+        lines.append("  The witness agrees: up to the newest head nothing was rewritten.")
+    elif not heads.faults:
+        lines.append("  Nothing was confirmed: no head names a row that is still here.")
+    return "\n".join(lines)
 
 
 def _export(path: Path, args: argparse.Namespace) -> int:
-    from agent.outbox.ledger import export
+    from agent.outbox.account import page, past_days, shares, sheet
+    from agent.outbox.ledger import export, rows
 
-    count = export(path, sys.stdout, **_filters(args))
+    filters = _filters(args)
+    if args.form == "page":
+        period = f"{args.since or 'from the beginning'} to {args.until or 'now'}"
+        print(page(period, shares(rows(path, **filters)), past_days(path, **filters)), end="")
+        return 0
+    if args.form == "csv":
+        count = sheet(rows(path, **filters), sys.stdout)
+    else:
+        count = export(path, sys.stdout, **filters)
     print(f"{count} messages", file=sys.stderr)
     return 0
 

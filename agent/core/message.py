@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -36,7 +36,8 @@ class Head(Struct, frozen=True, kw_only=True):
 class Message(Struct, frozen=True, kw_only=True):
     """One MQTT message, complete but for what only the moment of sending knows.
 
-    ``user`` are MQTT 5 User Properties; ``kind`` is batch, event, gap, start, time, birth or status.
+    ``user`` are MQTT 5 User Properties; ``kind`` is batch, event, gap, start, time, birth, status
+    or head.
     """
 
     topic: str
@@ -71,6 +72,28 @@ class Previous(Struct, frozen=True, kw_only=True):
     epoch: int
     last: int
     clean: bool
+
+
+class Tip(Struct, frozen=True, kw_only=True):
+    """The last committed row of the ledger: its id, its link in hex, and the UTC second of this statement."""
+
+    lid: str
+    id: int
+    hash: str
+    at: float
+    policy: str
+
+
+Sign = Callable[[bytes], bytes]
+
+
+@runtime_checkable
+class CanWitness(Protocol):
+    """What an encoding may also offer: to write signed heads of the ledger."""
+
+    def head(self, tip: Tip, key: bytes, sign: Sign) -> Message:
+        """Tell the head of the ledger, signed; *key* is the public half."""
+        ...
 
 
 class Encoding(Protocol):

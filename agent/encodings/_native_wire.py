@@ -247,7 +247,13 @@ class Tip(Closed, frozen=True, kw_only=True):
     hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     t: Utc
     policy: Policy
-    sig: Annotated[str, Meta(max_length=128)]
+    key: (
+        Annotated[str, Meta(max_length=64, description="Public key (Ed25519) that signs, in Base64.")]
+        | UnsetType
+    ) = UNSET
+    sig: Annotated[
+        str, Meta(max_length=128, description="Base64 of the signature over this body without this field.")
+    ]
 
 
 Body = Batch[Any] | Happening | Gap | Start | Time | Health | Offline | Birth | Tip

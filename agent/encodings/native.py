@@ -6,6 +6,7 @@ through its closed struct before it leaves this file, which costs a tenth of the
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -15,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from agent.core.message import Head, Loss, Message, Place, Previous, Status
+from agent.core.message import Head, Loss, Message, Place, Previous, Sign, Status, Tip
 from agent.core.point import Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record, State
@@ -117,6 +118,21 @@ class Native:
     def will(self, lid: str, epoch: int) -> Message:
         """Give what the broker shall say when the gateway vanishes."""
         return self._status(wire.Offline(lid=lid, e=epoch))
+
+    def head(self, tip: Tip, key: bytes, sign: Sign) -> Message:
+        """Tell the head of the ledger; the signature is over the body as it stands without ``sig``."""
+        body = wire.Tip(
+            lid=tip.lid,
+            id=tip.id,
+            hash=tip.hash,
+            t=utc_text(int(tip.at)),
+            policy=tip.policy,
+            key=b64encode(key).decode(),
+            sig="",
+        )
+        line = _ENCODER.encode(body).removesuffix(b',"sig":""}') + b"}"
+        signed = msgspec.structs.replace(body, sig=b64encode(sign(line)).decode())
+        return Message(topic=f"{self._root}/l", body=_checked(signed), kind="head", retain=True)
 
     def _status(self, body: wire.Health | wire.Offline) -> Message:
         return Message(topic=f"{self._root}/s", body=_checked(body), kind="status", retain=True)

@@ -43,6 +43,7 @@ class Books:
         self.policy = ""
         self.floor, self.tail = opening.anchor, opening.tail
         self.used, self.limit = opening.done.used, opening.done.limit
+        self.link = opening.done.link
         self.lanes: dict[str, Lane] = {}
         self.by_number: dict[int, Lane] = {}
         self.pending: deque[Draft] = deque()
@@ -309,6 +310,7 @@ class Books:
             for lane in self.lanes.values():
                 lane.acked.add(1, self.floor)
         self.tail, self.used, self.limit = done.tail, done.used, done.limit
+        self.link = done.link
         return landed
 
     def take_back(self, transaction: Transaction) -> None:

@@ -7,14 +7,16 @@ handed to uplinks only once they are safe on disk. It never loses one in silence
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from secrets import token_hex
 from zoneinfo import ZoneInfo
 
 from agent.core.clock import Clock
+from agent.core.errors import OutboxError
 from agent.core.message import Encoding, Queue
 from agent.core.plan import Plan
 from agent.core.product import Route
@@ -24,9 +26,11 @@ from agent.outbox.feed import Feed
 from agent.outbox.keeper import Keeper
 from agent.outbox.port import Inline, Port, Threaded
 from agent.outbox.salvage import open_or_salvage
+from agent.outbox.signing import Key, own_key
 from agent.outbox.store import Store
 
 FILE = "outbox.db"
+log = logging.getLogger(__name__)
 
 
 def _new_lid() -> str:
@@ -69,6 +73,20 @@ class Outbox:
         keeper = Keeper(books, store, port, keep)
         await keeper.commit()
         return cls(keeper, store, port, cap)
+
+    @cached_property
+    def key(self) -> Key | None:
+        """The key that signs heads, made when the first witness asks for one; None where none can be had."""
+        try:
+            return own_key(self._store.path.parent)
+        except OutboxError as error:
+            log.warning("witnesses get no heads of the ledger: %s", error)
+            return None
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """The last row that is safe on disk, and its link in hex."""
+        return self._books.tail, self._books.link.hex()
 
     @property
     def trouble(self) -> str:

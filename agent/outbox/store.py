@@ -193,8 +193,10 @@ class Store:
                 "INSERT OR REPLACE INTO day VALUES(?,?,?,?,?,?)",
                 (route, day, tree.n, tree.size, tree.root, text),
             )
-            oldest = datetime.fromtimestamp(headers[-1].made - DAYS_KEPT * 86400.0, UTC).date().isoformat()
-            db.execute("DELETE FROM day WHERE route=? AND day<?", (route, oldest))
+        if drop.left:  # roots of every route: one that has ended shall not be remembered for longer
+            newest = max(header.made for header in drop.left)
+            oldest = datetime.fromtimestamp(newest - DAYS_KEPT * 86400.0, UTC).date().isoformat()
+            db.execute("DELETE FROM day WHERE day<?", (oldest,))
         db.execute("DELETE FROM row WHERE id<=?", (drop.last,))
 
     def _put_state(self, name: str, value: str) -> int:
@@ -326,7 +328,7 @@ class Store:
 
     def _done(self, first: int) -> Done:
         used = self._pragma("page_count") - self._pragma("freelist_count")
-        return Done(first=first, tail=self._tail, used=used, limit=self._limit)
+        return Done(first=first, tail=self._tail, used=used, limit=self._limit, link=self._link)
 
     def _disk_is_full(self) -> bool:
         disk = os.statvfs(self.path.parent)

@@ -112,19 +112,24 @@ class _Check:
     def _row(self, row: Any, names: dict[int, str]) -> None:  # noqa: ANN401 - as SQLite gives it
         number, route, epoch, seq, kind, made, boot, policy, topic, props, digest, link, body = row
         name = names.get(route, "")
-        what = f"row {number} (message {epoch}/{seq} of {name or route})"
         if number != self._last + 1:
             self._faults.append(f"rows {self._last + 1} to {number - 1} are missing")
         head = (number, name, epoch, seq, kind, made, boot, policy, topic, props)
         if chain.link(self._link, head, digest) != link:
+            what = _what(number, epoch, seq, name or str(route))
             self._faults.append(f"{what} is not the one that was written: its link does not fit")
         elif body is None:
             self._erased += 1
         elif chain.digest(body) != digest:
+            what = _what(number, epoch, seq, name or str(route))
             self._faults.append(f"{what} has another body than was written")
         self._rows += 1
         self._first = self._first or number
         self._last, self._link = number, link
+
+
+def _what(number: int, epoch: int, seq: int, route: str) -> str:
+    return f"row {number} (message {epoch}/{seq} of {route})"
 
 
 def _anchor(db: sqlite3.Connection) -> tuple[int, bytes]:

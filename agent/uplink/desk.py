@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from agent.core.clock import Clock
-from agent.core.message import Queue
+from agent.core.message import Message, Queue
 from agent.outbox.row import Row
 from agent.uplink.client import connect
 from agent.uplink.port import Connect
@@ -49,12 +49,17 @@ def _none() -> frozenset[str]:
     return frozenset()
 
 
+def _nothing() -> None:
+    return None
+
+
 class UplinkDesk(Struct, kw_only=True):
     """What an uplink may ask: the time, how the gateway does, what waits, and which grants have ended.
 
     ``state`` gives online, degraded or stopping; ``queue`` what this recipient still has to get; ``expired``
     the ids of its routes whose grant has ended; ``acl`` the access list that its broker should have now.
-    ``gateway`` is the client id where none is configured.
+    ``head`` gives the signed head of the ledger, None if it is not this recipient's to know. ``gateway`` is
+    the client id where none is configured.
     The rest is for tests: patience, network and randomness.
     """
 
@@ -65,6 +70,7 @@ class UplinkDesk(Struct, kw_only=True):
     gateway: str
     expired: Callable[[], frozenset[str]] = _none
     acl: Callable[[], tuple[str, ...]] = tuple
+    head: Callable[[], Message | None] = _nothing
     timing: Timing = Timing()
     connect: Connect = connect
     chance: Callable[[], float] = random.random

@@ -58,7 +58,7 @@ class Uplink:
                 "%s: MQTT 3.1.1 does not tell refusals; what the broker drops is lost", recipient.name
             )
         self._told: object = None
-        self._tell_at = self._births_at = 0.0
+        self._tell_at = self._births_at = self._head_at = 0.0
         self._complained: dict[str, int] = {}
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
 
@@ -76,7 +76,7 @@ class Uplink:
         self._policy, self._lid, self._epoch = policy, lid, epoch
         self._routes.configure(route.id for route in mine)
         self._tell_refused()
-        self._told, self._births_at = None, 0.0
+        self._told, self._births_at, self._head_at = None, 0.0, 0.0
         self._stopped = ""
         self._resumed.set()
         if self._session is not None:
@@ -130,13 +130,13 @@ class Uplink:
         session = Session(link, self._feed, self._routes, flow=flow, setup=self._setup())
         self._session, self._connects = session, self._connects + 1
         self._routes.connected(now)
-        self._told, self._births_at = None, 0.0
+        self._told, self._births_at, self._head_at = None, 0.0, 0.0
         self._feed.online(True)
         _log.info("%s: connected to %s", self._recipient.name, self._where)
         try:
             await session.run()
         except asyncio.CancelledError:
-            await session.farewell([*self._deaths(), self._status("stopping"), will])
+            await session.farewell([*self._deaths(), *self._head(), self._status("stopping"), will])
             raise
         finally:
             self._session = None
@@ -157,7 +157,7 @@ class Uplink:
             where=self._where,
             epoch=lambda: self._epoch,
             news=self._news,
-            next_news=lambda: min(self._tell_at, self._births_at),
+            next_news=lambda: min(self._tell_at, self._births_at, self._head_at),
             changed=self._changed,
             own_answered=self._own_answered,
         )
@@ -165,17 +165,25 @@ class Uplink:
     # -- what we say of ourselves
 
     def _news(self, now: float) -> list[Message]:
-        """Give births when they are due, and the status on change and once a minute."""
+        """Give births when they are due, the status on change and once a minute, the head once an hour."""
         said: list[Message] = []
         if now >= self._births_at:
             said.extend([*self._deaths(), *self._births()])
             self._births_at = inf
+        if now >= self._head_at:
+            said.extend(self._head())
+            self._head_at = now + self._timing.head
         words, acl = tuple(self.words().items()), self._desk.acl()
         told = (self._state(), words, self._policy, self._clock_word(), acl)
         if now >= self._tell_at or told != self._told:  # figures alone can wait for their minute
             self._told, self._tell_at = told, now + self._timing.status
             said.append(self._status(self._state()))
         return said
+
+    def _head(self) -> list[Message]:
+        """Give the head of the ledger, to a witness alone: its number tells how much leaves here in all."""
+        found = self._desk.head() if self._recipient.witness else None
+        return [found] if found is not None else []
 
     def _births(self) -> list[Message]:
         products, routes = self._plan

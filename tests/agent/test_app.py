@@ -17,6 +17,7 @@ from agent.app import Daemon
 from agent.core.errors import ConfigError, GatewayError, OutboxError
 from agent.core.plan import Edition, Grant, Link, Plan, Recipient
 from agent.core.sample import Sample
+from agent.outbox.heads import compare
 from agent.outbox.port import Inline
 from agent.policy.edition import admit
 from tests.agent.small_site import NETWORK, Meter, MuteLine, Site, link, plan, product, route
@@ -193,6 +194,17 @@ async def test_an_older_edition_of_the_policy_is_refused_and_the_gateway_keeps_t
         assert "number 7 has been in force here" in caplog.text
         await site.reload(edition(8))
         assert site.gateway.plan == edition(8)
+
+
+async def test_the_head_that_a_witness_gets_is_that_of_the_ledger_on_disk(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(200.0)
+        head = site.gateway._head("city")
+        assert head is not None
+        (site.folder / "heads").write_bytes(head.body + b"\n")
+        found = compare(site.folder / "outbox.db", [site.folder / "heads"])
+        assert (found.confirmed, found.faults) == (1, ())
+        assert json.loads(head.body)["policy"] == plan().policy
 
 
 async def test_a_changed_product_goes_on_with_what_it_remembers(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from agent.cli.ledger import moment
 from agent.cli.main import main
 from agent.core.clock import SystemClock
 from agent.core.errors import ConfigError
+from agent.core.message import Place, Tip
 from agent.core.record import Aggregate
 from agent.gate import Gate
 from agent.outbox.outbox import Outbox
+from agent.outbox.signing import own_key
 from agent.registry import plugin
 from tests.cli.conftest import lay
 
@@ -149,3 +152,55 @@ def test_a_time_is_a_date_a_moment_or_a_span_ago(text: str, utc: float) -> None:
 def test_a_time_that_is_none_is_explained() -> None:
     with pytest.raises(ConfigError, match="2026-11-21"):
         moment("yesterday", 0.0)
+
+
+@pytest.fixture
+def heads(state: Path, tmp_path: Path) -> Path:
+    """Keep the head that a witness would have got at the end."""
+    with closing(sqlite3.connect(state / "outbox.db")) as db:
+        number, link = db.execute("SELECT id, link FROM row ORDER BY id DESC LIMIT 1").fetchone()
+        lid = db.execute("SELECT value FROM state WHERE name='lid'").fetchone()[0]
+    key = own_key(state)
+    tip = Tip(lid=lid, id=number, hash=link.hex(), at=1_795_291_200.0, policy="3b683cb786f6")
+    native = plugin("encoding", "native")(Place(city="vaasa", site="library", gateway="gw1"))
+    kept = tmp_path / "heads"
+    kept.write_bytes(native.head(tip, key.public, key.sign).body + b"\n")
+    return kept
+
+
+def test_verify_agrees_with_a_witness(state: Path, heads: Path, capsys: Screen) -> None:
+    words = ["ledger", "verify", "--state", str(state), "--heads", str(heads)]
+    assert main([*words, "--key", str(state / "ledger.pub")]) == 0
+    assert "The witness agrees" in capsys.readouterr().out
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["heads"]["confirmed"] == 1
+
+
+def test_verify_fails_when_a_witness_knows_it_otherwise(state: Path, heads: Path, capsys: Screen) -> None:
+    with closing(sqlite3.connect(state / "outbox.db")) as db:
+        db.execute("DELETE FROM row WHERE id=(SELECT max(id) FROM row)")
+        db.commit()
+    assert main(["ledger", "verify", "--state", str(state)]) == 0
+    assert main(["ledger", "verify", "--state", str(state), "--heads", str(heads)]) == 1
+    assert "rows have been taken away" in capsys.readouterr().out
+
+
+def test_a_file_without_heads_confirms_nothing(state: Path, tmp_path: Path, capsys: Screen) -> None:
+    (tmp_path / "empty").write_text("nothing\n", "utf-8")
+    assert main(["ledger", "verify", "--state", str(state), "--heads", str(tmp_path / "empty")]) == 1
+    assert "Nothing was confirmed" in capsys.readouterr().out
+
+
+def test_a_key_that_is_none_is_refused(state: Path, heads: Path, capsys: Screen) -> None:
+    words = ["ledger", "verify", "--state", str(state), "--heads", str(heads), "--key", str(heads)]
+    assert main(words) == 2
+    assert "take ledger.pub" in capsys.readouterr().err
+
+
+def test_an_account_is_written_as_sheet_and_as_page(state: Path, capsys: Screen) -> None:
+    assert main(["ledger", "export", "--state", str(state), "--form", "csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert main(["ledger", "export", "--state", str(state), "--form", "page", "--since", "1d"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# What left, 1d to now")
+    assert "| city | energy |" in out

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Queue, Status
+from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Queue, Status, Tip
 from agent.core.point import Kind, Point
 from agent.core.product import Privacy, Product, Route, Statistic
 from agent.core.record import Aggregate, Event, State
@@ -22,9 +22,12 @@ from agent.encodings import _native_schema, _native_wire
 from agent.encodings._native_text import rounded, utc_text, word
 from agent.encodings.native import BIRTH, HARD, SOFT, Native, native_schema
 from agent.outbox.row import Row
+from agent.outbox.signing import Key
 from agent.registry import plugin
 from agent.uplink.session import user_properties
 
+# the key of RFC 8032, section 7.1, test 2
+SIGNER: Final = Key(bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"))
 CASES: Final = Path(__file__).parents[2] / "cases" / "wire"
 NOON: Final = 1795262400.0  # 2026-11-21T12:00:00Z
 PLACE: Final = Place(city="vaasa", site="library", gateway="gw1")
@@ -432,6 +435,7 @@ def corpus() -> dict[str, list[Message]]:
         state="online", lid=LID, epoch=43, policy=HEAD.policy, clock="ntp", software="0.1.0",
         queue=Queue(n=0, oldest=None, bytes=0, cap=512_000_000), routes=(("city.climate", "ok"),),
     )  # fmt: skip
+    tip = Tip(lid=LID, id=10432, hash="ab" * 32, at=NOON, policy=HEAD.policy)
     ended = msgspec.structs.replace(status, acl=("user city", "topic read citygate/1/vaasa/library/gw1/s"))
     batch = list(made.batch(product(), HEAD, [warm]))
     return {
@@ -447,6 +451,7 @@ def corpus() -> dict[str, list[Message]]:
         "time": [made.time("climate", HEAD, 1795291200.12)],
         "status": [made.status(status)],
         "status-reader-ended": [made.status(ended)],
+        "head": [made.head(tip, SIGNER.public, SIGNER.sign)],
         "status-offline": [made.will(LID, 43)],
         "batch-noisy": list(made.batch(flow, HEAD, noisy)),
         "batch-held": list(made.batch(flow, HEAD, [held])),
@@ -496,7 +501,7 @@ def test_every_example_of_the_description_passes_the_schema() -> None:
     page = (Path(__file__).parents[3] / "docs" / "city" / "native.md").read_text("utf-8")
     examples = [line for line in page.splitlines() if line.startswith('{"v":1')]
     assert {json.loads(line)["k"] for line in examples} == {
-        "batch", "event", "gap", "start", "time", "status", "birth",
+        "batch", "event", "gap", "start", "time", "status", "birth", "head",
     }  # fmt: skip
     for line in examples:
         CHECK.validate(json.loads(line))

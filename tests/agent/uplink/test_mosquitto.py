@@ -12,11 +12,12 @@ import jsonschema
 import pytest
 from msgspec.structs import replace
 
+from agent.core.message import Message
 from agent.core.plan import Tls
 from agent.encodings.native import native_schema
 from agent.uplink.client import connect
 from agent.uplink.port import Call, Packet
-from tests.agent.uplink.kit import ROOT, City, Rig, subscribed
+from tests.agent.uplink.kit import QUICK, ROOT, City, Rig, subscribed
 from tests.peers import mosquitto as peer
 from tests.peers.mosquitto import ACL, CITY, GATEWAY, Authority, Mosquitto
 
@@ -304,3 +305,46 @@ async def test_what_is_above_the_size_limit_is_answered_and_the_connection_goes_
         await link.leave()
     finally:
         broker.kill()
+
+
+def a_head(number: int) -> Message:
+    return Message(topic=f"{ROOT}/l", body=b"%d" % number, kind="head", retain=True)
+
+
+def witness(broker: Mosquitto, every: float) -> Rig:
+    rig = Rig(broker.port, but={**GATEWAY_LOGIN, "witness": True}, timing=replace(QUICK, head=every))
+    numbers = iter(range(1, 1000))
+    rig.desk.head = lambda: a_head(next(numbers))
+    return rig
+
+
+async def test_a_witness_gets_a_head_at_once_at_a_new_policy_and_at_the_end(broker: Mosquitto) -> None:
+    rig = witness(broker, 3600.0)
+
+    def heads() -> list[bytes]:
+        return city.bodies(f"{ROOT}/l")
+
+    async with subscribed(broker.port, **CITY_LOGIN) as city:
+        async with rig.running():
+            await rig.until(lambda: heads() == [b"1"])
+            rig.configure()
+            await rig.until(lambda: heads() == [b"1", b"2"])
+        await rig.until(lambda: heads() == [b"1", b"2", b"3"])
+        await rig.until(lambda: b"offline" in bytes(city.messages[-1].payload))  # no head is the last word
+    async with subscribed(broker.port, **CITY_LOGIN) as late:
+        await rig.until(lambda: late.bodies(f"{ROOT}/l") == [b"3"])
+
+
+async def test_a_witness_gets_heads_in_time(broker: Mosquitto) -> None:
+    rig = witness(broker, 0.05)
+    async with subscribed(broker.port, **CITY_LOGIN) as city, rig.running():
+        await rig.until(lambda: len(city.bodies(f"{ROOT}/l")) >= 4)
+
+
+async def test_who_is_no_witness_gets_no_head(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, but=GATEWAY_LOGIN, timing=replace(QUICK, head=0.01))
+    rig.desk.head = lambda: a_head(1)
+    async with subscribed(broker.port, **CITY_LOGIN) as city, rig.running():
+        rig.put(3)
+        await rig.until(lambda: len(city.ids()) == 3)
+        assert city.bodies(f"{ROOT}/l") == []
