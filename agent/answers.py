@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -189,6 +188,8 @@ class Answers:
             raise GatewayError('a probe has "link", the name of one, and "question", an object')
         life, desk = self._gateway.life_of_link(link), self._gateway.desks.get(link)
         if life is None or desk is None:
+            from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
             near = get_close_matches(link, self._gateway.desks, n=1)
             hint = f'; did you mean "{near[0]}"?' if near else ""
             raise GatewayError(f'no link is called "{link}"{hint}')
@@ -241,6 +242,8 @@ def _expanded(names: Sequence[str], points: dict[str, Point]) -> list[str]:
         matching = [name] if name in points else [one for one in points if one.startswith(f"{name}.")]
         if not matching:
             devices = list(dict.fromkeys(one.rpartition(".")[0] for one in points))
+            from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
             near = get_close_matches(name, [*devices, *points], n=1)
             hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(devices[:_FEW])}"
             raise GatewayError(f'no point, device or link is called "{name}"; {hint}')

@@ -7,9 +7,7 @@ Third parties add theirs by the entry points ``citygate.drivers``, ``citygate.st
 
 from __future__ import annotations
 
-import pkgutil
 import sys
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -40,9 +38,9 @@ _MANY: Final[dict[str, str]] = {
 def kinds(family: Family) -> tuple[str, ...]:
     """List the plugins of *family* by their TOML names, without importing them."""
     spec = find_spec(_HOMES[family])
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    built_in = (name for _, name, is_package in pkgutil.iter_modules(places) if not is_package)
-    names = {name.replace("_", "-") for name in built_in if not name.startswith("_")}
+    places = map(Path, spec.submodule_search_locations or ()) if spec else ()
+    built_in = {file.stem for place in places for file in place.glob("[!_]*.py")}
+    names = {name.replace("_", "-") for name in built_in}
     return tuple(sorted(names | _installed(family).keys()))
 
 
@@ -51,6 +49,8 @@ def plugin(family: Family, kind: str) -> type[Any]:
     if point := _installed(family).get(kind):
         return _checked_class(point.load())
     if kind not in kinds(family):
+        from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
         near = get_close_matches(kind, kinds(family), n=1)
         hint = f'; did you mean "{near[0]}"?' if near else f"; known: {', '.join(kinds(family))}"
         raise ConfigError(f'no {family} is called "{kind}"{hint}')

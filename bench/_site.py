@@ -18,6 +18,8 @@ from pathlib import Path
 from agent.demo.broker import free_port
 from agent.demo.site import Site
 
+_UNIT = Path(__file__).parent.parent / "systemd" / "citygate.service"
+_WRITES_NONE = "PYTHONDONTWRITEBYTECODE"
 _SITE = """\
 [site]
 city = "demo-city"
@@ -83,8 +85,11 @@ def _lay(folder: Path, *, meter: int, broker: int) -> Site:
 
 
 def as_installed(compiled: Path) -> dict[str, str]:
-    """Give an environment in which modules are compiled once, into *compiled*, as on a real gateway."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    """Give the environment of a real gateway: the unit's own, and modules compiled once, into *compiled*."""
+    lines = _UNIT.read_text("utf-8").splitlines()
+    said = [line.removeprefix("Environment=").split() for line in lines if line.startswith("Environment=")]
+    unit = dict(word.split("=", 1) for words in said for word in words)
+    kept = {name: value for name, value in {**os.environ, **unit}.items() if name != _WRITES_NONE}
     return {**kept, "PYTHONPYCACHEPREFIX": str(compiled)}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -148,5 +147,7 @@ def _checked(name: str, known: Known, own: P1Point | None) -> Known:
 
 
 def _hint(name: str) -> str:
+    from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
     near = get_close_matches(name, KNOWN, n=1) or [one for one in KNOWN if one.startswith(name)]
     return f'; did you mean "{near[0]}"?' if near else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from agent.core.point import Point
@@ -17,6 +16,8 @@ def select(points: Iterable[Point], pattern: str) -> tuple[Point, ...]:
     known = tuple(points)
     found = tuple(point for point in known if fits(point.name, pattern))
     if not found:
+        from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
         near = get_close_matches(pattern, [point.name for point in known], n=1, cutoff=0.4)
         hint = f'; did you mean "{near[0]}"?' if near else ""
         raise ValueError(f'no point here is called "{pattern}"{hint}')

@@ -80,8 +80,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser_of(name: str) -> tuple[Command, argparse.ArgumentParser]:
     """Import the command called *name* and give it with its parser."""
-    import argparse
-
     from agent.cli.parser import Parser
 
     command = cast("Command", import_module(f"agent.cli.{name}{'_' if iskeyword(name) else ''}"))
@@ -90,7 +88,6 @@ def parser_of(name: str) -> tuple[Command, argparse.ArgumentParser]:
         prog=f"citygate {name}",
         description=text.strip(),
         epilog=f"examples:\n{examples.rstrip()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add(parser)
     return command, parser

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import re
-from difflib import get_close_matches
 from typing import Final, NoReturn
 
+from agent.cli.screen import screen_width
 from agent.core.errors import ConfigError
 
 _CHOICE: Final = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
@@ -17,6 +17,7 @@ _VALUE: Final = re.compile(r"argument (\S+): invalid (\w+) value: '(.*)'", re.DO
 _LACKING: Final = re.compile(r"argument ([^:]+): expected (.*)")
 _MISSING: Final = re.compile(r"the following arguments are required: (.*)")
 _SURPLUS: Final = re.compile(r"unrecognized arguments: (\S+).*", re.DOTALL)
+_WIDTH: Final = 80
 _KINDS: Final = {"int": "whole number", "float": "number"}
 
 
@@ -27,6 +28,10 @@ class Parser(argparse.ArgumentParser):
         """Refuse the command line."""
         text = self._explained(message)
         raise ConfigError(f"{self.prog}: {text}; `{self.prog} --help` tells more, with examples")
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        # made for each option that is added; to find a width argparse would load shutil, half a megabyte
+        return argparse.RawDescriptionHelpFormatter(self.prog, width=(screen_width() or _WIDTH) - 2)
 
     def _explained(self, message: str) -> str:
         if found := _SURPLUS.fullmatch(message):
@@ -49,6 +54,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def _near(word: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
     near = get_close_matches(word.partition("=")[0], known, n=1)
     return f'; did you mean "{near[0]}"?' if near else ""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -86,6 +85,8 @@ def _signature(folder: Path, source: Source) -> Path:
 def _ssh_keygen(
     *words: str, raw: bytes = b"", patience: float | None = _PATIENCE
 ) -> subprocess.CompletedProcess[bytes]:
+    import shutil  # with its compressors half a megabyte, and only signed policies need it
+
     program = shutil.which("ssh-keygen")
     if program is None:
         raise ValueError("no signature can be verified without ssh-keygen; install openssh-client")

@@ -9,7 +9,6 @@ volt-ampere for apparent power and no var; ``VA`` and ``var`` are those of RFC 8
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from math import pi
 from typing import Final
 
@@ -285,6 +284,8 @@ def commensurable(one: str, other: str) -> bool:
 
 def nearest(code: str, n: int = 3) -> tuple[str, ...]:
     """Suggest up to *n* known units for one that is not, the likeliest first."""
+    from difflib import get_close_matches  # only somebody who made a mistake waits for it
+
     folded = code.strip().casefold()
     by_fold = {one.casefold(): one for one in reversed(UNITS)}
     sure = [_PRINTED[folded]] if folded in _PRINTED else []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -132,6 +131,8 @@ async def _started(*, unconfined: bool) -> tuple[socket.socket, asyncio.subproce
 
 def _program() -> str:
     """Find the program: beside this interpreter, else on the path."""
+    import shutil  # with its compressors half a megabyte, and only for cameras
+
     beside = Path(sys.executable).with_name(PROGRAM)
     found = str(beside) if beside.exists() else shutil.which(PROGRAM)
     if not found:
