@@ -25,7 +25,7 @@ from agent.notes import KeptNotes
 from agent.outbox.outbox import Outbox
 from agent.policy.notice import Notices
 from agent.privacy.laplace import Below
-from agent.registry import plugin
+from agent.registry import encoder
 from agent.release import release
 from agent.reload import Changes, differences
 from agent.supervisor import LINK, UPLINK, Life, Supervisor
@@ -109,7 +109,7 @@ class Gateway:
         self._part_from(changes, plan)
         await self._end(changes)
         for recipient in changes.recipients_begin:
-            self._encodings[recipient.name] = plugin("encoding", recipient.encoding)(plan.place)
+            self._encodings[recipient.name] = encoder(recipient, plan.place)
         self.plan = plan
         if changes.sharing or changes.recipients_begin or changes.recipients_end:
             self.outbox.configure(plan, self._encodings)

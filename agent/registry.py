@@ -19,6 +19,9 @@ from agent.core.errors import ConfigError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from agent.core.message import Encoding, Place
+    from agent.core.plan import Recipient
+
 Family = Literal["driver", "step", "encoding", "search"]
 _HOMES: Final[dict[str, str]] = {
     "driver": "drivers",
@@ -56,6 +59,13 @@ def plugin(family: Family, kind: str) -> type[Any]:
         raise ConfigError(f'no {family} is called "{kind}"{hint}')
     module = import_module(f"{_HOMES[family]}.{kind.replace('-', '_')}")
     return _checked_class(getattr(module, kind.title().replace("-", "")))
+
+
+def encoder(recipient: Recipient, place: Place) -> Encoding:
+    """Make the encoding of *recipient*, with the settings written for it."""
+    kind = plugin("encoding", recipient.encoding)
+    made: Encoding = kind(place, recipient.style or kind.settings_type())
+    return made
 
 
 @cache

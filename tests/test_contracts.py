@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 
+from agent.config.page import refreshed
 from agent.core.driver import DeviceSettings, LinkSettings, PointSettings
 from agent.core.search import Search
 from agent.core.settings import Settings, decode_hook
@@ -26,7 +27,12 @@ TESTS = {
     "encoding": "tests/agent/encodings",
     "search": "tests/drivers/searches",
 }
-PAGES = {"driver": "drivers", "step": "steps", "search": "searches"}
+PAGES = {
+    "driver": "technician/drivers",
+    "step": "technician/steps",
+    "search": "technician/searches",
+    "encoding": "city/encodings",
+}
 FAMILIES: tuple[Family, ...] = ("driver", "step", "encoding", "search")
 PLUGINS = [(family, kind) for family in FAMILIES for kind in kinds(family)]
 
@@ -50,11 +56,11 @@ def test_a_plugin_has_a_test_of_its_own(family: str, kind: str) -> None:
     assert list((ROOT / TESTS[family]).glob(f"**/test_{stem}*.py")), f"{TESTS[family]}/test_{stem}.py"
 
 
-@pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])
+@pytest.mark.parametrize(("family", "kind"), PLUGINS)
 def test_a_plugin_has_a_page_that_explains_each_of_its_keys(family: Family, kind: str) -> None:
-    page = ROOT / "docs" / "technician" / PAGES[family] / f"{kind}.md"
+    page = ROOT / "docs" / PAGES[family] / f"{kind}.md"
     assert page.exists(), page
-    settings = plugin(family, kind)
+    settings = settings_of(family, kind)
     text = page.read_text(encoding="utf-8")
     left_out = {"driver": {"name", "devices", "label", "location"}, "search": {"targets"}}.get(family, set())
     keys = [key for key in settings.__struct_fields__ if key not in left_out]
@@ -91,9 +97,9 @@ def test_a_search_is_frozen_settings_that_search(kind: str) -> None:
     assert not undescribed(search)
 
 
-@pytest.mark.parametrize(("family", "kind"), [one for one in PLUGINS if one[0] != "encoding"])
+@pytest.mark.parametrize(("family", "kind"), PLUGINS)
 def test_settings_can_be_read_from_a_file(family: Family, kind: str) -> None:
-    found = plugin(family, kind)
+    found = settings_of(family, kind)
     devices = [found.device_type, found.device_type.point_type] if hasattr(found, "device_type") else []
     for settings in (found, *devices):
         with pytest.raises(msgspec.ValidationError, match="unknown_to_all"):
@@ -105,12 +111,27 @@ def test_an_encoding_offers_every_message(kind: str) -> None:
     encoding = plugin("encoding", kind)
     for name in ("batch", "gap", "start", "time", "birth", "status", "will"):
         assert callable(getattr(encoding, name))
+    assert issubclass(encoding.settings_type, Settings)
+    assert not undescribed(encoding.settings_type)
+
+
+@pytest.mark.parametrize("kind", kinds("encoding"))
+def test_the_page_of_an_encoding_has_the_table_of_its_keys(kind: str) -> None:
+    text = (ROOT / "docs" / PAGES["encoding"] / f"{kind}.md").read_text("utf-8")
+    assert f"<!-- keys of encoding.{kind} -->" in text or not settings_of("encoding", kind).__struct_fields__
+    assert refreshed(text) == text, f"run: python -m agent.config.page docs/city/encodings/{kind}.md"
 
 
 def test_profiles_have_golden_values() -> None:
     for profile in (ROOT / "config" / "profiles").rglob("*.toml"):
         golden = ROOT / "tests" / "profiles" / profile.relative_to(ROOT / "config" / "profiles")
         assert golden.exists(), golden
+
+
+def settings_of(family: Family, kind: str) -> type[Any]:
+    """Give what a person writes: a plugin is its own settings, but for an encoding, which has some."""
+    found = plugin(family, kind)
+    return found.settings_type if family == "encoding" else found
 
 
 def undescribed(settings: type[Settings]) -> list[str]:

@@ -15,7 +15,7 @@ from agent.core.message import Encoding, Head, Message
 from agent.core.record import Aggregate
 from agent.gate import Cleared, Gate
 from agent.pipeline import Pipeline
-from agent.registry import plugin
+from agent.registry import encoder
 
 if TYPE_CHECKING:
     from agent.core.plan import Plan
@@ -37,9 +37,7 @@ class Replay:
         self._zone = zone
         self._pipelines: dict[str, Pipeline] = {}
         self._numbers: dict[str, int] = {}
-        self._encodings: dict[str, Encoding] = {
-            one.name: plugin("encoding", one.encoding)(plan.place) for one in plan.recipients
-        }
+        self._encodings: dict[str, Encoding] = {one.name: encoder(one, plan.place) for one in plan.recipients}
         self.unwanted: dict[str, int] = {}
 
     def leaving(self, recorded: Iterable[Sample]) -> Iterator[tuple[Route, Message]]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from agent.core.point import Kind, Point
 from agent.core.record import Aggregate
-from agent.registry import plugin
+from agent.registry import encoder
 
 if TYPE_CHECKING:
     from agent.core.message import Encoding, Message
@@ -82,7 +82,7 @@ def wire_size(message: Message) -> int:
 
 def _traffic(plan: Plan, recipient: Recipient) -> tuple[float, float, float]:
     """Give messages, bytes on the wire and bytes on the disk, each per day."""
-    encoding: Encoding = plugin("encoding", recipient.encoding)(plan.place)
+    encoding = encoder(recipient, plan.place)
     products = {one.id: one for one in plan.products}
     messages = wire = disk = 0.0
     for route in plan.routes:

@@ -45,6 +45,9 @@ def _tables(name: str) -> str:
             return "".join(
                 f"\n#### `{use}`\n\n{summary(one)}\n\n{_table(one)}\n" for use, one in plugins("step")
             )
+    family, _, kind = name.partition(".")
+    if family == "encoding" and kind:
+        return _table(registry.plugin("encoding", kind).settings_type)
     inner: dict[str, type[Struct]] = {
         "privacy": tables.Protection,
         "select": tables.Select,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from agent.config.sharing import Sharing
+from agent.config.wording import chosen
 from agent.core.product import Product
 
 
@@ -25,6 +26,7 @@ def policy_id(products: Sequence[Product], sharing: Sharing, terms: Mapping[str,
                 "encrypted": one.tls is not None,
                 "mqtt": one.mqtt,
                 "encoding": one.encoding,
+                **({"style": style} if (style := chosen(one.style)) else {}),
                 "party": one.party,
                 "witness": one.witness,
             }

@@ -55,6 +55,8 @@ def schema() -> Json:
             element["properties"]["steps"]["items"] = steps
         if "combine" in element["properties"]:
             element["properties"]["combine"] = table_schema(registry.plugin("step", "combine"))
+        if "encoding" in element["properties"]:
+            element["properties"]["encoding"] |= _encoding()
         properties[name] = element
     drivers = list(plugins("driver"))
     properties["link"] = _one_of([table_schema(one, tables.LinkHead, driver=kind) for kind, one in drivers])
@@ -148,6 +150,13 @@ def bare(kind: inspect.Type) -> inspect.Type:
             kind = rest[0]
         else:
             return kind
+
+
+def _encoding() -> Json:
+    """Give the schema of an encoding: its name, or a table with its settings."""
+    known = [(kind, one.settings_type) for kind, one in plugins("encoding") if hasattr(one, "settings_type")]
+    tables_of = [table_schema(one, tables.EncodingHead, use=kind) for kind, one in known]
+    return {"anyOf": [{"enum": [kind for kind, _ in known]}, *tables_of]}
 
 
 def _device(driver: type[Any]) -> Json:

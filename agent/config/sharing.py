@@ -20,6 +20,7 @@ from agent.config.readers import as_recipients, compile_readers
 from agent.config.secrets import PREFIX, secret_file
 from agent.config.spans import Path
 from agent.config.terms import Terms
+from agent.config.wording import compile_encoding
 from agent.core.errors import ConfigError
 from agent.core.plan import Grant, Purpose, Reader, Recipient, Tls
 from agent.core.product import Product, Route
@@ -65,7 +66,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         if not bad:
             draft.fault(path, 'missing key "broker"', "mqtts://host[:port], or mqtt:// without encryption")
         return None
-    draft.plugin("encoding", written.encoding, (*path, "encoding"))
+    encoding, style = compile_encoding(draft, written.encoding, (*path, "encoding"))
     if written.password and not written.password.startswith(PREFIX):
         draft.fault((*path, "password"), "a secret stands in this file", CREDENTIAL_HINT)
     for key in ("ca", "certificate", "key"):
@@ -91,7 +92,8 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         port=broker.port,
         tls=tls if broker.is_encrypted else None,
         mqtt=written.mqtt,
-        encoding=written.encoding,
+        encoding=encoding,
+        style=style,
         username=written.username,
         password=written.password,
         client_id=written.client_id,

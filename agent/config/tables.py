@@ -85,6 +85,12 @@ class StepHead(Settings):
     use: Annotated[str, Meta(description="Which step this is.")]
 
 
+class EncodingHead(Settings):
+    """What every encoding says beside its own settings."""
+
+    use: Annotated[str, Meta(description="Which encoding this is.")]
+
+
 class Pipeline(Settings):
     """Steps that several products share."""
 
@@ -221,7 +227,10 @@ class Recipient(Settings):
     mqtt: Annotated[
         Literal["5", "3.1.1"], Meta(description="Protocol version; in 3.1.1 refusals are invisible.")
     ] = "5"
-    encoding: Annotated[str, Meta(description="How records are written.")] = "native"
+    encoding: Annotated[
+        str | dict[str, Any],
+        Meta(description='How records are written: a name, or { use = "name", ... } with its settings.'),
+    ] = "native"
     username: Annotated[str, Meta(description="User name, as text or credential:NAME.")] = ""
     password: Annotated[str, Meta(description="Always credential:NAME, never the password itself.")] = ""
     ca: Annotated[str, Meta(description="Authority that signs the broker: a file or credential:NAME.")] = ""

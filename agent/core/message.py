@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from agent.core.product import Product, Route
 from agent.core.record import Record
+from agent.core.settings import Settings
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -96,11 +97,33 @@ class CanWitness(Protocol):
         ...
 
 
+Late = Literal["marked", "dated", "in-order"]
+"""How a window travels that comes late, by what the platform makes of it.
+
+``marked``: it says of itself that it is history. ``dated``: the platform files it under its own time.
+``in-order``: the platform shows what came last, so nothing of a route may overtake: the newest window is
+the last to come, and one message at a time is under way.
+"""
+
+
+class NoSettings(Settings):
+    """What an encoding without settings has."""
+
+
 class Encoding(Protocol):
     """Pure functions from records to messages; one per recipient, applied between gate and outbox.
 
-    Messages are numbered from ``head.seq`` on, one number each, in the order given.
+    It is made as ``kind(place, settings)`` with settings of its ``settings_type``: the table that a person
+    may write in place of its name. Messages are numbered from ``head.seq`` on, one number each, in the order
+    given. ``start`` and ``time`` give None where the platform has no room for them; a loss is always told.
     """
+
+    settings_type: ClassVar[type[Settings]]
+
+    @property
+    def late(self) -> Late:
+        """How late windows travel."""
+        ...
 
     def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
         """Encode cleared records: aggregates of one window become one message (or few), an event one each."""
@@ -110,11 +133,11 @@ class Encoding(Protocol):
         """Declare what was lost."""
         ...
 
-    def start(self, product: str, head: Head, previous: Previous | None) -> Message:
+    def start(self, product: str, head: Head, previous: Previous | None) -> Message | None:
         """Open an epoch on this route."""
         ...
 
-    def time(self, product: str, head: Head, offset: float) -> Message:
+    def time(self, product: str, head: Head, offset: float) -> Message | None:
         """Tell the offset that turns this boot's stamps into UTC seconds."""
         ...
 

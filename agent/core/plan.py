@@ -7,6 +7,7 @@ from msgspec import Struct
 from agent.core.driver import Driver
 from agent.core.message import Place
 from agent.core.product import Product, Route
+from agent.core.settings import Settings
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class Tls(Struct, frozen=True, kw_only=True):
 class Recipient(Struct, frozen=True, kw_only=True):
     """A broker connection and how records are written for it.
 
+    ``encoding`` is its name, ``style`` its settings (None: the defaults).
     ``username`` and ``password`` may be ``credential:NAME``. ``rate`` is messages a second (0: no cap).
     ``on_no_subscriber`` says what PUBACK 0x10 means: hold the message or call it delivered. ``party`` is the
     organisation behind it; a ``witness`` keeps the signed heads of the ledger.
@@ -39,6 +41,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     tls: Tls | None = None
     mqtt: str = "5"
     encoding: str = "native"
+    style: Settings | None = None
     username: str = ""
     password: str = ""
     client_id: str = ""

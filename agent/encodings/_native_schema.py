@@ -27,8 +27,8 @@ def build() -> dict[str, Any]:
     defs["Batch"]["properties"]["r"] = _rows(defs["Batch"]["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:citygate:schema:native:1.0",
-        "title": "citygate native messages, version 1.0",
+        "$id": "urn:citygate:schema:native:1.1",
+        "title": "citygate native messages, version 1.1",
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
         "$defs": defs,
     }

@@ -74,6 +74,27 @@ class Batch(Closed, Generic[Rows], frozen=True, kw_only=True):
     boot: BootId | UnsetType = UNSET
 
 
+class Figure(Closed, frozen=True, kw_only=True):
+    """The figures of one point for one window, where each point is a message of its own."""
+
+    v: Version = 1
+    k: Literal["figure"] = "figure"
+    e: Epoch
+    s: Seq
+    t: Annotated[Utc, Meta(description="Start of the window.")]
+    w: Seconds
+    p: PointName
+    n: Annotated[Number | None, Meta(description="Samples behind it; null: withheld.")]
+    f: Annotated[
+        dict[Word, int | float | None],
+        Meta(min_length=1, max_length=8, description="Statistic: value; null: none, or withheld."),
+    ]
+    x: Annotated[Mark, Meta(description="Why it is not simply ok.")] | UnsetType = UNSET
+    tq: Annotated[Word, Meta(description="unsynced: t is a guess.")] | UnsetType = UNSET
+    bt: Annotated[float, Meta(description="t in seconds since boot.")] | UnsetType = UNSET
+    boot: BootId | UnsetType = UNSET
+
+
 class Happening(Closed, frozen=True, kw_only=True):
     """Something that happened at a point."""
 
@@ -256,8 +277,8 @@ class Tip(Closed, frozen=True, kw_only=True):
     ]
 
 
-Body = Batch[Any] | Happening | Gap | Start | Time | Health | Offline | Birth | Tip
-KINDS: Final = (Batch[Any], Happening, Gap, Start, Time, Health, Offline, Birth, Tip)
+Body = Batch[Any] | Figure | Happening | Gap | Start | Time | Health | Offline | Birth | Tip
+KINDS: Final = (Batch[Any], Figure, Happening, Gap, Start, Time, Health, Offline, Birth, Tip)
 
 
 @cache

@@ -6,20 +6,22 @@ through its closed struct before it leaves this file, which costs a tenth of the
 
 from __future__ import annotations
 
+import gzip
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
-from agent.core.message import Head, Loss, Message, Place, Previous, Sign, Status, Tip
+from agent.core.message import Head, Late, Loss, Message, Place, Previous, Sign, Status, Tip
 from agent.core.point import Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record, State
+from agent.core.settings import Settings
 from agent.encodings import _native_wire as wire
 from agent.encodings._native_text import day_floor, rounded, utc_text, word
 
@@ -38,11 +40,30 @@ def native_schema() -> dict[str, Any]:
     return schema
 
 
+class NativeSettings(Settings):
+    """How the native format is written."""
+
+    form: Annotated[
+        Literal["batch", "single"],
+        Meta(description="batch: all points of a window in one message; single: a message for each point."),
+    ] = "batch"
+    gzip: Annotated[bool, Meta(description="Compress figures and events where that makes them shorter.")] = (
+        False
+    )
+
+
+_USUAL: Final = NativeSettings()
+
+
 class Native:
     """Writes the native format for one gateway."""
 
-    def __init__(self, place: Place) -> None:
+    settings_type: ClassVar[type[Settings]] = NativeSettings
+    late: Late = "marked"
+
+    def __init__(self, place: Place, settings: NativeSettings = _USUAL) -> None:
         self._place = place
+        self._settings = settings
         self._root = f"citygate/1/{place.city}/{place.site}/{place.gateway}"
         self._known: dict[str, tuple[Product, dict[str, float]]] = {}
 
@@ -53,8 +74,9 @@ class Native:
             if isinstance(event, Event):
                 done.append(self._event(product, head, event, seq=head.seq + len(done)))
         for figures in _windows(records):
-            done.extend(self._window(product, head, figures, seq=head.seq + len(done)))
-        return done
+            write = self._window if self._settings.form == "batch" else self._singles
+            done.extend(write(product, head, figures, seq=head.seq + len(done)))
+        return [_packed(one) for one in done] if self._settings.gzip else done
 
     def gap(self, product: str, head: Head, losses: Sequence[Loss]) -> Message:
         """Declare what was lost."""
@@ -86,7 +108,7 @@ class Native:
                 w=rounded(product.window, 0.001) or 0,
                 privacy=_protection(product),
                 points={point.name: _about(point, lean=lean) for point in product.published},
-                schema=f"citygate-1.0#{_schema_hash()}",
+                schema=f"citygate-1.1#{_schema_hash()}",
                 policy=head.policy,
             )
             text = _checked(body)
@@ -176,6 +198,27 @@ class Native:
             return
         yield self._message(product.id, head, text, kind="batch", seq=seq)
 
+    def _singles(
+        self, product: Product, head: Head, figures: Sequence[Aggregate], *, seq: int
+    ) -> Iterator[Message]:
+        """Encode one window as a message for each point."""
+        steps = self._steps(product)
+        for number, one in enumerate(figures, seq):
+            _, n, *values = _row(one, product, steps.get(one.point, 0.0))
+            body = wire.Figure(
+                e=head.epoch,
+                s=number,
+                t=utc_text(one.start),
+                w=rounded(one.width, 0.001) or 0,
+                p=one.point,
+                n=n,
+                f=dict(zip(product.statistics, values, strict=True)),
+                x=UNSET if one.state is State.OK else _mark(one),
+                **_unsynced(one.boot, head, synced=one.synced),
+            )
+            # to the ledger it is what a batch is: figures, with their retention
+            yield self._message(product.id, head, _checked(body), kind="batch", seq=number)
+
     def _steps(self, product: Product) -> dict[str, float]:
         """Give the resolutions of the product's points; made once for each plan."""
         known = self._known.get(product.id)
@@ -202,7 +245,7 @@ def _batch(
     )
 
 
-def _row(figure: Aggregate, product: Product, step: float) -> tuple[str | float | None, ...]:
+def _row(figure: Aggregate, product: Product, step: float) -> tuple[Any, ...]:
     # a share lies between 0 and 1 whatever the point's own steps are
     pairs = zip(product.statistics, figure.values, strict=True)
     values = (rounded(value, 0.0001 if name == "share" else step) for name, value in pairs)
@@ -321,6 +364,15 @@ def _checked(body: wire.Body, columns: int = 0) -> bytes:
         raise ValueError(f"a {body.k} of {len(text)} bytes is above the limit of {HARD}")
     wire.checker(type(body), columns).decode(text)
     return text
+
+
+def _packed(message: Message) -> Message:
+    """Compress the body, if that makes it shorter than it becomes by saying so."""
+    packed = gzip.compress(message.body, mtime=0)  # without a time: the same records give the same bytes
+    said = ("enc", "gzip")
+    if len(packed) + sum(map(len, said)) + 5 >= len(message.body):
+        return message
+    return msgspec.structs.replace(message, body=packed, utf8=False, user=(*message.user, said))
 
 
 @cache

@@ -96,7 +96,8 @@ class Books:
             return
         previous = Previous(epoch=lane.epoch, last=lane.seq, clean=lane.clean) if lane.epoch else None
         lane.epoch, lane.seq, lane.clean = self.epoch, self._first(lane), True
-        self._number(lane, [lane.encoding.start(lane.product, self._head(lane), previous)])
+        opening = lane.encoding.start(lane.product, self._head(lane), previous)
+        self._number(lane, [opening] if opening else [])
 
     def _first(self, lane: Lane) -> int:
         """Give the number to go on from: beyond those of a recipient that is gone and had this product.
@@ -127,7 +128,8 @@ class Books:
         for lane in self.lanes.values():
             if lane.unsynced == self.clock.boot_id and lane.encoding is not None and not lane.told:
                 self.begin(lane)
-                self._number(lane, [lane.encoding.time(lane.product, self._head(lane), offset)])
+                dating = lane.encoding.time(lane.product, self._head(lane), offset)
+                self._number(lane, [dating] if dating else [])
                 lane.told = lane.dirty = True
 
     def lose(self, lane: Lane, why: str, begin: float, end: float) -> None:
@@ -353,6 +355,7 @@ class Books:
             self._salvaged, self._meta["salvaged"] = False, "0"
         for lane in self.lanes.values():
             lane.encoding = encodings.get(lane.recipient)
+            lane.in_order = lane.encoding is not None and lane.encoding.late == "in-order"
         for lane in self.lanes.values():
             was, lane.granted = lane.granted or lane.was_open, lane.name in terms
             lane.was_open = False

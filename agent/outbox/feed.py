@@ -99,6 +99,8 @@ class Feed:
         lane = self._lane(row.route)
         if lane is not None:
             lane.acknowledge(row)
+            if lane.in_order and lane.behind:
+                self._some.set()
 
     def release(self, rows: Iterable[Row]) -> None:
         """Give back rows that were taken and not acknowledged; they will be taken again."""
@@ -147,7 +149,7 @@ class Feed:
         lanes = {
             lane.number: lane
             for lane in self._lanes()
-            if lane.name not in skip and lane.behind and not lane.erasing
+            if lane.name not in skip and lane.behind and not lane.erasing and not lane.must_wait
         }
         spans = [span for lane in lanes.values() for span in lane.spans(self._desk.floor, self._desk.tail)]
         if not spans:
@@ -157,7 +159,7 @@ class Feed:
         for found in await self._desk.read(spans, most, frozenset(avoid)):
             lane = lanes[found.route]
             # while the disk was read, the row may have been settled, pruned or withdrawn
-            if found.id <= self._desk.floor or not lane.wants(found.id) or lane.erasing:
+            if found.id <= self._desk.floor or not lane.wants(found.id) or lane.erasing or lane.must_wait:
                 continue
             if lane.withheld(found.kind):
                 lane.erasing = True

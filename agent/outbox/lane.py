@@ -76,6 +76,7 @@ class Lane:
         self.tail = tail
         # from the plan: None where no grant stands behind the lane
         self.encoding: Encoding | None = None
+        self.in_order = False  # nothing of this route may overtake: its platform shows what came last
         self.granted = False
         self.erasing = False
         self.keep = math.inf
@@ -86,7 +87,7 @@ class Lane:
         self.standing: Header | None = None
         # rows that the transaction under way takes off the table
         self.leaving: set[int] = set()
-        self.orderly = False
+        self._crowded = False
         self.dirty = False
         self.stored = False
 
@@ -130,9 +131,9 @@ class Lane:
         self.acked.add(first, last)
         self.dirty = True
         if len(self.acked) > MOST_RANGES:
-            self.orderly = True
-        elif self.orderly and len(self.acked) == 1:
-            self.orderly = False
+            self._crowded = True
+        elif self._crowded and len(self.acked) == 1:
+            self._crowded = False
 
     def reached(self, begin: float, until: float, *, synced: bool) -> None:
         """Note which UTC seconds new rows tell of; what a crash cost ends where they begin."""
@@ -170,6 +171,16 @@ class Lane:
     def withheld(self, kind: str) -> bool:
         """Whether a message of *kind* must not leave: nobody grants it (any more)."""
         return kind in DATA and not self.granted
+
+    @property
+    def orderly(self) -> bool:
+        """Whether rows leave oldest first: as the platform needs it, or until the holes are closed."""
+        return self.in_order or self._crowded
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether the next row may only follow the answer to the one under way."""
+        return self.in_order and bool(self.flight)
 
     @property
     def behind(self) -> bool:

@@ -19,7 +19,7 @@ from agent.flow import Flow
 from agent.gate import Cleared
 from agent.outbox.outbox import FILE
 from agent.prove.scene import Parts
-from agent.registry import plugin
+from agent.registry import encoder
 
 Readings = Callable[[int, int], Mapping[str, float]]
 """Gives values by point, for a window's number and the number of the reading within it."""
@@ -97,9 +97,7 @@ def cleared_by(
 
 async def written_by(plan: Plan, readings: Readings, parts: Parts, utc: float, folder: Path) -> Path:
     """Do the same with an outbox in *folder*; give its file."""
-    encodings: dict[str, Any] = {
-        one.name: plugin("encoding", one.encoding)(plan.place) for one in plan.recipients
-    }
+    encodings: dict[str, Any] = {one.name: encoder(one, plan.place) for one in plan.recipients}
     clock = MadeClock(_morning(utc))
     outbox = await parts.outbox(folder, cap=_CAP, keep=_KEEP, clock=clock, boxed=False)
     for part in by_width(plan):

@@ -10,6 +10,7 @@ from msgspec import Meta, field
 from agent.core.clock import Clock
 from agent.core.driver import Desk, DeviceSettings, LinkSettings, PointSettings
 from agent.core.duration import Duration
+from agent.core.message import NoSettings
 from agent.core.point import Kind, Point
 from agent.core.product import Statistic
 from agent.core.sample import Emit
@@ -174,6 +175,8 @@ class Derive(_Through):
 
 class Native:
     """An encoding; nothing is encoded in these tests."""
+
+    settings_type: ClassVar[type[Settings]] = NoSettings
 
 
 PLUGINS: dict[str, dict[str, type[Any]]] = {

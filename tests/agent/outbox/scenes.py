@@ -7,15 +7,17 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date
 from pathlib import Path
+from typing import ClassVar
 
 from msgspec.structs import asdict
 
 from agent.core.clock import Instant
-from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Status
+from agent.core.message import Encoding, Head, Late, Loss, Message, NoSettings, Place, Previous, Status
 from agent.core.plan import Plan
 from agent.core.point import Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record
+from agent.core.settings import Settings
 from agent.gate import Cleared, Gate
 from agent.outbox.outbox import Outbox
 from agent.outbox.row import Row
@@ -55,6 +57,9 @@ class TurnedClock:
 
 class Plain:
     """An encoding that is easy to read back."""
+
+    settings_type: ClassVar[type[Settings]] = NoSettings
+    late: Late = "marked"
 
     def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
         aggregates = [one for one in records if isinstance(one, Aggregate)]

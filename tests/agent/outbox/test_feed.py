@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.core.message import Late
 from agent.outbox.feed import LIVE_ROWS
 from agent.outbox.row import Row
-from tests.agent.outbox.scenes import World, route
+from tests.agent.outbox.scenes import Plain, World, route
 
 NONE: frozenset[str] = frozenset()
 
@@ -176,4 +177,53 @@ async def test_memory_stays_flat_through_a_long_outage(tmp_path: Path) -> None:
             feed.acked(row)
         assert (len(lane.acked), len(lane.flight)) == (1, 0)
     assert world.outbox.queue("city").n == 3001 - 50 * 20
+    await world.outbox.close()
+
+
+class InOrder(Plain):
+    """For a platform that shows what came last."""
+
+    late: Late = "in-order"
+
+
+async def test_where_the_last_word_counts_nothing_overtakes(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.encodings["city"] = InOrder()
+    await world.start()
+    feed = world.outbox.feed("city")
+    for _ in range(3):  # nobody is connected
+        world.clock.turn(60.0)
+        world.window()
+        await world.outbox.flush()
+    feed.online(True)
+    world.clock.turn(60.0)
+    world.window()
+    await world.outbox.flush()
+    shown: list[int] = []
+    while rows := await feed.take(5, 5):
+        assert len(rows) == 1, "the next one waits for the answer"
+        assert await feed.take(5, 5) == []
+        shown += numbers(rows)
+        feed.acked(rows[0])
+        if len(shown) < 5:
+            async with asyncio.timeout(1):
+                await feed.wait()
+    assert shown == sorted(shown)
+    assert len(shown) == 5, "the start, three old windows, and the newest, which is what shows"
+    await world.outbox.close()
+
+
+async def test_where_the_last_word_counts_what_was_not_answered_comes_first_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.encodings["city"] = InOrder()
+    await world.start()
+    feed = world.outbox.feed("city")
+    feed.online(True)
+    world.window()
+    await world.outbox.flush()
+    rows = await feed.take(5, 5)
+    world.window()
+    await world.outbox.flush()
+    feed.release(rows)
+    assert await feed.take(5, 5) == rows
     await world.outbox.close()
