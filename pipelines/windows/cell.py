@@ -195,7 +195,7 @@ class Cell:
             self.opened = True
             if self.held is not None and min(at, self.until) > self.since:
                 self.low = self.high = self.last = self.held
-                self.doubt = self.shaky
+                self.doubt = self.doubt or self.shaky
 
     def _advance(self, to: float) -> None:
         """Let the held value hold until *to* at most."""

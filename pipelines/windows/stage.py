@@ -14,9 +14,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from agent.core.clock import Instant
-from agent.core.point import Kind
+from agent.core.point import Kind, Point
 from agent.core.product import Statistic
-from agent.core.record import Aggregate
+from agent.core.record import Aggregate, State
 from agent.core.sample import Meter, Quality, Sample
 from agent.core.step import Item, Scene
 from pipelines._personal import may_be_kept
@@ -191,29 +191,32 @@ class Windows:
         self._published.add(*window)
         if synced:
             self._sure.add(*window)
-        for name, cell in frame.cells.items():
-            if cell.reading is not None:
-                self._base[name] = (cell.reading, cell.read_at, cell.meter)
-        return [
-            aggregate(
-                frame,
-                frame.cells.get(name) or unseen(point, frame),
-                self._terms.statistics,
-                coverage=self._terms.coverage,
-                synced=synced,
-            )
-            for name, point in self._points.items()
-        ]
+        return [self._summarise(point, frame, synced=synced) for point in self._points.values()]
+
+    def _summarise(self, point: Point, frame: Frame, *, synced: bool) -> Aggregate:
+        """Give the aggregate of *point*; what it does not tell of a counter goes into the next window."""
+        cell = frame.cells.get(point.name) or unseen(point, frame)
+        terms = self._terms
+        told = aggregate(frame, cell, terms.statistics, coverage=terms.coverage, synced=synced)
+        if told.state is State.NO_DATA and cell.delta():
+            self._hand_down(point.name, cell)
+        elif cell.reading is not None:
+            self._base[point.name] = (cell.reading, cell.read_at, cell.meter)
+        return told
 
     def _discard(self, frame: Frame) -> None:
         """Drop a window whose label was published; what its counters counted goes into the next one."""
         for name, cell in frame.cells.items():
             self.late += cell.n
-            heir = self._frames[0].cells.get(name) or self._cells.get(name)
-            if heir is not None and (cell.base is not None or cell.parted):
-                heir.inherit(cell)
-                heir.first = False  # its first reading is the second one
-                heir.doubt = heir.doubt or "clock"
+            self._hand_down(name, cell)
+
+    def _hand_down(self, name: str, cell: Cell) -> None:
+        """Let the next window of a counter count from where *cell* began to."""
+        heir = self._frames[0].cells.get(name) or self._cells.get(name)
+        if heir is not None and (cell.base is not None or cell.parted):
+            heir.inherit(cell)
+            heir.first = False  # its first reading is the second one
+            heir.doubt = heir.doubt or "clock"
 
     # --- the time of day was set --------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.core.point import Kind, Point
@@ -204,6 +204,85 @@ def test_clocks_that_are_set_change_no_counter(what: list[tuple[int, float]]) ->
     deltas = [one.values[0] for one in published]
     assert published, "nothing is held back for longer than the clock was set back"
     assert sum(delta for delta in deltas if delta is not None) == published[-1].values[1]
+
+
+SET = st.sampled_from([-3600.0, -600.0, -90.0, -61.0, -30.0, -5.0, -0.4, 0.4, 30.0, 61.0, 600.0, 3600.0])
+LIVES = st.sampled_from(["fail", "stop", "crash", "reboot"])
+SPARSE = st.lists(
+    st.tuples(
+        st.integers(0, 80),
+        st.one_of(
+            st.tuples(st.just("read"), st.integers(0, 50).map(float)),
+            st.tuples(st.just("read"), st.integers(0, 50).map(float)),
+            st.tuples(st.just("set"), SET),
+            st.tuples(LIVES, st.just(0.0)),
+        ),
+    ),
+    max_size=14,
+)
+Happened = list[tuple[int, tuple[str, float]]]
+
+
+def lived(time: Timeline, happens: str, by: float) -> None:
+    match happens:
+        case "set":
+            time.set_clock(by)
+        case "stop":
+            time.stop()
+        case "crash":
+            time.crash()
+        case "reboot":
+            time._save(stopping=True)
+            time.reboot()
+
+
+def set_back(what: Happened) -> float:
+    return -sum(by for _, (happens, by) in what if happens == "set" and by < 0)
+
+
+@patient
+@given(SPARSE, st.sampled_from([0.0, 1.0, 30.0]))
+@example([(62, ("set", -61.0)), (0, ("read", 1.0))], 1.0)  # the heir of a refused window heard nothing
+@example([(62, ("set", -61.0)), (0, ("read", 1.0)), (122, ("crash", 0.0))], 1.0)
+def test_readings_that_are_rare_lose_no_increment_however_the_clock_is_set(
+    what: Happened, every: float
+) -> None:
+    energy = Point(name="meter.energy", kind=Kind.COUNTER, every=every)
+    time = Timeline((energy,), (Window(length="1m", statistics=("delta",)),))
+    total = 0.0
+    time.feed(energy.name, total)
+    time._save(stopping=False)
+    for wait, (happens, by) in what:
+        time.until(time.t + wait)
+        if happens in ("read", "fail"):
+            total += by
+            time.feed(energy.name, total if happens == "read" else None)
+        lived(time, happens, by)
+    time.until(time.t + set_back(what) + 190)
+    time.feed(energy.name, total)
+    time.until(time.t + 130)
+    assert sum(one.values[0] or 0.0 for one in time.of(energy.name)) == total
+
+
+@patient
+@given(SPARSE, st.sampled_from([0.0, 1.0, 30.0]))
+def test_a_passage_is_counted_once_or_counted_as_late_however_the_clock_is_set(
+    what: Happened, every: float
+) -> None:
+    door = Point(name="door.in", kind=Kind.COUNT, every=every)
+    time = Timeline((door,), (Window(length="1m", statistics=("sum",)),))
+    passed = 0
+    for wait, (happens, by) in what:
+        time.until(time.t + wait)
+        if happens == "read":
+            passed += 1
+            time.feed(door.name, 1.0)
+        if happens != "crash":  # what a crash takes with it is declared, and not here
+            lived(time, happens, by)
+    time.until(time.t + set_back(what) + 190)
+    counted = sum(one.values[0] or 0.0 for one in time.aggregates)
+    assert counted + time.late + time.pipeline.late == passed
+    no_window_twice(time.aggregates)
 
 
 @patient
