@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config import sources, tables
+from agent.config.births import check_births
 from agent.config.draft import Draft
 from agent.config.hints import nearest
 from agent.config.links import compile_links
@@ -73,6 +74,10 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     sharing = compile_sharing(draft, products, purposes, today or datetime.now(zone or UTC).date())
     if draft.faults or not site:
         return None
+    place = Place(
+        city=site.city, site=site.id, gateway=site.gateway, label=site.label, location=site.location
+    )
+    check_births(draft, place, products, sharing)
     if "timezone" not in draft.tables["site"]:
         for one in products:
             if one.span in CALENDAR:
@@ -81,13 +86,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     name, contact, dpo = (owner.name, owner.contact, owner.dpo) if owner else ("", "", "")
     terms = {"owner": [name, contact, dpo], "purposes": purposes}
     return Plan(
-        place=Place(
-            city=site.city,
-            site=site.id,
-            gateway=site.gateway,
-            label=site.label,
-            location=site.location,
-        ),
+        place=place,
         timezone=site.timezone,
         links=links.links,
         products=products,

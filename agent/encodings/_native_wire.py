@@ -256,6 +256,9 @@ class Birth(Closed, frozen=True, kw_only=True):
     points: dict[PointName, About]
     schema: Annotated[str, Meta(pattern=r"^citygate-1\.\d+#[0-9a-f]{12}$")]
     policy: Policy
+    part: (
+        Annotated[tuple[Number, Number], Meta(description="Which part this is, and of how many.")] | UnsetType
+    ) = UNSET
 
 
 class Tip(Closed, frozen=True, kw_only=True):

@@ -18,11 +18,11 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from agent.core.message import Head, Late, Loss, Message, Place, Previous, Sign, Status, Tip
-from agent.core.point import Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Settings
 from agent.encodings import _native_wire as wire
+from agent.encodings._native_birth import births
 from agent.encodings._native_text import day_floor, rounded, utc_text, word
 
 SOFT: Final = 16 * 1024
@@ -30,6 +30,7 @@ SOFT: Final = 16 * 1024
 HARD: Final = 128 * 1024
 """Bytes that no body may exceed: the least that a large city's broker takes."""
 BIRTH: Final = 32 * 1024
+"""Bytes above which a birth comes in parts."""
 _MANY_LOSSES: Final = 200
 _CALENDAR: Final = frozenset({"day", "week", "month"})
 
@@ -97,24 +98,16 @@ class Native:
         return self._data(product, head, body)
 
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
-        """Describe what will come on this route; above 32 KB without other names, places and texts."""
+        """Describe what will come on this route; above 32 KB in parts, each on a topic of its own."""
         del route  # who else may have it, and on which terms, is not this recipient's to know
-        for lean in (False, True):
-            body = wire.Birth(
-                lid=lid,
-                e=head.epoch,
-                product=product.id,
-                model=product.model[:80] or UNSET,
-                w=rounded(product.window, 0.001) or 0,
-                privacy=_protection(product),
-                points={point.name: _about(point, lean=lean) for point in product.published},
-                schema=f"citygate-1.1#{_schema_hash()}",
-                policy=head.policy,
-            )
-            text = _checked(body)
-            if len(text) <= BIRTH:
-                break
-        return [Message(topic=f"{self._root}/b/{product.id}", body=text, kind="birth", retain=True)]
+        parts = births(product, head, lid, schema=f"citygate-1.1#{_schema_hash()}", most=BIRTH)
+        topics = [
+            f"{self._root}/b/{product.id}{f'/{n}' if n else ''}" for n in (0, *range(2, len(parts) + 1))
+        ]
+        return [
+            Message(topic=topic, body=_checked(part), kind="birth", retain=True)
+            for topic, part in zip(topics, parts, strict=True)
+        ]
 
     def status(self, status: Status) -> Message:
         """Tell how the gateway does, to this recipient; routes are named by their product alone."""
@@ -312,45 +305,6 @@ def _joined(one: Loss, other: Loss) -> Loss:
         count=None if one.count is None or other.count is None else one.count + other.count,
         begin=min((b for b in (one.begin, other.begin) if b is not None), default=None),
         end=max((e for e in (one.end, other.end) if e is not None), default=None),
-    )
-
-
-def _protection(product: Product) -> wire.Protection:
-    privacy = product.privacy
-    mode = word(privacy.mode)
-    match privacy.mode:
-        case "suppress":
-            return wire.Protection(mode=mode, k=privacy.k, round=privacy.round or UNSET)
-        case "hold":
-            return wire.Protection(
-                mode=mode, k=privacy.k, round=privacy.round or UNSET, longest=privacy.longest
-            )
-        case "dp":
-            return wire.Protection(
-                mode=mode,
-                round=privacy.round or UNSET,
-                eps=privacy.epsilon,
-                sens=privacy.sensitivity,
-                clamp=privacy.clamp or UNSET,
-            )
-        case "min-sources":
-            return wire.Protection(mode=mode, sources=privacy.min_sources, share=privacy.max_share)
-    return wire.Protection(mode=mode)
-
-
-def _about(point: Point, *, lean: bool) -> wire.About:
-    names = [point.label[:80]] if point.label else []
-    if point.asset:
-        names.append(f"asset:{point.asset}"[:80])
-    return wire.About(
-        u=point.unit[:32],
-        kind=word(point.kind),
-        prop=point.quantity[:80] or UNSET,
-        loc=point.location if point.location and not lean else UNSET,
-        alias=names if names and not lean else UNSET,
-        states={str(number): text[:80] for number, text in point.states}
-        if point.states and not lean
-        else UNSET,
     )
 
 

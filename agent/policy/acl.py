@@ -43,7 +43,7 @@ def access_list(plan: Plan, broker: str, today: date) -> str:
                 f'the gateway logs in at {broker} as "{login}", which is also the name of the recipient that'
                 " reads there; give the gateway a user name of its own"
             )
-        writes = ("s", "b/+", "d/+", "l")
+        writes = ("s", "b/#", "d/+", "l")
         lines += ["", f"user {login}", *(f"topic write {root}/{one}" for one in writes)]
         lines += [f"topic read {root}/c/#"]
         itself = Reader(name=owner.name, via=owner.name, username=owner.name, witness=owner.witness)
@@ -67,5 +67,6 @@ def login_of(plan: Plan, recipient: Recipient) -> str:
 def _reads(plan: Plan, root: str, reader: Reader, today: date, more: Sequence[str] = ()) -> list[str]:
     granted = [one.product for one in deals(plan, today) if one.recipient == reader.name and not one.ended]
     topics = [*more, *([f"{root}/l"] if reader.witness and (granted or more) else [])]
-    topics += [f"{root}/{kind}/{product}" for product in granted for kind in ("b", "d")]
+    # a large birth comes in parts, on topics below its own
+    topics += [one for name in granted for one in (f"{root}/b/{name}/#", f"{root}/d/{name}")]
     return ["", f"user {reader.username}", *(f"topic read {one}" for one in topics)] if topics else []

@@ -10,7 +10,7 @@ from msgspec import Meta, field
 from agent.core.clock import Clock
 from agent.core.driver import Desk, DeviceSettings, LinkSettings, PointSettings
 from agent.core.duration import Duration
-from agent.core.message import NoSettings
+from agent.core.message import Message, NoSettings, Place
 from agent.core.point import Kind, Point
 from agent.core.product import Statistic
 from agent.core.sample import Emit
@@ -177,6 +177,12 @@ class Native:
     """An encoding; nothing is encoded in these tests."""
 
     settings_type: ClassVar[type[Settings]] = NoSettings
+
+    def __init__(self, place: Place, settings: Settings) -> None:
+        del place, settings
+
+    def birth(self, *_: object) -> Sequence[Message]:
+        return ()
 
 
 PLUGINS: dict[str, dict[str, type[Any]]] = {

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Queue, Status, Tip
 from agent.core.point import Kind, Point
-from agent.core.product import Privacy, Product, Route, Statistic
+from agent.core.product import Mode, Privacy, Product, Route, Statistic
 from agent.core.record import Aggregate, Event, State
 from agent.encodings import _native_schema, _native_wire
 from agent.encodings._native_text import rounded, utc_text, word
@@ -80,6 +80,11 @@ MODES: Final = {
 def states() -> Product:
     fan = Point(name="ahu-1.fan", kind=Kind.STATE, label="Supply fan", states=((0, "off"), (1, "käy")))
     return msgspec.structs.replace(product(statistics=("share",)), points=(fan,), published=(fan,))
+
+
+def many_points() -> Product:
+    points = tuple(Point(name=f"meter-{n:03d}.active_power", unit="kW") for n in range(650))
+    return msgspec.structs.replace(product(), points=points, published=points)
 
 
 def body(message: Message) -> dict[str, Any]:
@@ -253,12 +258,21 @@ def test_what_single_sources_gave_has_no_place_in_a_message() -> None:
     assert b"71.25" not in message.body
 
 
-def test_a_large_birth_leaves_out_what_is_not_needed() -> None:
-    points = tuple(Point(name=f"device-{n}.power", label="x" * 80, location=(21.6, 63.1)) for n in range(400))
+def test_a_large_birth_comes_in_parts_and_nothing_is_left_out() -> None:
+    points = tuple(
+        Point(name=f"device-{n}.power", label="x" * 80, location=(21.6, 63.1)) for n in range(5000)
+    )
     known = msgspec.structs.replace(product(), points=points, published=points)
-    (message,) = native().birth(known, ROUTE, HEAD, LID)
-    assert len(message.body) <= BIRTH
-    assert body(message)["points"]["device-0.power"] == {"u": "1", "kind": "gauge"}
+    parts = native().birth(known, ROUTE, HEAD, LID)
+    assert max(len(one.body) for one in parts) <= BIRTH
+    assert min(len(one.body) for one in parts[:-1]) > 0.9 * BIRTH
+    topics = [one.topic.removeprefix("citygate/1/vaasa/library/gw1/") for one in parts]
+    assert topics == ["b/climate", *(f"b/climate/{n}" for n in range(2, len(parts) + 1))]
+    assert [body(one)["part"] for one in parts] == [[n, len(parts)] for n in range(1, len(parts) + 1)]
+    told = {name: about for one in parts for name, about in body(one)["points"].items()}
+    assert list(told) == [one.name for one in points]
+    assert all(about["loc"] == [21.6, 63.1] and about["alias"] == ["x" * 80] for about in told.values())
+    assert len({json.dumps(body(one) | {"points": 0, "part": 0}) for one in parts}) == 1
 
 
 def test_status_names_routes_by_product_alone() -> None:
@@ -285,9 +299,10 @@ def test_a_gap_of_very_many_stretches_stays_small_and_true() -> None:
 
 
 def test_an_unbearable_body_is_refused() -> None:
-    points = tuple(f"device-{n}.{'x' * 60}" for n in range(2000))
+    fan = Point(name="ahu-1.fan", kind=Kind.STATE, states=tuple((n, "x" * 80) for n in range(2000)))
+    known = msgspec.structs.replace(product(), points=(fan,), published=(fan,))
     with pytest.raises(ValueError, match=str(HARD)):
-        native().birth(product(*points), ROUTE, HEAD, LID)
+        native().birth(known, ROUTE, HEAD, LID)
 
 
 @pytest.mark.parametrize(
@@ -470,6 +485,14 @@ def corpus() -> dict[str, list[Message]]:
     held = Aggregate("door.in", NOON - 2700, 3600.0, 60, (6.0,), State.PARTIAL, 0.75, "no_reply")
     warm = Aggregate("ahu-1.supply_temp", NOON, 60.0, 12, (21.6234, 19.15, 25.65))
     adrift = Aggregate("ahu-1.supply_temp", NOON, 60.0, 12, (21.62, 19.15, 25.65), boot=73.5, synced=False)
+    every_state = [
+        Aggregate("door.in", NOON, 900.0, 12, (12.0,)),
+        Aggregate("door.out", NOON, 900.0, None, (None,), State.SUPPRESSED),
+        Aggregate("north.in", NOON, 900.0, 0, (None,), State.NO_DATA, 0.0, "no_reply"),
+        Aggregate("side.in", NOON, 900.0, 31, (31.0,), State.PARTIAL, 0.62, "no_reply"),
+        Aggregate("south.in", NOON, 900.0, 15, (7.0,), State.UNCERTAIN, 1.0, "clock"),
+    ]
+    doors = product(*(one.point for one in every_state), window=900.0, span="15m", statistics=("sum",))
     event = Event(
         "ahu-1.filter_dp", "threshold", "warning", NOON, 251.0, "Pa", "filter pressure above 250 Pa"
     )
@@ -503,6 +526,8 @@ def corpus() -> dict[str, list[Message]]:
         "batch-held": list(made.batch(flow, HEAD, [held])),
         "figure": list(Native(PLACE, NativeSettings(form="single")).batch(flow, HEAD, window)),
         **{name: list(made.birth(guarded(one), ROUTE, HEAD, LID)) for name, one in MODES.items()},
+        "batch-every-state": list(made.batch(doors, HEAD, every_state)),
+        "birth-parts": list(made.birth(many_points(), ROUTE, HEAD, LID)),
         "birth-states": list(made.birth(states(), ROUTE, HEAD, LID)),
     }
 
@@ -531,6 +556,18 @@ def as_case(messages: Sequence[Message]) -> list[dict[str, Any]]:
         }
         for one in messages
     ]  # fmt: skip
+
+
+def test_the_corpus_holds_every_kind_every_topic_every_state_and_every_mode() -> None:
+    messages = [one for path in CASES.glob("*.json") for one in json.loads(path.read_text("utf-8"))]
+    bodies = [json.loads(one["body"]) for one in messages]
+    kinds = [msgspec.structs.fields(kind) for kind in _native_wire.KINDS]
+    assert {one["k"] for one in bodies} == {one.default for kind in kinds for one in kind if one.name == "k"}
+    assert {one["topic"].split("/")[5] for one in messages} == {"s", "b", "d", "l"}
+    marks = {mark["q"] for one in bodies if one["k"] == "batch" for mark in one.get("x", {}).values()}
+    assert marks == {*State} - {State.OK}
+    modes = {one["privacy"]["mode"] for one in bodies if one["k"] == "birth"}
+    assert modes == {mode.replace("-", "_") for mode in get_args(Mode)}
 
 
 @pytest.mark.parametrize("name", sorted(corpus()))
