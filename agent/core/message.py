@@ -110,6 +110,52 @@ class NoSettings(Settings):
     """What an encoding without settings has."""
 
 
+Hearing = Literal["", "rebirth", "go", "wait"]
+"""What came means: nothing to us; tell the births anew; begin; say goodbye and keep everything."""
+
+
+class Talk(Protocol):
+    """One connection, for an encoding whose messages are counted as they leave (Sparkplug).
+
+    ``waits``: nothing may be said yet. ``mark`` is a message of QoS 1: its answer proves that what was sent
+    with QoS 0 before it has arrived.
+    """
+
+    waits: bool
+    mark: Message
+
+    @property
+    def will(self) -> Message:
+        """What the broker shall say when the gateway vanishes."""
+        ...
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """What to subscribe to before anything is said."""
+        ...
+
+    def opening(self) -> Sequence[Message]:
+        """Give what must be said before the next message; mostly nothing."""
+        ...
+
+    def dress(self, topic: str, body: bytes, *, late: bool) -> bytes:
+        """Complete a body with what only the moment of sending knows."""
+        ...
+
+    def hear(self, topic: str, body: bytes) -> Hearing:
+        """Judge what came on one of ``topics``."""
+        ...
+
+
+@runtime_checkable
+class CanTalk(Protocol):
+    """What an encoding may also offer: to count the messages of a connection."""
+
+    def talk(self, number: int, now: Callable[[], float]) -> Talk:
+        """Begin connection *number*; *now* gives UTC seconds."""
+        ...
+
+
 class Encoding(Protocol):
     """Pure functions from records to messages; one per recipient, applied between gate and outbox.
 

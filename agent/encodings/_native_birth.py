@@ -12,7 +12,7 @@ from agent.core.message import Head
 from agent.core.point import Point
 from agent.core.product import Product
 from agent.encodings import _native_wire as wire
-from agent.encodings._native_text import rounded, word
+from agent.encodings._text import rounded, word
 
 _PLACE: Final = 32  # bytes that a part's own place may take
 _ENCODER: Final = msgspec.json.Encoder()

@@ -23,7 +23,7 @@ from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Settings
 from agent.encodings import _native_wire as wire
 from agent.encodings._native_birth import births
-from agent.encodings._native_text import day_floor, rounded, utc_text, word
+from agent.encodings._text import coarse, rounded, utc_text, windows, word
 
 SOFT: Final = 16 * 1024
 """Bytes above which a batch is split."""
@@ -32,7 +32,6 @@ HARD: Final = 128 * 1024
 BIRTH: Final = 32 * 1024
 """Bytes above which a birth comes in parts."""
 _MANY_LOSSES: Final = 200
-_CALENDAR: Final = frozenset({"day", "week", "month"})
 
 
 def native_schema() -> dict[str, Any]:
@@ -74,7 +73,7 @@ class Native:
         for event in records:
             if isinstance(event, Event):
                 done.append(self._event(product, head, event, seq=head.seq + len(done)))
-        for figures in _windows(records):
+        for figures in windows(records):
             write = self._window if self._settings.form == "batch" else self._singles
             done.extend(write(product, head, figures, seq=head.seq + len(done)))
         return [_packed(one) for one in done] if self._settings.gzip else done
@@ -161,7 +160,7 @@ class Native:
         return Message(topic=f"{self._root}/d/{product}", body=text, kind=kind, user=user)
 
     def _event(self, product: Product, head: Head, event: Event, *, seq: int) -> Message:
-        at = _coarse(event.at, product)
+        at = coarse(event.at, product)
         body = wire.Happening(
             e=head.epoch,
             s=seq,
@@ -256,26 +255,8 @@ def _mark(figure: Aggregate) -> wire.Mark:
     )
 
 
-def _windows(records: Sequence[Record]) -> list[list[Aggregate]]:
-    """Put the figures of one window together; oldest window first."""
-    groups: dict[tuple[float, float, bool], list[Aggregate]] = {}
-    for one in records:
-        if isinstance(one, Aggregate):
-            groups.setdefault((one.start, one.width, one.synced), []).append(one)
-    return [groups[key] for key in sorted(groups)]
-
-
 def _unsynced(boot: float, head: Head, *, synced: bool) -> dict[str, Any]:
     return {} if synced else {"tq": "unsynced", "bt": round(boot, 3), "boot": head.boot_id}
-
-
-def _coarse(at: float, product: Product) -> float:
-    """Round an event's time down to the product's window, so that it tells no more than figures do."""
-    if not product.window:
-        return at
-    if product.span in _CALENDAR:
-        return day_floor(at)
-    return at // product.window * product.window
 
 
 def _lost(loss: Loss) -> wire.Lost:

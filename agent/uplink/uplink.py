@@ -13,7 +13,7 @@ from math import inf
 from typing import Final
 
 from agent.core.errors import ConfigError, UplinkError
-from agent.core.message import Encoding, Head, Message, Status
+from agent.core.message import CanTalk, Encoding, Head, Message, Status
 from agent.core.plan import Recipient
 from agent.core.product import Product, Route
 from agent.uplink.call import call_of
@@ -23,6 +23,7 @@ from agent.uplink.port import Link
 from agent.uplink.reasons import TAKEN_OVER, meaning
 from agent.uplink.routes import HELD, OK, Routes
 from agent.uplink.session import Session, Setup, Tally
+from agent.uplink.spoken import Spoken
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -46,7 +47,7 @@ class Uplink:
         self._timing = desk.timing
         self._routes = Routes(self._timing)
         self._tally = Tally()
-        self._connects = 0
+        self._connects = self._calls = 0
         self._session: Session | None = None
         self._stopped = ""
         self._resumed = asyncio.Event()
@@ -116,13 +117,16 @@ class Uplink:
         await self._wait_for_a_person()
         if self._connects == 0 and self._recipient.host not in _LOOPBACK:
             await self._desk.clock.sleep(self._desk.chance() * self._timing.crowd)
-        will = self._encoding.will(self._lid, self._epoch)
+        encoding, clock = self._encoding, self._desk.clock
+        talk = encoding.talk(self._calls, lambda: clock.now().utc) if isinstance(encoding, CanTalk) else None
+        self._calls += 1
+        will = talk.will if talk else encoding.will(self._lid, self._epoch)
         try:
             call = call_of(self._recipient, self._desk.gateway, self._timing.connect, will)
         except ConfigError as error:  # a credential may still be put in place
             raise UplinkError(f"{self._recipient.name}: {error}") from error
         link = await self._desk.connect(call)
-        await self._live(link, will)
+        await self._live(Spoken(link, talk) if talk else link, will)
 
     async def _live(self, link: Link, will: Message) -> None:
         now = self._desk.clock.boot()

@@ -20,7 +20,7 @@ from agent.core.point import Kind, Point
 from agent.core.product import Mode, Privacy, Product, Route, Statistic
 from agent.core.record import Aggregate, Event, State
 from agent.encodings import _native_schema, _native_wire
-from agent.encodings._native_text import rounded, utc_text, word
+from agent.encodings._text import rounded, utc_text, word
 from agent.encodings.native import BIRTH, HARD, SOFT, Native, NativeSettings, native_schema
 from agent.outbox.row import Row
 from agent.outbox.signing import Key

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from agent.core.clock import Clock, Instant, SystemClock
 from agent.core.errors import UplinkError
-from agent.core.message import Head, Message, Place, Queue
+from agent.core.message import Encoding, Head, Message, Place, Queue
 from agent.core.plan import Recipient
 from agent.core.point import Point
 from agent.core.product import Product, Route
@@ -105,12 +105,13 @@ class Rig:
         clock: Clock | None = None,
         timing: Timing | None = None,
         but: Mapping[str, object] | None = None,
+        encoding: Encoding | None = None,
     ) -> None:
         plain = Recipient(name="city", host="127.0.0.1", port=port, rate=0.0)
         self.recipient = replace(plain, **(but or {}))
         self.virtual = clock is not None
         self.clock: Clock = clock or SystemClock()
-        self.native = Native(PLACE)
+        self.native: Encoding = encoding or Native(PLACE)
         self.feed = MemoryFeed()
         self.state = "online"
         self.desk = UplinkDesk(
@@ -238,14 +239,14 @@ def user_of(message: aiomqtt.Message) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def subscribed(
-    port: int, username: str | None = None, password: str | None = None
+    port: int, username: str | None = None, password: str | None = None, *, topic: str = "citygate/#"
 ) -> AsyncIterator[City]:
     """Subscribe as a foreign MQTT 5 client, for the length of an ``async with`` block."""
     city = City()
     async with aiomqtt.Client(
         "127.0.0.1", port, username=username, password=password, protocol=aiomqtt.ProtocolVersion.V5
     ) as client:
-        await client.subscribe("citygate/#", qos=1)
+        await client.subscribe(topic, qos=1)
         task = asyncio.ensure_future(_collect(client, city))
         try:
             yield city

@@ -79,6 +79,7 @@ async def test_the_probe_of_a_route_is_a_message_of_that_route(virtual: VirtualC
         async with rig.running():
             await rig.until(lambda: rig.uplink.words()["city.energy"] == "refused:0x87")
             last = rig.native.start("people", Head(epoch=7, seq=1, policy=POLICY), None)
+            assert last is not None
             gone = replace(row_of(last, "city.people", 1, now=virtual.now()), id=1)
             broker.drop()
             rig.feed.put([gone])

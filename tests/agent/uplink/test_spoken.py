@@ -1,0 +1,76 @@
+"""An encoding that counts at the socket, over a real mosquitto: what comes first, when a row is delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.encodings.sparkplug_b import SparkplugB
+from tests.agent.uplink.kit import PLACE, Rig, subscribed
+from tests.peers import mosquitto as peer
+from tests.peers.mosquitto import Mosquitto
+from tests.peers.sparkplug import read_by_tahu
+
+NODE = "spBv1.0/vaasa/{}/library-gw1"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with peer.mosquitto(tmp_path) as running:
+        yield running
+
+
+async def test_a_host_sees_births_before_data_and_numbers_without_a_hole(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE))
+    async with subscribed(broker.port, topic="spBv1.0/#") as host, rig.running():
+        rig.put(30)
+        await rig.until(lambda: len(rig.feed.done) == 30)
+        await rig.until(lambda: sum("DDATA" in str(one.topic) for one in host.messages) == 30)
+    topics = [str(one.topic) for one in host.messages]
+    assert topics[:2] == [NODE.format("NBIRTH"), f"{NODE.format('DBIRTH')}/energy"]
+    alive = [bytes(one.payload) for one in host.messages if "NDEATH" not in str(one.topic)]
+    assert [one["seq"] for one in read_by_tahu(alive)] == list(range(len(alive)))
+
+
+async def test_an_orderly_end_says_the_death_that_names_the_birth(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE))
+    async with subscribed(broker.port, topic="spBv1.0/#") as host:
+        async with rig.running():
+            await rig.until(lambda: len(host.messages) >= 3)
+        await rig.until(lambda: "NDEATH" in str(host.messages[-1].topic))
+    death, birth = read_by_tahu([bytes(host.messages[at].payload) for at in (-1, 0)])
+    numbers = [
+        next(one["value"] for one in read["metrics"] if one["name"] == "bdSeq") for read in (death, birth)
+    ]
+    assert numbers[0] == numbers[1]
+
+
+async def test_a_row_of_qos_0_counts_as_delivered_only_when_the_broker_has_answered_behind_it(
+    broker: Mosquitto,
+) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE))
+    async with rig.running():
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 1)
+        broker.pause()  # the bytes leave, and nobody reads them
+        rig.put(10)
+        await rig.until(lambda: not rig.uplink.connected)  # the link is given up
+        assert len(rig.feed.done) == 1
+        broker.kill()
+        broker.start()
+        async with subscribed(broker.port, topic="spBv1.0/#") as host:
+            await rig.until(lambda: len(rig.feed.done) == 11)
+            await rig.until(lambda: len(host.messages) > 0)
+
+
+async def test_each_connection_has_a_bdseq_of_its_own(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE))
+    seen: list[int] = []
+    for _ in range(2):
+        async with subscribed(broker.port, topic="spBv1.0/#") as host, rig.running():
+            await rig.until(lambda: any("NBIRTH" in str(one.topic) for one in host.messages))
+            (read,) = read_by_tahu([bytes(host.messages[0].payload)])
+            seen.append(next(one["value"] for one in read["metrics"] if one["name"] == "bdSeq"))
+    assert seen == [0, 1]
