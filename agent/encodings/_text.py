@@ -1,42 +1,19 @@
-"""How records are sorted into windows, and how numbers, times and words are written; for every encoding."""
+"""How numbers, times and words are written, by every encoding."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Final
 
-from agent.core.product import Product
-from agent.core.record import Aggregate, Record
-
 _DAY: Final = 86400.0
-_CALENDAR: Final = frozenset({"day", "week", "month"})
 _EXACT: Final = 2.0**53
 _FIRST: Final = -62135596800.0  # year 1, and below the year 9999: what four digits can hold
 _LAST: Final = 253402300799.0
 _NO_WORD: Final = re.compile(r"[^a-z0-9_]+")
-
-
-def windows(records: Sequence[Record]) -> list[list[Aggregate]]:
-    """Put the figures of one window together; oldest window first."""
-    groups: dict[tuple[float, float, bool], list[Aggregate]] = {}
-    for one in records:
-        if isinstance(one, Aggregate):
-            groups.setdefault((one.start, one.width, one.synced), []).append(one)
-    return [groups[key] for key in sorted(groups)]
-
-
-def coarse(at: float, product: Product) -> float:
-    """Round an event's time down to the product's window, so that it tells no more than figures do."""
-    if not product.window:
-        return at
-    if product.span in _CALENDAR:
-        return day_floor(at)
-    return at // product.window * product.window
 
 
 def rounded(value: float | None, step: float) -> int | float | None:

@@ -23,10 +23,9 @@ from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Settings
 from agent.encodings import _native_wire as wire
 from agent.encodings._native_birth import births
-from agent.encodings._text import coarse, rounded, utc_text, windows, word
+from agent.encodings._records import SOFT, coarse, coverage, named, values, windows
+from agent.encodings._text import rounded, utc_text, word
 
-SOFT: Final = 16 * 1024
-"""Bytes above which a batch is split."""
 HARD: Final = 128 * 1024
 """Bytes that no body may exceed: the least that a large city's broker takes."""
 BIRTH: Final = 32 * 1024
@@ -155,8 +154,7 @@ class Native:
         return self._message(product, head, _checked(body), kind=body.k, seq=seq or head.seq)
 
     def _message(self, product: str, head: Head, text: bytes, *, kind: str, seq: int) -> Message:
-        name = f"{self._place.gateway}/{head.epoch}/{product}/{seq}"
-        user = (("id", name), ("policy", head.policy))
+        user = named(self._place.gateway, msgspec.structs.replace(head, seq=seq), product)
         return Message(topic=f"{self._root}/d/{product}", body=text, kind=kind, user=user)
 
     def _event(self, product: Product, head: Head, event: Event, *, seq: int) -> Message:
@@ -238,19 +236,14 @@ def _batch(
 
 
 def _row(figure: Aggregate, product: Product, step: float) -> tuple[Any, ...]:
-    # a share lies between 0 and 1 whatever the point's own steps are
-    pairs = zip(product.statistics, figure.values, strict=True)
-    values = (rounded(value, 0.0001 if name == "share" else step) for name, value in pairs)
-    return (figure.point, figure.n, *values)
+    return (figure.point, figure.n, *(value for _, value in values(figure, product, step)))
 
 
 def _mark(figure: Aggregate) -> wire.Mark:
-    # rounded down, so that "partly seen" never reads as seen in full
-    seen = int(max(0.0, min(1.0, figure.coverage)) * 100) / 100
-    told = figure.coverage < 1 and figure.state is not State.NO_DATA
+    seen = coverage(figure)
     return wire.Mark(
         q=word(figure.state),
-        cov=seen if told else UNSET,
+        cov=UNSET if seen is None else seen,
         why=word(figure.why) if figure.why else UNSET,
     )
 

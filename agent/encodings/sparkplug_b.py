@@ -6,7 +6,7 @@ command, to tell the births anew: no metric can be written by a host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
@@ -14,8 +14,9 @@ from msgspec.json import encode as as_json
 
 from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status, Talk
 from agent.core.product import Product, Route
-from agent.core.record import Aggregate, Event, Record, State
+from agent.core.record import Aggregate, Event, Record
 from agent.core.settings import Settings
+from agent.encodings._records import coarse, coverage, lost, messages_of, named, steps, stretches, values
 from agent.encodings._sparkplug_talk import SparkplugTalk
 from agent.encodings._sparkplug_wire import (
     BOOLEAN,
@@ -26,12 +27,9 @@ from agent.encodings._sparkplug_wire import (
     alias_of,
     metrics_of,
 )
-from agent.encodings._text import coarse, rounded, windows
+from agent.encodings._text import rounded
 
 Id = Annotated[str, Meta(pattern=r"^[^+/#]{0,64}$")]
-SOFT: Final = 16 * 1024
-"""Bytes above which a window is split."""
-_COVERAGE: Final = (State.PARTIAL, State.UNCERTAIN)
 # what a device may ever tell beside its points; a birth names them all
 _OWN: Final = {
     "Message/Epoch": INT64,
@@ -96,18 +94,18 @@ class SparkplugB:
 
     def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
         """Encode cleared records: one message for each window (more above 16 KB) and for each event."""
-        done: list[Message] = []
-        for event in records:
-            if isinstance(event, Event):
-                done.append(self._event(product, head, event, seq=head.seq + len(done)))
-        for figures in windows(records):
-            done.extend(self._window(product, head, figures, seq=head.seq + len(done)))
-        return done
+        known = steps(product)
+        return messages_of(
+            records,
+            head,
+            window=lambda figures, head: self._window(product, head, figures, known),
+            event=lambda event, head: self._event(product, head, event, known),
+        )
 
     def gap(self, product: str, head: Head, losses: Sequence[Loss]) -> Message:
         """Declare what was lost: how many messages, and which."""
-        known = [one.count for one in losses if one.count is not None]
-        told = [Metric("Lost/Messages", INT64, sum(known)), Metric("Lost/Details", STRING, _details(losses))]
+        details = as_json(stretches(losses)).decode()
+        told = [Metric("Lost/Messages", INT64, lost(losses)), Metric("Lost/Details", STRING, details)]
         return self._data(product, head, told, kind="gap")
 
     def start(self, product: str, head: Head, previous: Previous | None) -> Message:
@@ -169,49 +167,38 @@ class SparkplugB:
         del lid, epoch
         return self.talk(0, lambda: 0.0).will
 
-    def _event(self, product: Product, head: Head, event: Event, *, seq: int) -> Message:
+    def _event(self, product: Product, head: Head, event: Event, known: Mapping[str, float]) -> Message:
         at = coarse(event.at, product)
         told = [
             Metric("Event/Point", STRING, event.point, at),
             Metric("Event/Kind", STRING, event.kind, at),
             Metric("Event/Severity", STRING, event.severity, at),
-            Metric("Event/Value", DOUBLE, rounded(event.value, _steps(product).get(event.point, 0.0)), at),
+            Metric("Event/Value", DOUBLE, rounded(event.value, known.get(event.point, 0.0)), at),
             Metric("Event/Text", STRING, event.text[:200], at),
             *_clock(event.boot - (event.at - at), head, at, synced=event.synced),
         ]
-        return self._data(product.id, head, told, kind="event", seq=seq)
+        return self._data(product.id, head, told, kind="event")
 
     def _window(
-        self, product: Product, head: Head, figures: Sequence[Aggregate], *, seq: int
-    ) -> Iterator[Message]:
-        steps, first = _steps(product), figures[0]
-        told = [metric for one in figures for metric in _figure(one, product, steps.get(one.point, 0.0))]
+        self, product: Product, head: Head, figures: Sequence[Aggregate], known: Mapping[str, float]
+    ) -> Message:
+        first = figures[0]
+        told = [metric for one in figures for metric in _figure(one, product, known.get(one.point, 0.0))]
         told += _clock(first.boot, head, first.start, synced=first.synced)
-        made = self._data(product.id, head, told, kind="batch", seq=seq)
-        if len(made.body) > SOFT and len(figures) > 1:
-            half = (len(figures) + 1) // 2
-            before = list(self._window(product, head, figures[:half], seq=seq))
-            yield from before
-            yield from self._window(product, head, figures[half:], seq=seq + len(before))
-            return
-        yield made
+        return self._data(product.id, head, told, kind="batch")
 
     def _measures(self, product: Product, unit: str) -> Iterator[tuple[str, int, str]]:
         yield from ((one, DOUBLE, "" if one == "share" else unit) for one in product.statistics)
         yield from (("n", INT64, ""), ("quality", STRING, ""), ("coverage", DOUBLE, ""), ("why", STRING, ""))
 
-    def _data(
-        self, product: str, head: Head, metrics: Sequence[Metric], *, kind: str, seq: int = 0
-    ) -> Message:
-        number = seq or head.seq
-        told = [*metrics, Metric("Message/Epoch", INT64, head.epoch), Metric("Message/Seq", INT64, number)]
+    def _data(self, product: str, head: Head, metrics: Sequence[Metric], *, kind: str) -> Message:
+        told = [*metrics, Metric("Message/Epoch", INT64, head.epoch), Metric("Message/Seq", INT64, head.seq)]
         body = metrics_of(
             [self._aliased(product, one) for one in told],
             named=not self._settings.aliases,
             typed=self._settings.datatype_in_data,
         )
-        name = f"{self._place.gateway}/{head.epoch}/{product}/{number}"
-        user = (("id", name), ("policy", head.policy))
+        user = named(self._place.gateway, head, product)
         return self._message(f"DDATA/{self._edge}/{product}", body, kind=kind, user=user)
 
     def _aliased(self, device: str, metric: Metric) -> Metric:
@@ -231,13 +218,11 @@ class SparkplugB:
 
 def _figure(figure: Aggregate, product: Product, step: float) -> Iterator[Metric]:
     """Give the metrics of one figure; its quality always, since a host keeps what it heard last."""
-    for name, value in zip(product.statistics, figure.values, strict=True):
-        number = rounded(value, 0.0001 if name == "share" else step)
+    for name, number in values(figure, product, step):
         yield Metric(f"{figure.point}/{name}", DOUBLE, number, figure.start)
     yield Metric(f"{figure.point}/n", INT64, figure.n, figure.start)
     yield Metric(f"{figure.point}/quality", STRING, str(figure.state), figure.start)
-    if figure.state in _COVERAGE:
-        seen = int(max(0.0, min(1.0, figure.coverage)) * 100) / 100
+    if (seen := coverage(figure)) is not None:
         yield Metric(f"{figure.point}/coverage", DOUBLE, seen, figure.start)
     if figure.why:
         yield Metric(f"{figure.point}/why", STRING, figure.why[:32], figure.start)
@@ -251,15 +236,3 @@ def _clock(boot: float, head: Head, at: float, *, synced: bool) -> list[Metric]:
         Metric("Clock/Boot", STRING, head.boot_id, at),
         Metric("Clock/Since", DOUBLE, round(boot, 3), at),
     ]
-
-
-def _details(losses: Sequence[Loss]) -> str:
-    stretches = [
-        {"why": one.why, "e": one.epoch, "from": one.first, "to": one.last, "n": one.count}
-        for one in losses[:100]
-    ]
-    return as_json(stretches).decode()
-
-
-def _steps(product: Product) -> dict[str, float]:
-    return {one.name: one.resolution for one in (*product.points, *product.published)}

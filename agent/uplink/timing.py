@@ -15,6 +15,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     probe: float = 900.0  # between two probes of a refused route
     slow: float = 1.0
     status: float = 60.0
+    birth: float = 86400.0  # between two births where the platform retains none
     head: float = 3600.0  # between two heads of the ledger, for witnesses
     farewell: float = 2.0
     crowd: float = 10.0  # the first connection waits up to this long, so that a city's gateways do not rush

@@ -172,8 +172,11 @@ class Uplink:
         """Give births when they are due, the status on change and once a minute, the head once an hour."""
         said: list[Message] = []
         if now >= self._births_at:
-            said.extend([*self._deaths(), *self._births()])
-            self._births_at = inf
+            births = self._births()
+            said.extend([*self._deaths(), *births])
+            # where nothing is retained, who comes later hears of it within a day
+            is_kept = all(one.retain for one in births)
+            self._births_at = inf if is_kept else now + self._timing.birth
         if now >= self._head_at:
             said.extend(self._head())
             self._head_at = now + self._timing.head

@@ -1,4 +1,4 @@
-"""The process behind tests/peers/sparkplug.py: decodes with pysparkplug, which wants an older MQTT client.
+"""The process behind tests/peers/foreign.py: decodes with pysparkplug, which wants an older MQTT client.
 
 Each line of input is ``{"kind", "body", "birth"}`` (bodies in hex; the birth may be missing), each line of
 output the metrics. PYTHONPATH says where the package is.

@@ -1,4 +1,4 @@
-// The process behind tests/peers/sparkplug.py: decodes Sparkplug B with Eclipse Tahu's own library.
+// The process behind tests/peers/foreign.py: decodes Sparkplug B with Eclipse Tahu's own library.
 // Each line of input is a payload in hex, each line of output what was read. NODE_PATH says where the package is.
 "use strict";
 const sparkplug = require("sparkplug-payload").get("spBv1.0");

@@ -20,8 +20,9 @@ from agent.core.point import Kind, Point
 from agent.core.product import Mode, Privacy, Product, Route, Statistic
 from agent.core.record import Aggregate, Event, State
 from agent.encodings import _native_schema, _native_wire
+from agent.encodings._records import SOFT
 from agent.encodings._text import rounded, utc_text, word
-from agent.encodings.native import BIRTH, HARD, SOFT, Native, NativeSettings, native_schema
+from agent.encodings.native import BIRTH, HARD, Native, NativeSettings, native_schema
 from agent.outbox.row import Row
 from agent.outbox.signing import Key
 from agent.registry import plugin

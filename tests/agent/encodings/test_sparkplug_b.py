@@ -18,9 +18,10 @@ from agent.core.point import Kind, Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, State
 from agent.encodings import _protobuf
+from agent.encodings._records import SOFT
 from agent.encodings._sparkplug_wire import BOOLEAN, INT64, STRING, Metric, alias_of, metrics_of, payload
-from agent.encodings.sparkplug_b import SOFT, SparkplugB, SparkplugBSettings
-from tests.peers.sparkplug import read_by_pysparkplug, read_by_tahu
+from agent.encodings.sparkplug_b import SparkplugB, SparkplugBSettings
+from tests.peers.foreign import read_by_pysparkplug, read_by_tahu
 
 NOON: Final = 1795262400.0
 NOW: Final = NOON + 905.5
@@ -284,7 +285,7 @@ def test_a_gap_says_how_many_and_which() -> None:
     (read,) = read_by_tahu([body])
     assert metrics(read)["Lost/Messages"] == 32
     assert json.loads(metrics(read)["Lost/Details"]) == [
-        {"why": "cap", "e": 42, "from": 900, "to": 931, "n": 32}
+        {"why": "cap", "epoch": 42, "from": 900, "to": 931, "n": 32}
     ]
 
 

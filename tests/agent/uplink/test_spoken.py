@@ -10,8 +10,8 @@ import pytest
 from agent.encodings.sparkplug_b import SparkplugB
 from tests.agent.uplink.kit import PLACE, Rig, subscribed
 from tests.peers import mosquitto as peer
+from tests.peers.foreign import read_by_tahu
 from tests.peers.mosquitto import Mosquitto
-from tests.peers.sparkplug import read_by_tahu
 
 NODE = "spBv1.0/vaasa/{}/library-gw1"
 
