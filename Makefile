@@ -9,7 +9,7 @@ NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check fmt bench bench-peers peers long wheel clean help $(VENV)
+.PHONY: demo test check fmt bench bench-peers peers long wheel deb lock clean help $(VENV)
 
 demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
 	@$(BIN)/citygate demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -49,6 +49,12 @@ peers:  ## install the real servers and clients that tests talk to (Debian, need
 
 wheel: $(STAMP)  ## build the wheel into dist/
 	$(BIN)/python -m pip wheel -q --no-deps --wheel-dir dist .
+
+deb: $(STAMP)  ## build Debian packages into dist/; make deb TARGETS=debian12-arm64 builds one
+	$(BIN)/python -m release deb $(TARGETS)
+
+lock: $(STAMP)  ## look for the newest wheels for the packages, and write their hashes to release/lock/
+	$(BIN)/python -m release lock
 
 clean:  ## remove what was made here, the virtual environment too
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

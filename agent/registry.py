@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from agent.core.errors import ConfigError
 
@@ -66,6 +66,28 @@ def encoder(recipient: Recipient, place: Place) -> Encoding:
     kind = plugin("encoding", recipient.encoding)
     made: Encoding = kind(place, recipient.style or kind.settings_type())
     return made
+
+
+class Stranger(NamedTuple):
+    """A plugin that is not part of citygate, and the project and version that brought it."""
+
+    family: Family
+    name: str
+    project: str
+
+    def sentence(self) -> str:
+        """Say what it is and whose."""
+        return f"{self.family} {self.name}, of {self.project}"
+
+
+def strangers() -> list[Stranger]:
+    """List what third parties have added, whether or not a configuration names it."""
+    found = []
+    for family in _MANY:
+        for name, point in sorted(_installed(cast("Family", family)).items()):
+            whose = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown project"
+            found.append(Stranger(cast("Family", family), name, whose))
+    return found
 
 
 @cache

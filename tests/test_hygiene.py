@@ -146,7 +146,20 @@ def test_make_help_lists_every_task() -> None:
     said = subprocess.run(
         [make, "-s", "help"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
-    for task in ("demo", "test", "check", "fmt", "bench", "peers", "long", "wheel", "clean", "help"):
+    for task in (
+        "demo",
+        "test",
+        "check",
+        "fmt",
+        "bench",
+        "peers",
+        "long",
+        "wheel",
+        "deb",
+        "lock",
+        "clean",
+        "help",
+    ):
         assert f"make {task} " in said
 
 

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{place.city}/{place.site}/{place.gateway}: no faults; policy {plan.policy}\n")
     parts = (
         _polled(plan), _facts(plan), _leaves(plan), _reads(plan), _claims(plan), _matched(plan),
-        _points(plan), _recipients(plan), _warnings(plan),
+        _points(plan), _recipients(plan), _strangers(), _warnings(plan),
     )  # fmt: skip
     for part in parts:
         if part:
@@ -252,12 +252,22 @@ def _forecast(one: Volume) -> tuple[str, str, str, str]:
     )
 
 
+def _strangers() -> str:
+    """Name what is not ours: none of our promises speaks for it."""
+    from agent.registry import strangers
+
+    told = [sentence(f"{one.sentence()}.") for one in strangers()]
+    return "\n".join(["Of others, and outside what citygate promises", *told]) if told else ""
+
+
 def _warnings(plan: Plan) -> str:
     return "\n".join(["Warnings", *map(sentence, plan.warnings)]) if plan.warnings else ""
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:
     from msgspec import to_builtins
+
+    from agent.registry import strangers
 
     products = {one.id: one for one in plan.products}
     return {
@@ -280,5 +290,6 @@ def _as_json(plan: Plan) -> dict[str, Any]:
         "matched": [to_builtins(one) for one in plan.matched],
         "recipients": [to_builtins(one) for one in volumes(plan)],
         "facts": facts(plan),
+        "strangers": [one.sentence() for one in strangers()],
         "warnings": plan.warnings,
     }

@@ -120,4 +120,8 @@ def _summary(found: Record, folder: Path | None) -> str:
 
     kept, broken, unenforced = (found.count(one) for one in (State.KEPT, State.BROKEN, State.OPEN))
     where = f"Kept in {folder}." if folder else "Not kept: the state folder cannot be written here."
-    return f"\n{kept} pass, {broken} fail, {unenforced} not enforced on this system. {where}"
+    told = "\n".join(
+        f"Outside what citygate promises, because others made it: {one}." for one in found.strangers
+    )
+    counts = f"\n{kept} pass, {broken} fail, {unenforced} not enforced on this system. {where}"
+    return f"{counts}\n{told}" if told else counts

@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from agent.core.errors import OutboxError
+
 PAGE: Final = 4096
 VERSION: Final = 1
 
@@ -28,6 +30,9 @@ CREATE TABLE day(
     root BLOB NOT NULL, tree TEXT NOT NULL, PRIMARY KEY(route, day)) STRICT, WITHOUT ROWID;
 """
 
+# what leads from form N to N + 1, at position N; a step that has been released is never changed
+STEPS: Final = (TABLES,)
+
 INSERT: Final = "INSERT INTO row VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 HEADER: Final = (
     "id, route, epoch, seq, kind, made, boot, expires, length(body), digest, link, since, until, lost"
@@ -42,9 +47,24 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode=WAL")
     # the promise "committed means safe" hangs on this word (sqlite.org/pragma.html#pragma_synchronous)
     db.execute("PRAGMA synchronous=FULL")
-    if not db.execute("PRAGMA user_version").fetchone()[0]:
-        db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    try:
+        _bring_forward(db, path)
+    except BaseException:
+        db.close()
+        raise
     return db
+
+
+def _bring_forward(db: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new file, or those of an older release into ours; refuse a newer release's."""
+    form = db.execute("PRAGMA user_version").fetchone()[0]
+    if form > VERSION:
+        raise OutboxError(
+            f"{path} was written by a newer citygate (form {form}, this one knows {VERSION}): install that "
+            f"release again, or move {path.parent} away to begin a new ledger"
+        )
+    for number in range(form, VERSION):
+        db.executescript(f"BEGIN IMMEDIATE; {STEPS[number]} PRAGMA user_version={number + 1}; COMMIT;")
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

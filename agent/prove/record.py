@@ -13,18 +13,23 @@ from msgspec import Struct
 
 from agent.prove.outcome import State
 from agent.prove.run import Proof
+from agent.registry import strangers
 
 FILE: Final = "proofs.json"
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """Proofs of one plan: where, under which policy, when (UTC, ISO 8601) and by which release."""
+    """Proofs of one plan: where, under which policy, when (UTC, ISO 8601) and by which release.
+
+    ``strangers`` are plugins of others, for which no proof speaks.
+    """
 
     place: str
     policy: str
     at: str
     software: str
     proofs: tuple[Proof, ...]
+    strangers: tuple[str, ...] = ()
 
     def count(self, state: State) -> int:
         """Say how many proofs came to *state*."""
@@ -61,4 +66,11 @@ def text(record: Record) -> bytes:
 
 def of(place: Sequence[str], policy: str, at: str, software: str, proofs: Sequence[Proof]) -> Record:
     """Make a record of *proofs*."""
-    return Record(place="/".join(place), policy=policy, at=at, software=software, proofs=tuple(proofs))
+    return Record(
+        place="/".join(place),
+        policy=policy,
+        at=at,
+        software=software,
+        proofs=tuple(proofs),
+        strangers=tuple(one.sentence() for one in strangers()),
+    )

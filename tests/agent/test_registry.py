@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent import registry
+from agent.cli.check import _strangers
+from agent.cli.prove import _summary
 from agent.core.errors import ConfigError
+from agent.prove.record import of as record_of
 
 
 @pytest.fixture
@@ -38,6 +41,11 @@ def test_a_third_party_adds_a_driver_by_an_entry_point(
     monkeypatch.syspath_prepend(tmp_path)
     assert "lora-wan" in registry.kinds("driver")
     assert registry.plugin("driver", "lora-wan").__name__ == "LoraWan"
+    assert [one.sentence() for one in registry.strangers()] == ["driver lora-wan, of lorawan 1.0"]
+    record = record_of(("vaasa", "library", "gw1"), "p", "now", "1", ())
+    assert record.strangers == ("driver lora-wan, of lorawan 1.0",)
+    assert "  driver lora-wan, of lorawan 1.0." in _strangers()
+    assert "Outside what citygate promises, because others made it: driver lora-wan" in _summary(record, None)
 
 
 def test_an_unknown_plugin_gets_the_nearest_name(fresh: None) -> None:
