@@ -1,7 +1,7 @@
 """The daemon: reads a plan, runs it until it is told to stop, reads it again when it is told to.
 
-Exit status 0 after SIGTERM or SIGINT, 2 when the configuration cannot be used; a service beyond help raises
-GatewayError, and so does a second daemon on the same outbox.
+Exit status 0 after SIGTERM or SIGINT, 2 when the configuration cannot be used, 1 when a service is beyond
+help or another daemon has the outbox.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import random
 import secrets
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from agent import journal
 from agent.answers import Answers
 from agent.config.load import load
 from agent.control import Control
+from agent.core.catalogue import gateway as told
 from agent.core.clock import Clock, SystemClock
 from agent.core.errors import ConfigError, GatewayError
 from agent.core.plan import Plan
@@ -56,11 +56,15 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
             plan = load(folder)
             admit(plan, state)
         except ConfigError as fault:
-            sys.stderr.write(f"{fault}\n")
+            told.REFUSES_TO_START.tell(_log, fault)
             return 2
-        await daemon.run(plan)
+        try:
+            await daemon.run(plan)
+        except GatewayError as end:
+            told.GAVE_UP.tell(_log, end)
+            return 1
     if daemon.stuck:
-        _log.error("the end does not wait for %s; everything is on disk", ", ".join(daemon.stuck))
+        told.END_NOT_WAITED.tell(_log, ", ".join(daemon.stuck))
         os._exit(0)  # the event loop would wait for ever, until the service manager kills us
     return 0
 
@@ -133,13 +137,13 @@ class Daemon:
         supervisor.start("ticker", lambda: self._tick(gateway, answers), _SOON)
         supervisor.start("control socket", Control(self._socket, answers).run, _SOON)
         for warning in plan.warnings:
-            _log.warning("%s", warning)
-        _log.info("citygate %s runs at %s: %s", release(), answers.status()["place"], changes.sentence())
+            told.PLAN_WARNING.tell(_log, warning)
+        told.RUNS.tell(_log, release(), answers.status()["place"], changes.sentence())
         self.notifier.ready(gateway.sentence())
         give_back()
         while await self.orders.get() == "reload":
             await self._reload(gateway, answers)
-        _log.info("stopping: links first, then what is still to be sent")
+        told.STOPPING.tell(_log)
         self.notifier.stopping("handing over")
         self.notifier.extend(_PATIENCE)
         await supervisor.stop("ticker")
@@ -153,12 +157,12 @@ class Daemon:
             admit(plan, self._state)
         except ConfigError as fault:
             answers.fault = str(fault)
-            _log.error("the new configuration has faults, so the old one stays in force:\n%s", fault)
+            told.OLD_PLAN_STAYS.tell(_log, fault)
             self.notifier.ready(f"the new configuration has faults; {gateway.sentence()}")
             return
         answers.fault, answers.loaded = "", self.clock.now().utc
         changes = await gateway.apply(plan)
-        _log.info("reloaded: %s", changes.sentence())
+        told.RELOADED.tell(_log, changes.sentence())
         self.notifier.ready(gateway.sentence())
 
     async def _tick(self, gateway: Gateway, answers: Answers) -> None:

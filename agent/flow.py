@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from agent.config.brokers import is_loopback
+from agent.core.catalogue.gateway import CLOCK_UNSYNCHRONISED, UNCONFINED
 from agent.core.clock import Instant
 from agent.core.plan import Plan
 from agent.core.product import Product, Route
@@ -129,7 +130,7 @@ class Flow:
     def release(self, now: Instant) -> None:
         """Let windows be published from now on: start what waits and feed it what was held."""
         if not now.synced:
-            _log.warning("the clock is not synchronised: what is published is marked so from now on")
+            CLOCK_UNSYNCHRONISED.tell(_log)
         self.open = True
         waiting, self._waiting = self._waiting, []
         # as if the pipelines had begun with the first sample, by the clock that is right now
@@ -205,10 +206,7 @@ class Flow:
         assert self._gate is not None
         if product not in self._gate.unconfined:
             self._gate.unconfined.add(product)
-            _log.warning(
-                "%s holds numbers of a citygate-vision that is not confined: it goes to loopback only",
-                product,
-            )
+            UNCONFINED.tell(_log, product, PRODUCT=product)
 
     def _note_awaited(self) -> None:
         self._awaited = frozenset(point.name for one in self._waiting for point in one.points)

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from agent.core.catalogue.gateway import CLOCK_SET, CLOCK_SYNCHRONISED, RESTART_NEEDED
 from agent.core.clock import Clock, Instant
 from agent.core.driver import Desk
 from agent.core.message import CanWitness, Encoding, Message, Tip
@@ -117,7 +118,7 @@ class Gateway:
         self._notices.configure(plan)
         self._begin(changes, plan, now)
         for what in changes.later:
-            _log.warning("the new %s takes effect when the gateway is started again", what)
+            RESTART_NEEDED.tell(_log, what)
         return changes
 
     def tick(self, now: Instant) -> None:
@@ -129,7 +130,7 @@ class Gateway:
         if news.begin and not self.flow.open:
             self.flow.release(now)
         if news.synced:
-            _log.info("the clock is synchronised; the offset of what was published before is told")
+            CLOCK_SYNCHRONISED.tell(_log)
             self.outbox.tell_time(now.offset)
         if self.flow.open:
             self.flow.tick(now)
@@ -284,7 +285,7 @@ class Gateway:
 
     def _tell_step(self, step: float, now: Instant) -> None:
         way = "forward" if step > 0 else "back"
-        _log.warning("the time of day was set %s by %s", way, spoken(abs(step)))
+        CLOCK_SET.tell(_log, way, spoken(abs(step)))
         if step < 0 and self.flow.open:
             self.flow.set_back(now)
 

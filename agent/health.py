@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from agent.core.catalogue.links import DEVICE_ANSWERS, DEVICE_FAULTY, DEVICE_SILENT
 from agent.core.plan import Link
 from agent.core.sample import Quality, Sample
 from agent.journal import Trouble, spoken
@@ -161,7 +162,7 @@ class Health:
     def _tell_recovery(self, device: DeviceHealth, now: float) -> None:
         if (since := device.trouble.since) is not None:
             polls = f", {device.missed} polls missed" if device.missed > 1 else ""
-            device.trouble.worked(now, "%s answers again after %s%s", device.name, spoken(now - since), polls)
+            device.trouble.worked(now, DEVICE_ANSWERS, device.name, spoken(now - since), polls)
 
 
 def _state(device: DeviceHealth, now: float, *, any_good: bool) -> str:
@@ -179,10 +180,9 @@ def _tell_silence(device: DeviceHealth, now: float) -> None:
     again = f"; next try within {spoken(device.soonest)}" if device.soonest else ""
     why = device.why.replace("_", " ") or "nothing heard"
     if device.state == "silent":
-        device.trouble.failed(now, "%s is silent: %s on %s%s", device.name, why, device.link, again)
+        device.trouble.failed(now, DEVICE_SILENT, device.name, why, device.link, again)
     else:
-        text = "%s answers on %s, but gives no good value: %s%s"
-        device.trouble.failed(now, text, device.name, device.link, why, again)
+        device.trouble.failed(now, DEVICE_FAULTY, device.name, device.link, why, again)
 
 
 def _points_by_device(link: Link) -> dict[str, dict[str, float]]:

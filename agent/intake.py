@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final
 
+from agent.core.catalogue.entry import cut
+from agent.core.catalogue.links import DRIVER_LIES
 from agent.core.sample import Quality, Sample
 
 _log = logging.getLogger(__name__)
@@ -63,9 +65,4 @@ class Intake:
     def _tell(self, what: str, point: str) -> None:
         if what not in self._told:
             self._told.add(what)
-            _log.error(
-                "link %s gave %s (%.80s): a fault of its driver; repeats are not told",
-                self._link,
-                what,
-                point,
-            )
+            DRIVER_LIES.tell(_log, self._link, what, cut(point), LINK=self._link, POINT=cut(point))

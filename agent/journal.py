@@ -18,8 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from agent.core.catalogue.entry import Entry
+
 _SOCKET: Final = Path("/run/systemd/journal/socket")
 _PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+_FLAPS: Final = "; it comes and goes: repeats are counted until it has been well for"
 _FORM: Final = "%(asctime)s %(levelname)-7s %(message)s"
 
 
@@ -45,26 +48,24 @@ class Trouble:
         self.count = 0
         self._log = log
         self._settle = settle
-        self._extra = {"fields": fields}
+        self._fields = fields
         self._flapping = False
         self._ended: float | None = None
         self._calm: float | None = None
 
-    def failed(self, at: float, text: str, *values: object, level: int = logging.WARNING) -> None:
+    def failed(self, at: float, entry: Entry, *values: object) -> None:
         """Note a failure at boot time *at*; log it if it is the first."""
         self.count += 1
         self._calm = None
         if self.since is not None:
-            self._log.debug(text, *values, extra=self._extra)
+            self._log.debug(entry.text, *values, extra={"fields": self._fields})
             return
         self.since = at
         self._flapping = self._ended is not None and at - self._ended < self._settle
-        if self._flapping:
-            text += "; it comes and goes: repeats are counted until it has been well for %s"
-            values = (*values, spoken(self._settle))
-        self._log.log(level, text, *values, extra=self._extra)
+        more = f"{_FLAPS} {spoken(self._settle)}" if self._flapping else ""
+        entry.tell(self._log, *values, more=more, **self._fields)
 
-    def worked(self, at: float, text: str, *values: object) -> bool:
+    def worked(self, at: float, entry: Entry, *values: object) -> bool:
         """Note that all is well at *at*; log it, and say so, if that ends the trouble."""
         if self.since is None:
             return False
@@ -72,7 +73,7 @@ class Trouble:
             self._calm = at if self._calm is None else self._calm
             if at - self._calm < self._settle:
                 return False
-        self._log.info(text, *values, extra=self._extra)
+        entry.tell(self._log, *values, COUNT=str(self.count), **self._fields)
         self.since, self.count, self._ended = None, 0, at
         return True
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from agent.core.catalogue.links import NOTE_DAMAGED, NOTES_UNREADABLE
 from agent.core.notes import Notes
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class KeptNotes(Notes):
         try:
             return None if text is None else msgspec.json.decode(text)
         except msgspec.DecodeError as error:
-            _log.warning("the note %s is damaged, so what it held is found out anew: %s", key, error)
+            NOTE_DAMAGED.tell(_log, key, error)
             del self._documents[key]
             return None
 
@@ -68,5 +69,5 @@ def _understood(store: Store) -> dict[str, Any]:
         kept = str(error)
     if kept is None or isinstance(kept, dict):
         return kept or {}
-    _log.warning("what drivers had found out cannot be read, so they find it out anew")
+    NOTES_UNREADABLE.tell(_log)
     return {}

@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from agent.core.catalogue.gateway import MANAGER_AWAY
+
 _log = logging.getLogger(__name__)
 _PATIENCE: Final = 1.0
 
@@ -67,7 +69,7 @@ class Notifier:
         try:
             self._socket.send("\n".join(lines).encode())
         except OSError as error:
-            _log.warning("the service manager does not listen to status messages any more: %s", error)
+            MANAGER_AWAY.tell(_log, "does not listen to status messages any more", error)
             self.close()
 
 
@@ -81,7 +83,7 @@ def _connect(address: str) -> socket.socket | None:
         connection.connect("\0" + address[1:] if address[0] == "@" else address)
     except OSError as error:
         connection.close()
-        _log.warning("the service manager cannot be reached at %s: %s", address, error)
+        MANAGER_AWAY.tell(_log, f"cannot be reached at {address}", error)
         return None
     return connection
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, Final
 
+from agent.core.catalogue.store import STEP_ANEW
 from agent.core.clock import Instant
 from agent.core.product import Product
 from agent.core.record import Aggregate, Event, Record
@@ -97,7 +98,7 @@ def _start(step: Step, scene: Scene, where: str) -> Stage:
         try:
             return step.start(scene)
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-            _LOG.warning("%s starts afresh, because what it had saved cannot be used: %s", where, error)
+            STEP_ANEW.tell(_LOG, where, f"what it had saved cannot be used: {error}")
     return step.start(Scene(points=scene.points, zone=scene.zone, now=scene.now))
 
 
@@ -107,9 +108,6 @@ def _understood(product: Product, saved: object | None) -> Mapping[str, Any]:
         return {}
     if isinstance(saved, dict):
         return saved
-    _LOG.warning(
-        "%s starts afresh, because what was saved is a %s and not a table of steps",
-        product.id,
-        type(saved).__name__,
-    )
+    why = f"what was saved is a {type(saved).__name__} and not a table of steps"
+    STEP_ANEW.tell(_LOG, product.id, why, PRODUCT=product.id)
     return {}

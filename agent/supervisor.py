@@ -17,8 +17,10 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
+from agent.core.catalogue.every import entry_of
+from agent.core.catalogue.links import SERVICE_CRASHED, SERVICE_FINISHED, SERVICE_STUCK, SERVICE_WORKS
 from agent.core.clock import Clock
-from agent.core.errors import DriverError, GatewayError, UplinkError
+from agent.core.errors import DriverError, GatewayError
 from agent.journal import Trouble, spoken
 
 T = TypeVar("T")
@@ -111,7 +113,7 @@ class Supervisor:
             raise RuntimeError("services are started from within run()")
         if name in self._tasks:
             raise ValueError(f"{name} runs already")
-        life = Life(name=name, trouble=Trouble(_log, settle=restart.settle, SERVICE=name))
+        life = Life(name=name, trouble=Trouble(_log, settle=restart.settle, **_fields(name)))
         self.lives[name] = life
         task = asyncio.create_task(self._keep(life, service, restart), name=name)
         self._tasks[name] = task
@@ -145,7 +147,7 @@ class Supervisor:
         for task in stubborn:
             self._tasks.pop(task.get_name(), None)  # another may be started in its place
             self._stubborn.add(task)
-            _log.error("%s did not stop within %s", task.get_name(), spoken(_STOPPING))
+            SERVICE_STUCK.tell(_log, task.get_name(), spoken(_STOPPING), **_fields(task.get_name()))
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._stubborn.discard(task)
@@ -179,7 +181,7 @@ class Supervisor:
                     ) from failure
             await self._clock.sleep(delay)
         life.state = "finished"
-        _log.info("%s has finished", life.name)
+        SERVICE_FINISHED.tell(_log, life.name, **_fields(life.name))
 
     async def _one_run(self, life: Life, service: Service, settle: float) -> Exception | None:
         """Run the service once and give what ended it; None: it came to its own end.
@@ -207,27 +209,27 @@ class Supervisor:
     def _recovered(self, life: Life) -> None:
         if (since := life.trouble.since) is not None:
             now, tries = self._clock.boot(), life.trouble.count
-            told = "after %s and %d tries" if tries > 1 else "after %s and %d try"
-            life.trouble.worked(now, f"%s works again {told}", life.name, spoken(now - since), tries)
+            told = f"{tries} tries" if tries > 1 else "1 try"
+            life.trouble.worked(now, SERVICE_WORKS, life.name, spoken(now - since), told)
 
 
 def _tell(life: Life, failure: GatewayError, at: float, delay: float) -> None:
-    # who must act decides the level: a line or a broker comes back by itself, a disk or a file does not
-    level = logging.WARNING if isinstance(failure, DriverError | UplinkError) else logging.ERROR
-    sentence = "%s failed: %s Next try in %s" if life.why.endswith("?") else "%s failed: %s; next try in %s"
-    life.trouble.failed(at, sentence, life.name, life.why, spoken(max(1.0, round(delay))), level=level)
+    again = f"next try in {spoken(max(1.0, round(delay)))}"
+    then = f" {again.capitalize()}" if life.why.endswith("?") else f"; {again}"
+    life.trouble.failed(at, entry_of(failure), life.name, life.why, then)
 
 
 def _tell_crash(life: Life, failure: Exception, delay: float) -> None:
     life.crashes += 1
-    _log.error(
-        "%s crashed, which is a fault of this program: %s; next try in %s",
-        life.name,
-        life.why,
-        spoken(max(1.0, round(delay))),
-        exc_info=failure,
-        extra={"fields": {"SERVICE": life.name}},
-    )
+    again = spoken(max(1.0, round(delay)))
+    SERVICE_CRASHED.tell_crash(_log, failure, life.name, life.why, again, **_fields(life.name))
+
+
+def _fields(service: str) -> dict[str, str]:
+    """Give what the journal is told of a service: ``link plant-room`` is the link plant-room."""
+    kind, _, name = service.partition(" ")
+    more = {"link": {"LINK": name}, "uplink": {"RECIPIENT": name}}
+    return {"SERVICE": service, **more.get(kind, {})}
 
 
 def _sentence(failure: Exception) -> str:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "scan": "find devices, say what they are, and write the tables for them",
     "read": "show live values with quality and raw words",
     "status": "show how the running gateway does, and what to do next",
+    "messages": "list the lines that the log can hold, or explain one",
     "plan": "show the requests that will be made, and the share of the bus they take",
     "try": "run recorded samples through the products and print what would leave",
     "utility": "show what privacy modes leave of a street's counts",

@@ -30,5 +30,7 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
 
     from agent.app import run as daemon
+    from agent.memory import keep_private
 
+    keep_private()
     return asyncio.run(daemon(args.folder, state=args.state, socket=args.socket))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
+from agent.core.catalogue.store import DISK_FAILS, DISK_WORKS
 from agent.core.clock import Clock
 from agent.core.errors import OutboxError
 from agent.outbox.books import Books
@@ -224,7 +225,7 @@ class Keeper:
         if not isinstance(error, OutboxError):
             raise error
         if not self.trouble:
-            log.error("the outbox keeps new messages in memory: %s", error)
+            DISK_FAILS.tell(log, error)
         self.trouble = str(error)
         self._failures += 1
         self.books.failing = True
@@ -235,7 +236,7 @@ class Keeper:
 
     def _recovered(self) -> None:
         if self.trouble:
-            log.info("the outbox writes to disk again")
+            DISK_WORKS.tell(log)
         self.trouble, self._failures = "", 0
         self.books.failing = False
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from zoneinfo import ZoneInfo
 
+from agent.core.catalogue.store import NO_HEADS
 from agent.core.clock import Clock
 from agent.core.errors import OutboxError
 from agent.core.message import Encoding, Queue
@@ -80,7 +81,7 @@ class Outbox:
         try:
             return own_key(self._store.path.parent)
         except OutboxError as error:
-            log.warning("witnesses get no heads of the ledger: %s", error)
+            NO_HEADS.tell(log, error)
             return None
 
     @property

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from agent.core.catalogue.store import OUTBOX_DAMAGED, OUTBOX_SALVAGED, SALVAGE_ENDS
 from agent.core.errors import OutboxError
 from agent.core.message import Loss, Message
 from agent.outbox import chain
@@ -59,7 +60,7 @@ def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
         if not mark.exists():
             return store.open(new_lid)
     except DamagedError as error:
-        log.error("%s", error)  # noqa: TRY400 - a traceback tells people nothing
+        OUTBOX_DAMAGED.tell(log, error)
         store.disconnect()
         write_safely(mark, "found")
     old = _move_aside(store.path, mark)
@@ -110,8 +111,8 @@ def _salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
             copy = Copy(store, remains)
             copy.run(sound_rows(db, remains.anchor + 1, remains.top))
     except sqlite3.Error as error:
-        log.error("no more could be saved from %s: %s", old, error)  # noqa: TRY400 - a traceback tells people nothing
-    log.error("the outbox was damaged: %d rows were saved; the old file is %s", copy.saved, old)
+        SALVAGE_ENDS.tell(log, f"no more could be saved from {old}", error)
+    OUTBOX_SALVAGED.tell(log, copy.saved, old)
     epoch = max(remains.epoch, opening.epoch)
     lanes = copy.finish(epoch)
     state = {f"lane/{name}": msgspec.json.encode(lane).decode() for name, lane in lanes.items()}
@@ -134,7 +135,7 @@ def read_remains(db: sqlite3.Connection) -> Remains:
             elif name.startswith("saved/"):
                 remains.saved[name[6:]] = text
         except (ValueError, msgspec.MsgspecError) as error:
-            log.error("the outbox's %s is unreadable: %s", name, error)  # noqa: TRY400 - a traceback tells people nothing
+            SALVAGE_ENDS.tell(log, f"the outbox's {name} is unreadable", error)
     tops = [*_try(db, "SELECT max(id) FROM row")]
     for number in remains.routes:
         query = "SELECT max(id) FROM row INDEXED BY row_by_route WHERE route=?"
@@ -225,7 +226,7 @@ class Copy:
                     Work(rows=tuple(_draft(row) for row in whole), routes=self._fresh_routes())
                 )
             except OutboxError as error:
-                log.error("the salvage ends before row %d: %s", chunk[0][0], error)  # noqa: TRY400 - a traceback tells people nothing
+                SALVAGE_ENDS.tell(log, f"the salvage ends before row {chunk[0][0]}", error)
                 self._full = True
         if self._full:
             return

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from agent.core.catalogue.store import DISK_HAS_ROOM, EPOCH_NOT_KEPT, NOT_CLOSED
 from agent.core.errors import OutboxError
 from agent.core.message import Loss
 from agent.outbox import chain
@@ -136,7 +137,7 @@ class Store:
         try:
             write_epoch(self.path.with_name("epoch"), epoch)
         except OSError as error:
-            log.warning("the number of this start could not be kept beside the outbox: %s", error)
+            EPOCH_NOT_KEPT.tell(log, error)
 
     # -- writing ------------------------------------------------------------------------------------------
 
@@ -271,7 +272,7 @@ class Store:
         def look() -> Done:
             if self._tight and self._reserve.fill():
                 self._tight = False
-                log.info("the disk under the outbox has room again")
+                DISK_HAS_ROOM.tell(log)
             self._set_limit()
             return self._done(self._tail + 1)
 
@@ -308,7 +309,7 @@ class Store:
             try:
                 self._db.close()
             except sqlite3.Error as error:
-                log.warning("the outbox did not close in order: %s", error)
+                NOT_CLOSED.tell(log, error)
             self._db = None
 
     @property

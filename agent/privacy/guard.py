@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from msgspec import convert
 from msgspec.structs import replace
 
+from agent.core.catalogue.store import CELLS_LOST
 from agent.core.product import Product
 from agent.core.record import Aggregate, Record, State
 from agent.privacy.hold import Period, hold, period_of
@@ -79,7 +80,7 @@ def taken_over(product: Product, saved: object | None) -> tuple[list[Aggregate],
     try:
         cells = convert(saved or [], list[Aggregate])
     except ValueError as error:
-        _log.warning("%s: the cells it held are lost, what was saved cannot be used: %s", product.id, error)
+        CELLS_LOST.tell(_log, product.id, error, PRODUCT=product.id)
         return [], []
     names, size = {point.name for point in product.published}, len(product.statistics)
     waiting: list[Aggregate] = []

@@ -12,15 +12,24 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final
 
+from agent.core.catalogue.uplinks import (
+    BLIND_TO_REFUSALS,
+    OWN_REFUSED,
+    ROUTE_ACCEPTED,
+    ROUTE_HELD,
+    ROUTE_REFUSED,
+    TAKEN_OVER,
+    UPLINK_CONNECTED,
+)
 from agent.core.errors import ConfigError, UplinkError
 from agent.core.message import CanTalk, Encoding, Head, Message, Status
 from agent.core.plan import Recipient
 from agent.core.product import Product, Route
+from agent.uplink import reasons
 from agent.uplink.call import call_of
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.uplink.flow import Flow
 from agent.uplink.port import Link
-from agent.uplink.reasons import TAKEN_OVER, meaning
 from agent.uplink.routes import HELD, OK, Routes
 from agent.uplink.session import Session, Setup, Tally
 from agent.uplink.spoken import Spoken
@@ -55,9 +64,7 @@ class Uplink:
         self._policy = self._lid = ""
         self._epoch = 0
         if recipient.mqtt != "5":
-            _log.warning(
-                "%s: MQTT 3.1.1 does not tell refusals; what the broker drops is lost", recipient.name
-            )
+            BLIND_TO_REFUSALS.tell(_log, recipient.name, RECIPIENT=recipient.name)
         self._told: object = None
         self._tell_at = self._births_at = self._head_at = 0.0
         self._complained: dict[str, int] = {}
@@ -136,7 +143,7 @@ class Uplink:
         self._routes.connected(now)
         self._told, self._births_at, self._head_at = None, 0.0, 0.0
         self._feed.online(True)
-        _log.info("%s: connected to %s", self._recipient.name, self._where)
+        UPLINK_CONNECTED.tell(_log, self._recipient.name, self._where, RECIPIENT=self._recipient.name)
         try:
             await session.run()
         except asyncio.CancelledError:
@@ -234,13 +241,16 @@ class Uplink:
     def _changed(self, route: str, reason: int) -> None:
         """Log a route's new word, once, and tell the outbox."""
         self._tell_refused()
+        recipient, _, product = route.partition(".")
+        fields = {"ROUTE": route, "RECIPIENT": recipient, "PRODUCT": product}
         match self._routes.word(route):
             case word if word == OK:
-                _log.info("%s: accepted again; what waited follows", route)
+                ROUTE_ACCEPTED.tell(_log, route, **fields)
             case word if word == HELD:
-                _log.warning("%s: nobody has subscribed at %s; its data wait here", route, self._where)
+                ROUTE_HELD.tell(_log, route, self._where, **fields)
             case _:
-                _log.error("%s: refused by %s: %s; its data wait here", route, self._where, meaning(reason))
+                why = reasons.meaning(reason)
+                ROUTE_REFUSED.tell(_log, route, self._where, why, REASON=f"0x{reason:02x}", **fields)
 
     def _tell_refused(self) -> None:
         words = self._routes.words().items()
@@ -257,15 +267,16 @@ class Uplink:
         self._births_at = min(self._births_at, self._desk.clock.boot() + self._timing.probe)
         if self._complained.get(topic) != reason:
             self._complained[topic] = reason
-            _log.error("%s: %s refuses %s: %s", self._recipient.name, self._where, topic, meaning(reason))
+            name, why = self._recipient.name, reasons.meaning(reason)
+            OWN_REFUSED.tell(_log, name, self._where, topic, why, RECIPIENT=name, REASON=f"0x{reason:02x}")
 
     def _stop_if_taken_over(self, link: Link) -> None:
-        if link.closed.done() and link.closed.result().reason == TAKEN_OVER:
+        if link.closed.done() and link.closed.result().reason == reasons.TAKEN_OVER:
             self._stopped = (
                 f"another client uses our client id at {self._where}: two gateways with one name? "
                 "Correct one of them, then reload"
             )
-            _log.critical("%s: %s", self._recipient.name, self._stopped)
+            TAKEN_OVER.tell(_log, self._recipient.name, self._stopped, RECIPIENT=self._recipient.name)
 
     async def _wait_for_a_person(self) -> None:
         """Stay away after a twin took over: connecting again would throw it out, and it us."""

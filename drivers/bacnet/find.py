@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from agent.core.catalogue.links import DEVICE_TROUBLE
 from agent.core.clock import Clock
 from drivers.bacnet.apdu import ANY_INSTANCE
 from drivers.bacnet.device import BacnetDevice
@@ -129,7 +130,7 @@ class Finder:
 
     def _trouble(self, name: str, text: str) -> None:
         if text and self.troubles.get(name) != text:
-            _log.warning("device %s: %s", name, text)
+            DEVICE_TROUBLE.tell(_log, name, text, DEVICE=name)
         if text:
             self.troubles[name] = text
         else:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from agent.core.catalogue.links import CAMERA_TROUBLE, CAMERA_WELL
 from agent.core.sample import Emit, Quality, Sample
 from agent.core.sight import ANALYSED, RATE, SENTENCES, STATE, Sight
 
@@ -57,11 +58,11 @@ class Report:
         self._desk.figures["sight"] = sight.word
         if sight is not Sight.OK:
             self._desk.figures["trouble"] = SENTENCES[sight]
-            _log.warning("camera %s: %s", self._name, SENTENCES[sight])
+            CAMERA_TROUBLE.tell(_log, self._name, SENTENCES[sight], LINK=self._name, REASON=sight.word)
         else:
             self._desk.figures.pop("trouble", None)
             if self._sight not in (None, Sight.OK):
-                _log.info("camera %s: %s", self._name, SENTENCES[sight])
+                CAMERA_WELL.tell(_log, self._name, SENTENCES[sight], LINK=self._name)
         self._sight = sight
 
     def tell(self, sight: Sight, at: float) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct, ValidationError, convert, to_builtins
 
+from agent.core.catalogue.links import NOTE_USELESS
 from agent.core.clock import Clock
 from agent.core.notes import Notes
 from drivers.modbus.device import ModbusDevice
@@ -162,7 +163,7 @@ class Lore:
         try:
             return convert(document, _Note)
         except ValidationError as error:
-            _log.warning("the note %s is of no use, so what it held is learnt anew: %s", key, error)
+            NOTE_USELESS.tell(_log, key, error)
             return _Note()
 
     def _write(self, key: str, note: _Note, *, worth: bool) -> None:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from agent.core.catalogue.links import LINE_CARRIES, LINE_OVERLOADED
 from agent.core.clock import Clock
 from agent.core.driver import Ask, Desk, Reading
 from agent.core.errors import DriverError
@@ -136,14 +137,9 @@ class Poller:
         self._overloaded = bool(late_ones)
         self._figures.overload(late_ones)
         if late_ones:
-            _log.warning(
-                "the line carries less than is asked of it: %s is read less often than every %g s; "
-                "raise `every` or spread the devices over more links",
-                late_ones[0],
-                reader.periods[0],
-            )
+            LINE_OVERLOADED.tell(_log, late_ones[0], reader.periods[0], DEVICE=late_ones[0])
         else:
-            _log.info("the line carries again what is asked of it")
+            LINE_CARRIES.tell(_log, DEVICE=name)
 
     def _note_silence(self, reader: Reader) -> None:
         name = reader.device.name

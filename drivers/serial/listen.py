@@ -14,6 +14,7 @@ from typing import Final, Generic
 
 from msgspec import Struct, field
 
+from agent.core.catalogue.links import HEARD_WRONG
 from agent.core.clock import Clock
 from agent.core.driver import Ask, Desk, Reading
 from agent.core.errors import DriverError
@@ -210,7 +211,8 @@ class Listener(Generic[F]):
         hint = self._parser.hint
         self._figures.hint(hint)
         if hint and not self._hinted:
-            _log.warning("%s: %s", ", ".join(ear.hearer.name for ear in self._ears), hint)
+            names = ", ".join(ear.hearer.name for ear in self._ears)
+            HEARD_WRONG.tell(_log, names, hint, DEVICE=names)
         self._hinted = bool(hint)
 
 

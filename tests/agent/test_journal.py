@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from agent import journal
+from agent.core.catalogue.entry import Entry
 from agent.journal import JournalHandler, PrefixHandler, Trouble, journal_record, spoken
+
+
+def _entry(code: str, level: int, text: str) -> Entry:
+    return Entry(code=code, level=level, text=text, title="", matters="", act="")
+
+
+AWAY = _entry("it-is-away", logging.WARNING, "%s is away")
+BACK = _entry("it-is-back", logging.INFO, "%s is back%s")
 
 
 @pytest.fixture
@@ -154,10 +163,10 @@ def test_trouble_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.INFO)
     trouble = Trouble(logging.getLogger("agent.test"), settle=60)
     for at in range(100):
-        trouble.failed(float(at), "%s is away", "it")
+        trouble.failed(float(at), AWAY, "it")
     assert trouble.count == 100
-    assert trouble.worked(100.0, "%s is back after %s", "it", spoken(100))
-    assert not trouble.worked(101.0, "%s is back after %s", "it", spoken(100))
+    assert trouble.worked(100.0, BACK, "it", " after 100 s")
+    assert not trouble.worked(101.0, BACK, "it", " after 100 s")
     assert caplog.messages == ["it is away", "it is back after 100 s"]
 
 
@@ -165,10 +174,10 @@ def test_what_comes_and_goes_is_told_over_only_after_a_calm_while(caplog: pytest
     caplog.set_level(logging.INFO)
     trouble = Trouble(logging.getLogger("agent.test"), settle=60)
     for at in range(0, 3600, 10):
-        trouble.failed(float(at), "it is away")
-        trouble.worked(at + 5.0, "it is back")
+        trouble.failed(float(at), AWAY, "it")
+        trouble.worked(at + 5.0, BACK, "it", "")
     for at in range(3600, 3800, 5):
-        trouble.worked(float(at), "it is back for good")
+        trouble.worked(float(at), BACK, "it", " for good")
     assert caplog.messages == [
         "it is away",
         "it is back",

@@ -1,0 +1,82 @@
+"""Lines about brokers and what they think of us."""
+
+from __future__ import annotations
+
+from logging import CRITICAL, ERROR, INFO, WARNING
+from typing import Final
+
+from agent.core.catalogue.entry import Entry
+from agent.core.errors import UplinkError
+
+UPLINK_FAILED: Final = Entry(
+    code="uplink-failed",
+    level=WARNING,
+    text="%s failed: %s%s",
+    title="The broker of @RECIPIENT@ cannot be used just now",
+    matters="Nothing is lost: what is for it waits in the outbox, as long as its cap and the grant's keep "
+    "allow, and is sent when the broker is back.",
+    act="The line says what is wrong: name, address, certificate, password. If it speaks of a certificate "
+    "that is not valid yet or has expired, look at the clock first: `citygate status`.",
+    error=UplinkError,
+)
+UPLINK_CONNECTED: Final = Entry(
+    code="uplink-connected",
+    level=INFO,
+    text="%s: connected to %s",
+    title="Connected to the broker of @RECIPIENT@",
+    matters="What waited is sent: what is new first, the backlog beside it.",
+    act="Nothing.",
+)
+ROUTE_REFUSED: Final = Entry(
+    code="route-refused",
+    level=ERROR,
+    text="%s: refused by %s: %s; its data wait here",
+    title="The broker refuses @ROUTE@",
+    matters="Data of this route wait in the outbox and are tried one at a time; they are dropped, and that "
+    "is declared, only when cap or keep is reached.",
+    act="Whoever runs the broker must let this user write the topic: `citygate policy export ./out` writes "
+    "its access list. `citygate status` tells whether it helped.",
+)
+ROUTE_HELD: Final = Entry(
+    code="route-held",
+    level=WARNING,
+    text="%s: nobody has subscribed at %s; its data wait here",
+    title="Nobody has subscribed to @ROUTE@",
+    matters="The broker would drop the messages, so they wait in the outbox.",
+    act="Start the city's subscriber. If delivery without a reader is meant, set on_no_subscriber so.",
+)
+ROUTE_ACCEPTED: Final = Entry(
+    code="route-accepted",
+    level=INFO,
+    text="%s: accepted again; what waited follows",
+    title="The broker takes @ROUTE@ again",
+    matters="What waited is sent.",
+    act="Nothing.",
+)
+OWN_REFUSED: Final = Entry(
+    code="own-refused",
+    level=ERROR,
+    text="%s: %s refuses %s: %s",
+    title="The broker of @RECIPIENT@ refuses a birth or status message",
+    matters="Figures may still arrive, but whoever reads them lacks the description of the points, or does "
+    "not hear whether the gateway lives.",
+    act="The broker's access list must allow this topic too: `citygate policy export ./out` writes it.",
+)
+TAKEN_OVER: Final = Entry(
+    code="taken-over",
+    level=CRITICAL,
+    text="%s: %s",
+    title="Another client uses this gateway's client id at @RECIPIENT@",
+    matters="Two clients with one id throw each other out for ever, so this one stays away: nothing is sent "
+    "there until a person acts. Data wait in the outbox.",
+    act="Two gateways with the same city, site and gateway name, or one that was copied? Correct one of "
+    "them, then `systemctl reload citygate`.",
+)
+BLIND_TO_REFUSALS: Final = Entry(
+    code="blind-to-refusals",
+    level=WARNING,
+    text="%s: MQTT 3.1.1 does not tell refusals; what the broker drops is lost",
+    title="@RECIPIENT@ is reached by MQTT 3.1.1",
+    matters="A broker that refuses a topic drops its messages without a word; no gap can be declared.",
+    act="Use a broker with MQTT 5 and remove `mqtt`, or see to it that its access list lets everything in.",
+)
