@@ -26,13 +26,14 @@ from agent.release import release
 
 _PATIENCE: Final = 15.0  # seconds that a link may take to read what was wished
 _BEATS: Final = 60
+_QUESTIONS: Final = ("status", "why", "read", "links", "probe", "ping")
 _FEW: Final = 12  # names in a sentence
 
 Object = dict[str, Any]
 
 
 class Answers:
-    """What can be asked: ``status``, ``read``, ``links``, ``probe`` and ``ping``."""
+    """What can be asked: ``status``, ``why``, ``read``, ``links``, ``probe`` and ``ping``."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.lag: deque[float] = deque(maxlen=_BEATS)
@@ -52,9 +53,13 @@ class Answers:
                 return {"readings": await self._read(_names(wish.get("points", [])))}
             case "links":
                 return {"links": self._links()}
+            case "why":
+                from agent.why.walk import why  # seldom asked: a running gateway need not hold it
+
+                return why(self._gateway, _name(wish.get("name")), _name(wish.get("recipient", "")))
             case "probe":
                 return dict(await self._probe(wish.get("link"), wish.get("question")))
-        raise GatewayError('nobody knows this question; ask "status", "read", "links", "probe" or "ping"')
+        raise GatewayError(f"nobody knows this question; ask one of {', '.join(_QUESTIONS)}")
 
     def status(self) -> Object:
         """Give everything that ``citygate status`` shows; spans are in seconds."""
@@ -222,6 +227,12 @@ def _answers_probes(driver: Driver) -> bool:
 def _names(given: object) -> list[str]:
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise GatewayError('"points" is a list of names')
+    return given
+
+
+def _name(given: object) -> str:
+    if not isinstance(given, str):
+        raise GatewayError('"name" and "recipient" are texts')
     return given
 
 

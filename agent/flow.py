@@ -20,7 +20,7 @@ from agent.core.catalogue.gateway import CLOCK_UNSYNCHRONISED, UNCONFINED
 from agent.core.clock import Instant
 from agent.core.plan import Plan
 from agent.core.product import Product, Route
-from agent.core.record import Record
+from agent.core.record import Aggregate, Record
 from agent.core.sample import Sample
 from agent.gate import Cleared, Gate
 from agent.pipeline import Pipeline
@@ -52,12 +52,16 @@ class Store(Protocol):
 
 
 class Work(Struct):
-    """One product at work: how many records it gave, the last at which boot time."""
+    """One product at work: how many records it gave, the last at which boot time.
+
+    ``made`` holds, by point, how its newest figure came about and why: a state, never a value.
+    """
 
     product: Product
     pipeline: Pipeline
     records: int = 0
     last: float = 0.0
+    made: dict[str, tuple[str, str]] = {}
 
 
 class Flow:
@@ -84,6 +88,12 @@ class Flow:
     def routes(self) -> list[Route]:
         """List the routes whose grants have not ended."""
         return self._gate.open_routes(self._now) if self._gate else []
+
+    @property
+    def gate(self) -> Gate:
+        """The gate, once there is a plan."""
+        assert self._gate is not None
+        return self._gate
 
     def configure(self, plan: Plan) -> None:
         """Apply the plan's grants and time zone; pipelines are begun and ended by their own calls."""
@@ -189,6 +199,9 @@ class Flow:
             self._store.put(cleared)
         work.records += len(records)
         work.last = now.boot
+        for one in records:
+            if isinstance(one, Aggregate):
+                work.made[one.point] = (str(one.state), one.why)
         if (state := self._memory(work, stopping=False)) is not None:
             self._store.save(work.product.id, state)
 

@@ -17,7 +17,7 @@ from msgspec import to_builtins
 
 from agent.core.clock import Instant
 from agent.core.product import Product, Route
-from agent.core.record import Record
+from agent.core.record import Aggregate, Record
 from agent.privacy.guard import Guard, guard_of, taken_over
 from agent.privacy.laplace import Below
 
@@ -40,7 +40,8 @@ class Cleared:
 class Gate:
     """Applies products' privacy and the city's grants; *below* is where noise comes from.
 
-    *local* are the recipients on loopback, and ``unconfined`` the products that go nowhere else.
+    *local* are the recipients on loopback, and ``unconfined`` the products that go nowhere else. ``told``
+    holds, by product, the state in which each point was told last, and never a value.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Gate:
         local: Collection[str] = (),
     ) -> None:
         self.unconfined: set[str] = set()
+        self.told: dict[str, dict[str, str]] = {}
         self._below = below
         self._products: Mapping[str, Product] = {}
         self._guards: dict[str, Guard] = {}
@@ -65,6 +67,7 @@ class Gate:
         """Apply another plan; a product that is still the same goes on with what it remembers."""
         same = {one.id for one in products if self._products.get(one.id) == one}
         self._products = {one.id: one for one in products}
+        self.told = {name: known for name, known in self.told.items() if name in same}
         self._guards = {
             name: self._guards[name] if name in same else guard_of(one, zone, self._below)
             for name, one in self._products.items()
@@ -82,6 +85,8 @@ class Gate:
     def clear(self, product: str, records: Sequence[Record], now: Instant) -> list[Cleared]:
         """Clear *records* of *product* for every route that is open at *now*; no grant: nothing leaves."""
         leaving = self._guards[product].protect(records)
+        states = self.told.setdefault(product, {})
+        states.update((one.point, str(one.state)) for one in leaving if isinstance(one, Aggregate))
         # what an earlier run left untold comes after what is new, which tells where a crash ended
         owed = self._owed.pop(product, []) if leaving else []
         return [*self._cleared(product, leaving, now), *self._cleared(product, owed, now)]

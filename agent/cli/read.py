@@ -22,6 +22,7 @@ from agent.cli.options import add_explore
 from agent.cli.screen import figure, sentence, span, table
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, GatewayError
+from agent.why.advice import ADVICE
 
 if TYPE_CHECKING:
     import argparse
@@ -35,31 +36,6 @@ if TYPE_CHECKING:
 
 _FEW = 12  # names in a sentence
 _LEAST, _MOST = 1e-9, 1e12  # nobody measures outside, but words in the wrong order often lie there
-_ADVICE = {
-    "no_connection": "nothing answers at this address; power, cable, host and port right? does ping answer?",
-    "no_reply": "nothing answers at this unit number or address; is it right, and is the device on?",
-    "bad_reply": "bytes come that are no frames; are baud rate and parity right? is another master there?",
-    "illegal_address": "the device has no such register; is this its profile? are table and addr right?",
-    "exception": "the device refuses the request; is this its profile? are table and addr as in its manual?",
-    "not_available": "the device says that it does not measure this",
-    "duplicate_instance": "two devices have this instance; `citygate status` names both: give one's address",
-    "wrong_device": "another device sits at this address; `citygate status` says which",
-    "unknown_object": "the device has no such object; are its type and number right?",
-    "unknown_property": "the object has no such property, or no such element of it",
-    "refused": "the device refuses this one; the raw word is its reason",
-    "unreadable": "the answer breaks the standard; is the device's firmware the newest?",
-    "wrong_type": "this property is no number; is it the right one?",
-    "fault": "the device itself calls this value wrong; its own display may say why",
-    "overridden": "somebody has set this by hand at the device",
-    "out_of_service": "the device's value is not connected to its input: somebody tests, or forgot to end it",
-    "not_finite": "these words are no number; are type and byte_order as in the manual?",
-    "out_of_range": "a value outside what the profile allows; are type, byte_order and scale right?",
-    "not_read": "not read yet; if it stays so, `citygate status` says why",
-}
-_FAULTS = (
-    "no_sensor", "over_range", "under_range", "open_loop", "shorted_loop", "no_output", "unreliable_other",
-    "process_error", "communication_failure", "configuration_error", "tripped", "member_fault",
-)  # fmt: skip
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -197,8 +173,7 @@ def _print(readings: Answer, way: str, *, as_json: bool) -> None:
 def advice(readings: Answer) -> list[str]:
     """Say what to look at next, once for each kind of trouble."""
     whys = {one["why"]: one["point"] for one in reversed(readings) if one["quality"] != "good"}
-    words = {**_ADVICE, **dict.fromkeys(_FAULTS, _ADVICE["fault"])}
-    found = [f"{point}: {words[why]}" for why, point in reversed(whys.items()) if why in words]
+    found = [f"{point}: {ADVICE[why]}" for why, point in reversed(whys.items()) if why in ADVICE]
     far_off = [one["point"] for one in readings if one["value"] and not _LEAST < abs(one["value"]) < _MOST]
     if far_off:
         found.append(f"{far_off[0]} is far off: compare type and byte_order with the meter's manual")
