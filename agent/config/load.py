@@ -18,6 +18,7 @@ from agent.config.report import report
 from agent.config.seal import compile_edition
 from agent.config.sharing import compile_sharing
 from agent.config.widths import CALENDAR, width
+from agent.config.wording import check_encodings
 from agent.config.words import kind_of
 from agent.core.errors import ConfigError
 from agent.core.message import Place
@@ -78,6 +79,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         city=site.city, site=site.id, gateway=site.gateway, label=site.label, location=site.location
     )
     check_births(draft, place, products, sharing)
+    check_encodings(draft, place, products, sharing.recipients, sharing.routes)
     if "timezone" not in draft.tables["site"]:
         for one in products:
             if one.span in CALENDAR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import NODEFAULT, to_builtins
@@ -11,7 +11,11 @@ from msgspec.structs import fields
 from agent.config import tables
 from agent.config.draft import Draft
 from agent.config.spans import Path
+from agent.core.message import CanObject, Place
+from agent.core.plan import Recipient
+from agent.core.product import Product, Route
 from agent.core.settings import Settings
+from agent.registry import encoder
 
 
 def compile_encoding(
@@ -27,6 +31,27 @@ def compile_encoding(
     if use is None or kind is None:
         return "", None
     return use, draft.settings(written, kind.settings_type, draft.where(path), head=tables.EncodingHead)
+
+
+def check_encodings(
+    draft: Draft,
+    place: Place,
+    products: Sequence[Product],
+    recipients: Sequence[Recipient],
+    routes: Sequence[Route],
+) -> None:
+    """Note what the platform of a recipient would refuse of what it is granted."""
+    known = {one.id: one for one in products}
+    for recipient in recipients:
+        encoding = encoder(recipient, place)
+        if not isinstance(encoding, CanObject):
+            continue
+        for route in routes:
+            if route.recipient == recipient.name:
+                for sentence in encoding.objections(known[route.product]):
+                    message, _, hint = sentence.partition(": write ")
+                    path = ("recipient", recipient.name, "encoding")
+                    draft.fault(path, message, f"write {hint}" if hint else "")
 
 
 def chosen(settings: Settings | None) -> dict[str, Any]:

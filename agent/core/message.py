@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -153,6 +153,24 @@ class CanTalk(Protocol):
 
     def talk(self, number: int, now: Callable[[], float]) -> Talk:
         """Begin connection *number*; *now* gives UTC seconds."""
+        ...
+
+
+@runtime_checkable
+class CanObject(Protocol):
+    """What an encoding may also offer: to say at configuration time what its platform would refuse."""
+
+    def objections(self, product: Product) -> Iterable[str]:
+        """Say why *product* cannot be told as it is; each a sentence."""
+        ...
+
+
+@runtime_checkable
+class CanProvision(Protocol):
+    """What an encoding may also offer: what must be set up at its platform before it understands anything."""
+
+    def provision(self, products: Sequence[Product]) -> Mapping[str, Any]:
+        """Give documents by name, as plain values."""
         ...
 
 

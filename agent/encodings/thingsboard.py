@@ -110,6 +110,17 @@ class Thingsboard:
             "v1/devices/me/attributes", {"state": "offline", "outbox": lid, "epoch": epoch}, "status"
         )
 
+    def provision(self, products: Sequence[Product]) -> Mapping[str, Any]:
+        """Give the body for ``/api/device``; the devices of the products appear by themselves."""
+        place = self._place
+        device: Json = {
+            "name": f"{place.city}.{place.site}.{place.gateway}",
+            "type": "citygate-gateway",
+            "additionalInfo": {"gateway": self._is_gateway, "description": place.label},
+        }
+        names = [self._device(one.id) for one in products] if self._is_gateway else [device["name"]]
+        return {"device": device, "names": names}
+
     def _device(self, product: str) -> str:
         return f"{self._place.site}.{self._place.gateway}.{product}"
 
