@@ -12,7 +12,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 .PHONY: demo test check fmt bench bench-peers peers long wheel deb lock clean help $(VENV)
 
 demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
-	@$(BIN)/citygate demo $(if $(SECONDS),--seconds $(SECONDS))
+	@$(BIN)/citygate demo --cache build/demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 test: $(STAMP)  ## run the everyday tests; what needs a missing program is skipped by name
 	$(BIN)/python -m pytest -q -rs -m "not long" $(ARGS)

@@ -6,10 +6,11 @@ in; only numbers come from it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, field
 
@@ -17,12 +18,14 @@ from agent.core import sight
 from agent.core.clock import Clock
 from agent.core.driver import Desk, LinkSettings
 from agent.core.duration import Duration
-from agent.core.point import Point
+from agent.core.point import Kind, Point
 from agent.core.sample import Emit
 from agent.core.scene import Bay, Line, Scene, Zone
 from agent.core.settings import Name
 from agent.core.stream import parse
 from agent.core.vision import ENDING
+
+_STEPS: Final = {sight.RATE: 0.01, sight.STATE: 0.0}
 
 
 class Camera(LinkSettings, kw_only=True):
@@ -119,7 +122,12 @@ class Camera(LinkSettings, kw_only=True):
         from drivers.cameras.report import Report
 
         report = Report(self.name, float(self.cell), self.points(), emit, desk)
-        await take_part(self.watched(), int(self.cell), report, clock, unconfined=self.unconfined)
+        answering = asyncio.ensure_future(_answer_nothing(desk))
+        try:
+            await take_part(self.watched(), int(self.cell), report, clock, unconfined=self.unconfined)
+        finally:
+            answering.cancel()
+            await asyncio.wait([answering])
 
     def _alone(self) -> sight.Watch:
         """Give the plan of this camera alone."""
@@ -136,5 +144,12 @@ class Camera(LinkSettings, kw_only=True):
             cell=float(self.cell) if drawn else 0.0,
             label=drawn.label if drawn else "",
             location=self.location,
+            resolution=_STEPS.get(cell.name, 0.0 if cell.kind is Kind.COUNT else 0.001),
             personal=drawn is not None,
         )
+
+
+async def _answer_nothing(desk: Desk) -> None:
+    """Tell whoever wants to read that there is nothing new: numbers come when their cell ends."""
+    while True:
+        (await desk.next_wish()).answer.set_result([])

@@ -32,6 +32,8 @@ Served = tuple[float, float]
 class Electricity:
     """Judges the product ``energy`` by what the meter says that it *served*."""
 
+    usual: frozenset[str] = frozenset()
+
     def __init__(self, served: Sequence[Served]) -> None:
         self._served = served
 
@@ -64,6 +66,8 @@ class Electricity:
 
 class Air:
     """Judges the product ``air``."""
+
+    usual: frozenset[str] = frozenset()
 
     def text(self, window: Window) -> str:
         """Write the temperature of the supply air, and how much of the time its fan ran."""

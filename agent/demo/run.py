@@ -1,7 +1,7 @@
 """Runs a whole small site on this computer and tells what is seen: live values here, figures at the city.
 
-Meter, air handler, broker, gateway and city are processes of their own, on loopback, at ports that the kernel
-chose. All of them end with the demo, however it ends.
+Devices, broker, gateway and city are processes of their own, on loopback, at ports that the kernel chose. All
+of them end with the demo, however it ends.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ from agent.demo.air_handler import free_udp_port
 from agent.demo.books import Books
 from agent.demo.broker import free_port
 from agent.demo.children import Child, child
+from agent.demo.footage import Footage
 from agent.demo.judges import AIR, ENERGY, Air, Electricity, Served
-from agent.demo.site import Site, lay
+from agent.demo.people import CAMERA, PEOPLE, Looks, People
+from agent.demo.site import Ports, Site, lay
 from agent.demo.verdict import Judge, Judged, judge, missing
 from agent.outbox.ledger import match, verify
+from agent.prove.pictures import in_files
 from agent.status import ask
 
 _STARTING: Final = 15.0
 _SHOWN: Final = 3  # live readings
 _PACE: Final = 0.5  # seconds between them
 PRODUCTS: Final = (ENERGY, AIR)
+WITH_CAMERA: Final = (*PRODUCTS, PEOPLE, CAMERA)
 
 
 class Ending(Struct):
@@ -64,15 +68,18 @@ class Programs(Struct):
     others: tuple[Child, ...]
 
 
-async def run(seconds: float | None, *, folder: Path | None = None) -> int:
-    """Run for *seconds* (None: until Ctrl-C); give 0 when all that it was to show was seen, else 1."""
+async def run(seconds: float | None, *, folder: Path | None = None, footage: Footage | None = None) -> int:
+    """Run for *seconds* (None: until Ctrl-C); give 0 when all that it was to show was seen, else 1.
+
+    *footage*: what the camera needs; without it there is none.
+    """
     room = folder or Path(tempfile.mkdtemp(prefix="citygate-demo-"))
     room.mkdir(parents=True, exist_ok=True)
     loop = asyncio.get_running_loop()
     ending = Ending(asyncio.Event(), None if seconds is None else loop.time() + seconds)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.interrupt)
-    status = await _demo(room, ending)
+    status = await _demo(room, ending, footage)
     if folder is None and not status:
         shutil.rmtree(room, ignore_errors=True)
     else:
@@ -80,29 +87,33 @@ async def run(seconds: float | None, *, folder: Path | None = None) -> int:
     return status
 
 
-async def _demo(room: Path, ending: Ending) -> int:
+async def _demo(room: Path, ending: Ending, footage: Footage | None) -> int:
     books, broken = Books(), []
+    products = WITH_CAMERA if footage else PRODUCTS
     try:
-        async with _programs(room) as programs:
+        async with _programs(room, footage) as programs:
             await _show(programs, books, ending)
     except* GatewayError as group:
         broken = [str(error) for error in group.exceptions]
     except* TimeoutError:
         broken = [f"the demo's programs did not start within {_STARTING:.0f} s"]
     judged = _judged(books, Site(room))
-    faults = missing(books, judged, PRODUCTS)
+    found, searched = in_files(_kept(Site(room)))
+    faults = missing(books, judged, products) + [f"a picture was found: {one}" for one in found]
     early = ending.interrupted and not broken  # then what is missing is nobody's fault
     absent = broken + ([] if early else faults)
-    print(tell.summary(books, judged, absent, PRODUCTS, early=early and bool(faults)))
+    print(tell.summary(books, judged, absent, products, early=early and bool(faults)))
+    if footage and not found:
+        print(tell.no_picture(searched))
     if said := _ledger(Site(room)):
         print(said)
     return 1 if broken or (faults and not early) else 0
 
 
 @contextlib.asynccontextmanager
-async def _programs(room: Path) -> AsyncIterator[Programs]:
+async def _programs(room: Path, footage: Footage | None) -> AsyncIterator[Programs]:
     """Start devices, broker, city and gateway; they end in the opposite order."""
-    port, bacnet = free_port(), free_udp_port()
+    port, bacnet, stream = free_port(), free_udp_port(), free_port()
     here = Site(room)
     async with contextlib.AsyncExitStack() as stack:
         start = stack.enter_async_context
@@ -114,13 +125,21 @@ async def _programs(room: Path) -> AsyncIterator[Programs]:
             )
         )
         meter = await start(child("meter", "agent.demo.meter", "--truth", str(here.truth), folder=room))
+        devices = [air, meter]
+        if footage is not None:
+            where = ("--folder", str(footage.clip.parent.absolute()), "--port", str(stream))
+            devices.append(await start(child("camera", "agent.demo.camera", *where, folder=room)))
         settings = str(room / "broker.toml")
         broker = await start(
             child("broker", "agent.demo.broker", "--port", str(port), "--settings", settings, folder=room)
         )
         async with asyncio.timeout(_STARTING):
-            site = lay(room, meter=int((await meter.line()).split()[1]), bacnet=bacnet, broker=port)
+            told = int((await meter.line()).split()[1])
+            ports = Ports(meter=told, bacnet=bacnet, broker=port, camera=stream)
+            site = lay(room, ports, footage)
             await _answers(port)
+            if footage is not None:
+                await _answers(stream)
             await air.line()
         keep = ("--keep", str(here.received))
         city = await start(child("city", "agent.demo.city", "--port", str(port), *keep, folder=room))
@@ -128,8 +147,8 @@ async def _programs(room: Path) -> AsyncIterator[Programs]:
             await city.line()
         words = ("agent", "run", str(site.config), "--state", str(site.state), "--socket", str(site.socket))
         gateway = await start(child("gateway", *words, folder=room, environment=site.environment()))
-        print(tell.opening(site, broker=port))
-        yield Programs(site, city, (air, meter, broker, gateway))
+        print(tell.opening(site, broker=port, camera=stream if footage else None))
+        yield Programs(site, city, (*devices, broker, gateway))
 
 
 async def _answers(port: int) -> None:
@@ -199,8 +218,19 @@ def _ledger(site: Site) -> str:
 
 
 def _judged(books: Books, site: Site) -> list[Judged]:
-    judges: dict[str, Judge] = {ENERGY: Electricity(_served(site)), AIR: Air()}
+    judges: dict[str, Judge] = {
+        ENERGY: Electricity(_served(site)),
+        AIR: Air(),
+        PEOPLE: People(books.births.get(PEOPLE)),
+        CAMERA: Looks(),
+    }
     return judge(books, judges)
+
+
+def _kept(site: Site) -> list[Path]:
+    """List what left and what was kept: all that a picture could be in."""
+    files = [*site.folder.glob("*"), *site.state.rglob("*"), *site.config.rglob("*")]
+    return [one for one in files if one.is_file() and not one.is_symlink()]
 
 
 def _served(site: Site) -> list[Served]:

@@ -12,16 +12,20 @@ from agent.demo.site import Site
 from agent.demo.verdict import Judged, clock, longest_run
 from agent.outbox.ledger import Match, Verdict
 
-_HEADS: Final = "  {:<8} {:<7} {:<46} {}"
+_HEADS: Final = "  {:<8} {:<11} {:<46} {}"
 
 
-def opening(site: Site, *, broker: int) -> str:
+def opening(site: Site, *, broker: int, camera: int | None) -> str:
     """Say what runs where."""
+    watched = "none; the energy and the air are shown"
+    if camera is not None:
+        watched = f"a clip of a street over RTSP on 127.0.0.1:{camera}; who walks there was counted by hand"
     return f"""\
 citygate demo: a small site on this computer (Ctrl-C ends it)
 
   meter     an electricity meter on Modbus TCP; the demo knows its true values
   air       an air handler on BACnet/IP; its true values are known too
+  camera    {watched}
   gateway   citygate run, with config/site.toml and config/sharing.toml
   broker    MQTT 5 on 127.0.0.1:{broker}
   city      gets what sharing.toml grants, and checks it against the schema
@@ -56,7 +60,7 @@ def further(site: Site) -> str:
 def window_heads() -> str:
     """Give the heads above the windows."""
     first = _HEADS.format("window", "product", "what it says", "the device says")
-    return f"What left: one message for each window of 5 s and product, as the city received it\n{first}"
+    return f"What left: one message for each product and window, as the city received it\n{first}"
 
 
 def window(one: Judged) -> str:
@@ -74,13 +78,20 @@ def summary(
         mine = [one for one in judged if one.window.product == product]
         agreeing = sum(1 for one in mine if not one.faults)
         run = longest_run(judged, product)
-        lines.append(f"  {product:<8} {len(mine)}, of which {agreeing} agree with the truth, {run} in a row;")
+        lines.append(
+            f"  {product:<11} {len(mine)}, of which {agreeing} agree with the truth, {run} in a row;"
+        )
     lines.append(f"{books.repeats} repeated, {books.holes} missing, {len(books.faults)} against the schema.")
     if faults:
         lines += ["Missing:", *(f"  {one}" for one in faults)]
     elif not early:
         lines.append("All that the demo was to show was seen.")
     return "\n".join(lines)
+
+
+def no_picture(searched: int) -> str:
+    """Say that what left, and what was kept, was searched."""
+    return f"No picture is in the {searched / 1e6:.1f} MB that left or were kept, raw, in hex or in base64."
 
 
 def ledger(verdict: Verdict, found: Match) -> str:

@@ -14,13 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers import need
+
 PROGRAMS = ("agent.demo.meter", "agent.demo.broker", "agent.demo.city", "agent run")  # they name its folder
+
+PLAIN = ("--no-camera",)  # nothing is fetched
+CACHE = Path(__file__).parents[2] / "build" / "demo"
 
 
 @contextmanager
 def demo(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     """Run the demo in a group of processes of its own, as a terminal would."""
-    command = [sys.executable, "-P", "-m", "agent", "demo", "--folder", str(folder), *words]
+    command = [sys.executable, "-P", "-m", "agent", "demo", "--folder", str(folder), *(words or PLAIN)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             yield process
@@ -75,7 +80,7 @@ def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_too_short_a_demo_fails_and_says_what_was_missing(tmp_path: Path) -> None:
-    with demo(tmp_path, "--seconds", "3") as process:
+    with demo(tmp_path, "--seconds", "3", *PLAIN) as process:
         assert process.stdout is not None
         said = process.stdout.read()
         assert process.wait(20) == 1
@@ -84,12 +89,26 @@ def test_too_short_a_demo_fails_and_says_what_was_missing(tmp_path: Path) -> Non
         assert f"consecutive messages of {product} agree with the truth, 3 are needed" in said
 
 
+def test_without_npm_the_demo_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with demo(tmp_path, "--seconds", "8", "--cache", str(tmp_path / "cache")) as process:
+        said = read_until(process, "To look further")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert "The demo goes on without its camera: npm is not installed" in said
+    assert "main-meter.active_power " in said
+    assert "street." not in said
+
+
 @pytest.mark.long
 def test_the_demo_sees_what_left_agree_with_the_devices(tmp_path: Path) -> None:
-    with demo(tmp_path, "--seconds", "45") as process:
+    need("npm")
+    with demo(tmp_path, "--seconds", "45", "--cache", str(CACHE)) as process:
         assert process.stdout is not None
         said = process.stdout.read()
         assert process.wait(20) == 0, said
+    assert "2 to the right (truth 2), suppressed to the left agrees" in " ".join(said.split())
+    assert "No picture is in the" in said
     served = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
     assert len(served) > 30
     assert "byte for byte" in said

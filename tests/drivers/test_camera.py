@@ -218,6 +218,15 @@ def test_what_cannot_be_counted_is_refused_in_a_sentence(wrong: dict[str, Any], 
         camera(**wrong)
 
 
+async def test_whoever_wants_to_read_does_not_wait_for_a_camera(
+    virtual: VirtualClock, vision: Vision
+) -> None:
+    link = Heard(camera())
+    async with running(virtual, link):
+        await vision.session()
+        assert list(await asyncio.wait_for(link.desk.wish(()), 1)) == []
+
+
 def test_every_count_is_personal_and_nothing_else_is() -> None:
     kinds = {one.name: one.personal for one in camera().points()}
     assert [name for name, personal in kinds.items() if personal] == [

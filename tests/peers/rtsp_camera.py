@@ -47,6 +47,6 @@ def _wait(port: int) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
-    from aio_rtsp_toolkit import server  # type: ignore[import-not-found]
+    from aio_rtsp_toolkit import server
 
     asyncio.run(server.serve(sys.argv[2], "127.0.0.1", int(sys.argv[3])))

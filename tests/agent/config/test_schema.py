@@ -63,7 +63,7 @@ def test_the_schema_is_one(validator: Any) -> None:  # noqa: ANN401 - jsonschema
     validator.check_schema(validator.schema)
 
 
-@pytest.mark.parametrize("name", ["site.toml", "sharing.toml"])
+@pytest.mark.parametrize("name", ["site.toml", "sharing.toml", "camera/camera.toml", "camera/people.toml"])
 def test_the_demo_fits_the_schema(validator: Any, name: str) -> None:  # noqa: ANN401 - jsonschema has no types
     path = ROOT / "config" / "templates" / "demo" / name
     validator.validate(tomllib.loads(path.read_text("utf-8")))
