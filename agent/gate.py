@@ -25,16 +25,25 @@ _KEY: Final = object()
 
 
 class Cleared:
-    """Records of one product that may leave on one route."""
+    """Records of one product that may leave on one route; if they are *unconfined*, to loopback only."""
 
-    __slots__ = ("product", "records", "route")
+    __slots__ = ("product", "records", "route", "unconfined")
 
-    def __init__(self, route: Route, product: Product, records: Sequence[Record], key: object) -> None:
+    def __init__(
+        self,
+        route: Route,
+        product: Product,
+        records: Sequence[Record],
+        key: object,
+        *,
+        unconfined: bool = False,
+    ) -> None:
         if key is not _KEY:
             raise PermissionError("only the gate clears records")
         self.route = route
         self.product = product
         self.records = tuple(records)
+        self.unconfined = unconfined
 
 
 class Gate:
@@ -123,4 +132,9 @@ class Gate:
             return []
         known = self._products[product]
         open_routes = [route for route in self.open_routes(now) if route.product == product]
-        return [Cleared(route, known, records, _KEY) for route in open_routes if self._may_reach(route)]
+        mark = product in self.unconfined
+        return [
+            Cleared(route, known, records, _KEY, unconfined=mark)
+            for route in open_routes
+            if self._may_reach(route)
+        ]

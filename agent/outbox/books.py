@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from agent.core.clock import Clock
 from agent.core.message import Encoding, Head, Loss, Message, Previous
 from agent.gate import Cleared
-from agent.outbox.lane import DATA, Change, Lane, LaneState
+from agent.outbox.lane import DATA, UNCONFINED, Change, Lane, LaneState
 from agent.outbox.losses import merge, numberless, span
 from agent.outbox.row import Draft, Header
 from agent.outbox.schema import PAGE
@@ -31,6 +31,15 @@ Terms = tuple[float, float]
 """Of a grant, in seconds: how long rows may wait, the UTC end."""
 Landed = list[tuple[Lane, int, Draft, int]]
 """Rows that became safe: lane, id, draft, neighbour before."""
+
+
+class _Tale(NamedTuple):
+    """What new messages tell of: UTC seconds, by which clock, and whether a process without a cage saw it."""
+
+    since: float | None = None
+    until: float | None = None
+    synced: bool = True
+    unconfined: bool = False
 
 
 class Books:
@@ -120,7 +129,7 @@ class Books:
         lane.reached(begin, until, synced=synced)
         if not synced:
             lane.unsynced = self.clock.boot_id
-        self._number(lane, messages, covers=(begin, until), synced=synced)
+        self._number(lane, messages, tale=_Tale(begin, until, synced, cleared.unconfined))
         self._trim()
 
     def tell_time(self, offset: float) -> None:
@@ -145,11 +154,10 @@ class Books:
         messages: Sequence[Message],
         lost: tuple[Loss, ...] = (),
         *,
-        covers: tuple[float | None, float | None] = (None, None),
-        synced: bool = True,
+        tale: _Tale | None = None,
     ) -> None:
-        now = self.clock.now()
-        trusted = synced and now.synced
+        now, tale = self.clock.now(), tale or _Tale()
+        trusted = tale.synced and now.synced
         for message in messages:
             lane.seq += 1
             ends = lane.ends if message.kind in DATA else float("inf")
@@ -162,9 +170,10 @@ class Books:
                 made=now.utc,
                 boot=now.boot,
                 expires=min(now.utc + lane.keep, ends) if trusted else None,
-                since=covers[0],
-                until=covers[1],
+                since=tale.since,
+                until=tale.until,
                 lost=lost,
+                unconfined=tale.unconfined,
             )
             self.pending.append(draft)
             self.pending_size += draft.size
@@ -231,6 +240,7 @@ class Books:
             change.tail = number
             change.n += 1
             change.size += len(draft.message.body)
+            change.home = change.home or draft.unconfined
         for number in changes:
             self.by_number[number].dirty = True
         taken = [lane for lane in self.lanes.values() if lane.dirty]
@@ -344,8 +354,13 @@ class Books:
 
     # -- the plan -----------------------------------------------------------------------------------------
 
-    def open_lanes(self, terms: Mapping[str, Terms], encodings: Mapping[str, Encoding]) -> None:
-        """Apply a plan: lanes with terms are open; the others are closed and what they hold is erased."""
+    def open_lanes(
+        self, terms: Mapping[str, Terms], encodings: Mapping[str, Encoding], near: Collection[str] = ()
+    ) -> None:
+        """Apply a plan: lanes with terms are open; the others are closed and what they hold is erased.
+
+        *near* are the recipients on this computer: from others, what must stay here is taken back.
+        """
         for name in terms:
             if self._salvaged and name not in self.lanes:
                 # not even its name was left: whatever it held is gone
@@ -354,7 +369,7 @@ class Books:
         if self._salvaged:
             self._salvaged, self._meta["salvaged"] = False, "0"
         for lane in self.lanes.values():
-            lane.encoding = encodings.get(lane.recipient)
+            lane.encoding, lane.near = encodings.get(lane.recipient), lane.recipient in near
             lane.in_order = lane.encoding is not None and lane.encoding.late == "in-order"
         for lane in self.lanes.values():
             was, lane.granted = lane.granted or lane.was_open, lane.name in terms
@@ -362,6 +377,7 @@ class Books:
             if lane.granted:
                 lane.keep, lane.ends = terms[lane.name]
                 lane.erasing = False
+                lane.keep_home()
                 self.begin(lane)
             elif was or lane.n:
                 lane.dirty = lane.dirty or was
@@ -370,7 +386,10 @@ class Books:
         self._forget_withdrawn()
 
     def _forget_withdrawn(self) -> None:
-        """Give up what waits for the disk on routes that nobody grants any more."""
+        """Give up what waits for the disk and must not leave any more: not granted, or not to go so far."""
         for draft in list(self.pending):
-            if draft.message.kind in DATA and not self.by_number[draft.route].granted:
+            lane = self.by_number[draft.route]
+            if draft.message.kind in DATA and not lane.granted:
                 self.forget_pending(draft, "ttl")
+            elif draft.unconfined and not lane.near:
+                self.forget_pending(draft, UNCONFINED)

@@ -17,7 +17,7 @@ from agent.core.clock import Clock
 from agent.core.errors import OutboxError
 from agent.outbox.books import Books
 from agent.outbox.feed import Feed
-from agent.outbox.lane import DATA, Lane
+from agent.outbox.lane import DATA, UNCONFINED, Lane
 from agent.outbox.port import Port
 from agent.outbox.row import Draft, Header, Row
 from agent.outbox.schema import PAGE
@@ -303,12 +303,13 @@ class Keeper:
             lane.oldest = head[0].made if head else None
             if head and (lane.erasing or self._has_ended(lane) or self._is_over(lane, head[0])):
                 await self._erase_lane(lane)
-            elif lane.erasing:
-                lane.erasing = False
+            elif not lane.n:
+                lane.erased()
 
     async def _erase_lane(self, lane: Lane) -> None:
         feed = self.feeds.get(lane.recipient)
         why = "refused" if feed is not None and lane.name in feed.refused and not lane.erasing else "ttl"
+        why = UNCONFINED if lane.erasing and lane.home and lane.granted else why
         after, held = self.floor, False
         while headers := await self._headers(lane, after):
             after = headers[-1].id
@@ -319,8 +320,8 @@ class Keeper:
                 return
             if len(over) < len(headers) and not lane.erasing and not self._has_ended(lane):
                 return
-        if not held:
-            lane.erasing = False
+        if not held and not self.trouble:
+            lane.erased()
 
     def _has_ended(self, lane: Lane) -> bool:
         return lane.ends <= self.clock.now().utc

@@ -20,6 +20,8 @@ from agent.outbox.work import Found, Span
 
 MOST_RANGES: Final = 32
 DATA: Final = frozenset({"batch", "event"})
+UNCONFINED: Final = "unconfined"
+"""Why a message is lost that a process without a cage has made, and whose recipient is not here any more."""
 _SANE: Final = 10 * 366 * 86400.0
 
 
@@ -29,7 +31,8 @@ class LaneState(Struct, kw_only=True):
     ``tail`` is the id of its last row, ``reach`` the UTC end of the last window committed (``reach_synced``:
     by a trusted clock); ``n`` and ``size`` count what is not settled; ``crashed`` is what the last unclean
     stop cost, until the next window tells where that ends. ``unsynced`` is the boot id under which rows were
-    made without a trusted clock, until their time is learnt; ``told``: the recipient knows it.
+    made without a trusted clock, until their time is learnt; ``told``: the recipient knows it. ``home``:
+    among what is not settled are rows that must not leave this computer.
     """
 
     epoch: int = 0
@@ -46,6 +49,7 @@ class LaneState(Struct, kw_only=True):
     unsynced: str = ""
     told: bool = False
     owed: list[Loss] = []
+    home: bool = False
 
 
 class Change(Struct, kw_only=True):
@@ -55,6 +59,7 @@ class Change(Struct, kw_only=True):
     size: int = 0
     tail: int = 0
     settled: list[tuple[int, int]] = []
+    home: bool = False
 
 
 class Lane:
@@ -73,11 +78,13 @@ class Lane:
         self.crashed = state.crashed
         self.unsynced, self.told = state.unsynced, state.told
         self.owed = list(state.owed)
+        self.home = state.home and state.n > 0
         self.tail = tail
         # from the plan: None where no grant stands behind the lane
         self.encoding: Encoding | None = None
         self.in_order = False  # nothing of this route may overtake: its platform shows what came last
         self.granted = False
+        self.near = False  # whether the recipient is on this computer
         self.erasing = False
         self.keep = math.inf
         self.ends = math.inf
@@ -111,6 +118,7 @@ class Lane:
             unsynced=self.unsynced,
             told=self.told,
             owed=self.owed,
+            home=self.home or change.home,
         )
         return msgspec.json.encode(state).decode()
 
@@ -121,6 +129,8 @@ class Lane:
             self.settle(first, last)
         self.dirty = dirty
         self.leaving.clear()
+        self.home = self.home or change.home
+        self.keep_home()
         self.n += change.n
         self.size += change.size
         if not self.n:
@@ -167,6 +177,17 @@ class Lane:
     def wants(self, number: int) -> bool:
         """Whether the row *number* still has to be sent and is not under way."""
         return number not in self.acked and number not in self.flight and number not in self.leaving
+
+    def keep_home(self) -> None:
+        """Have everything erased, if there is among it what must not go where the recipient now is."""
+        if self.home and not self.near:
+            self.erasing = True
+
+    def erased(self) -> None:
+        """Note that nothing is left of what had to be erased."""
+        if self.erasing:
+            self.dirty = self.dirty or self.home
+            self.erasing = self.home = False
 
     def withheld(self, kind: str) -> bool:
         """Whether a message of *kind* must not leave: nobody grants it (any more)."""

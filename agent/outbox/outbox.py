@@ -15,6 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from zoneinfo import ZoneInfo
 
+from agent.config.brokers import is_loopback
 from agent.core.catalogue.store import NO_HEADS
 from agent.core.clock import Clock
 from agent.core.errors import OutboxError
@@ -103,7 +104,8 @@ class Outbox:
         """Apply *plan* at start and at each reload; *encodings* are by recipient.
 
         Each route opens with a ``start`` message, and a ``gap`` after an unclean stop. Routes that are gone
-        have their unsent messages erased and declared.
+        have their unsent messages erased and declared; so have those whose recipient is no longer on this
+        computer, if a process without a cage made some of them.
         """
         self._books.policy = plan.policy
         now = self._keeper.clock.now()
@@ -113,7 +115,8 @@ class Outbox:
             ends = _end(route, zone)
             if not now.synced or now.utc < ends:
                 terms[route.id] = (route.keep, ends)
-        self._books.open_lanes(terms, encodings)
+        near = {one.name for one in plan.recipients if is_loopback(one.host)}
+        self._books.open_lanes(terms, encodings, near)
         self._keeper.wake(house=True)
         for feed in self._keeper.feeds.values():
             feed.stir()

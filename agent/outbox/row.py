@@ -45,6 +45,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     ``route`` is the route's number in the file. ``expires`` is None while the clock cannot be trusted.
     ``lost`` are the losses that a ``gap`` message declares, so that a later gap can take them over.
     ``since`` and ``until`` are the UTC seconds that its windows span; None where it tells of none.
+    ``unconfined``: it must not leave this computer.
     """
 
     route: int
@@ -58,6 +59,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     since: float | None = None
     until: float | None = None
     lost: tuple[Loss, ...] = ()
+    unconfined: bool = False
 
     @property
     def size(self) -> int:

@@ -418,6 +418,23 @@ async def test_what_no_cage_was_around_stays_on_this_computer(
     assert caplog.text.count("it goes to loopback only") == 1
 
 
+async def test_what_no_cage_was_around_does_not_follow_its_recipient_elsewhere(site: Site) -> None:
+    site.city.away = True
+    async with site.running():
+        await site.clock.sleep(30)
+        NETWORK["10.0.0.5"].lies = (Sample("hall-meter.power", 50.0, site.clock.boot(), unconfined=True),)
+        await site.clock.sleep(300)
+        site.city.away = False
+        await site.reload(replace(plan(), recipients=(Recipient(name="city", host="10.9.0.9", port=1883),)))
+        await site.clock.sleep(180)
+    NETWORK["10.0.0.5"].lies = ()
+    site.plan = replace(plan(), recipients=(Recipient(name="city", host="10.9.0.9", port=1883),))
+    async with site.running():
+        await site.clock.sleep(130)
+    assert {one["why"] for body in site.city.bodies("gap") for one in body["lost"]} == {"unconfined"}
+    assert {body["e"] for body in site.city.bodies("batch")} == {2}
+
+
 async def test_a_million_samples_at_once_before_the_clock_is_right_are_no_matter(site: Site) -> None:
     site.plan, site.clock.synced = plan(wait=120), False
     async with site.running():

@@ -11,9 +11,10 @@ from typing import ClassVar
 
 from msgspec.structs import asdict
 
+from agent.config.brokers import is_loopback
 from agent.core.clock import Instant
 from agent.core.message import Encoding, Head, Late, Loss, Message, NoSettings, Place, Previous, Status
-from agent.core.plan import Plan
+from agent.core.plan import Plan, Recipient
 from agent.core.point import Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record
@@ -113,13 +114,15 @@ def route(name: str, *, keep: float = 400 * 86400.0, until: date | None = None) 
     )
 
 
-def plan(*routes: Route, policy: str = "3b683cb786f6") -> Plan:
+def plan(*routes: Route, policy: str = "3b683cb786f6", host: str = "city.example") -> Plan:
     return Plan(
         place=Place(city="vaasa", site="library", gateway="gw1"),
         timezone="Europe/Helsinki",
         links=(),
         products=tuple(product(name) for name in sorted({one.product for one in routes})),
-        recipients=(),
+        recipients=tuple(
+            Recipient(name=name, host=host, port=1883) for name in sorted({one.recipient for one in routes})
+        ),
         grants=(),
         routes=routes,
         policy=policy,
@@ -136,6 +139,8 @@ class World:
         self.clock = TurnedClock()
         self.routes: tuple[Route, ...] = (route("city.energy"),)
         self.encodings: dict[str, Encoding] = {"city": PLAIN, "lab": PLAIN}
+        self.host = "city.example"
+        self.unconfined = False
         self.got: list[Row] = []
         self.lids = iter(f"{n:08x}" for n in range(1, 99))
 
@@ -154,7 +159,7 @@ class World:
     def configure(self, *routes: Route) -> None:
         if routes:
             self.routes = routes
-        self.outbox.configure(plan(*self.routes), self.encodings)
+        self.outbox.configure(plan(*self.routes, host=self.host), self.encodings)
 
     def crash(self) -> None:
         """Let the process vanish: what is in memory is gone, the file stays as it is."""
@@ -173,7 +178,11 @@ class World:
 
     def clear(self, name: str, *records: Record) -> list[Cleared]:
         wanted = route(name)
-        gate = Gate([product(wanted.product)], [one for one in self.routes if one.id == name], UTC)
+        local = {wanted.recipient} if is_loopback(self.host) else set()
+        routes = [one for one in self.routes if one.id == name]
+        gate = Gate([product(wanted.product)], routes, UTC, local=local)
+        if self.unconfined:
+            gate.unconfined.add(wanted.product)
         return gate.clear(wanted.product, records, self.clock.now())
 
     async def flush(self) -> None:
