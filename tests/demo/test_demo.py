@@ -91,7 +91,7 @@ def test_too_short_a_demo_fails_and_says_what_was_missing(tmp_path: Path) -> Non
 
 def test_without_npm_the_demo_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with demo(tmp_path, "--seconds", "8", "--cache", str(tmp_path / "cache")) as process:
+    with demo(tmp_path, "--seconds", "60", "--cache", str(tmp_path / "cache")) as process:
         said = read_until(process, "To look further")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
