@@ -38,7 +38,7 @@ def wanted() -> dict[str, list[str]]:
     """Give what pyproject.toml asks for, by package: the cameras have libraries of their own."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    gateway = [*project["dependencies"], *extras["modbus"], *extras["serial"]]
+    gateway = [*project["dependencies"], *extras["aiomqtt"], *extras["modbus"], *extras["serial"]]
     return {"citygate": sorted(set(gateway)), "citygate-vision": sorted(extras["vision"])}
 
 

@@ -92,6 +92,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         port=broker.port,
         tls=tls if broker.is_encrypted else None,
         mqtt=written.mqtt,
+        client=written.client,
         encoding=encoding,
         style=style,
         username=written.username,

@@ -227,6 +227,12 @@ class Recipient(Settings):
     mqtt: Annotated[
         Literal["5", "3.1.1"], Meta(description="Protocol version; in 3.1.1 refusals are invisible.")
     ] = "5"
+    client: Annotated[
+        Literal["citygate", "aiomqtt"],
+        Meta(
+            description="What speaks MQTT: the gateway itself, or the library aiomqtt where it is installed."
+        ),
+    ] = "citygate"
     encoding: Annotated[
         str | dict[str, Any],
         Meta(description='How records are written: a name, or { use = "name", ... } with its settings.'),

@@ -40,6 +40,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     port: int
     tls: Tls | None = None
     mqtt: str = "5"
+    client: str = "citygate"
     encoding: str = "native"
     style: Settings | None = None
     username: str = ""

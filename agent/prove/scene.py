@@ -21,7 +21,7 @@ from agent.flow import Flow, Store
 from agent.outbox.outbox import Outbox
 from agent.outbox.verdict import Verdict, verify
 from agent.prove.life import Life, live
-from agent.uplink.client import connect
+from agent.uplink.clients import connect
 from agent.uplink.port import Connect
 
 

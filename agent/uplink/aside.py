@@ -52,7 +52,7 @@ class Aside:
         """
         if any(one.route == row.route for one, _ in self._rows.values()):
             return False
-        return row.boot > self._given_back.get(row.route, float("-inf"))
+        return row.boot >= self._given_back.get(row.route, float("-inf"))
 
     def _out(self, rows: list[Row], now: float) -> list[Row]:
         for row in rows:

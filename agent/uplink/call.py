@@ -23,6 +23,7 @@ def call_of(recipient: Recipient, gateway: str, patience: float, will: Message) 
         patience=patience,
         window=WINDOW,
         will=will,
+        client=recipient.client,
         tls=tls is not None,
         ca=_file(tls.ca) if tls else None,
         certificate=_file(tls.certificate) if tls else None,

@@ -1,8 +1,7 @@
-"""MQTT over aiomqtt, with what it drops: PUBACK reasons, and an end to waiting when the link dies.
+"""Our own MQTT connection: packets of ``agent.uplink.mqtt`` over a stream; see ``agent.uplink.port.Link``.
 
-A new client for every connection (an old paho client re-sends what it still holds), clean start, no session,
-no topic aliases. It leans on a few private names of aiomqtt and paho, listed in ``HOOKS``; a test fails when
-one of them vanishes.
+One object is one connection: clean start, no session, no topic aliases, nothing is ever sent twice. A broker
+that breaks the standard is told so and left.
 """
 
 from __future__ import annotations
@@ -10,104 +9,55 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any, Final, cast
-
-import aiomqtt
-import paho.mqtt.client as paho
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from collections.abc import Mapping
+from typing import Final, cast
 
 from agent.core.errors import UplinkError
-from agent.core.message import Message
-from agent.uplink import tls
 from agent.uplink.dial import dial
+from agent.uplink.mqtt import properties, writing
+from agent.uplink.mqtt.reading import Connack, Disconnect, Incoming, Pingresp, Puback, Reader
+from agent.uplink.mqtt.values import PROTOCOL, BadPacketError
 from agent.uplink.port import Call, Link, LinkInfo, Lost, Packet
-from agent.uplink.properties import Packed
-from agent.uplink.reasons import meaning
+from agent.uplink.pulse import Pulse
+from agent.uplink.reasons import TOO_LARGE, meaning
+from agent.uplink.stream import Stream, Wants
 
-HOOKS: Final = {
-    aiomqtt.Client: (
-        "_on_connect", "_on_disconnect", "_on_publish", "_on_socket_register_write", "_wait_for",
-    ),
-    paho.Client: ("_create_socket", "_handle_pubackcomp", "loop_read", "loop_write", "socket"),
-}  # fmt: skip
-"""What we override or call although it is not promised to us."""
-INSTANCE_HOOKS: Final = ("_client", "_connected", "_disconnected", "_loop")
-
-_REASON_AT: Final = 2
-_UNSPECIFIED: Final = 0x80
-_FOR_PUBACK: Final = frozenset({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99})  # MQTT 5, table 3-4
-_DRAIN: Final = 100  # packets that may still lie in the socket when it is closed
+_PARTING: Final = 1.0  # seconds for the broker to close after our goodbye
+_BAD_TOPIC: Final = 0x90
+_LAST_ID: Final = 0xFFFF
+_MOST_WORDS: Final = 120  # of a stranger's text
 
 _log = logging.getLogger(__name__)
 
 
 async def connect(call: Call) -> Link:
     """Open a connection as *call* says; raise UplinkError with a sentence."""
-    context = await asyncio.to_thread(tls.context, call.ca, call.certificate, call.key) if call.tls else None
-    opened = await dial(call.host, call.port, context, patience=call.patience)
-    client = AckedClient(call, opened)
+    opened, wants = await dial(call)
+    made = Client(call, opened, wants)
     try:
-        await client.open()
+        await made.open()
     except BaseException:
-        client.abort()
+        made.abort()
         raise
-    return client
+    return made
 
 
-class _Ear(logging.Logger):
-    """Takes what paho logs: keeps the last socket error, shows the rest to developers only."""
+class Client:
+    """One connection."""
 
-    def __init__(self) -> None:
-        # paho tells each packet: only where somebody listens is it worth the formatting
-        wanted = logging.DEBUG if _log.isEnabledFor(logging.DEBUG) else logging.ERROR
-        super().__init__(f"{__name__}.paho", wanted)
-        self.trouble: OSError | None = None
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Keep an error; it becomes part of our own sentence."""
-        for arg in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(arg, OSError):
-                self.trouble = arg
-        _log.debug("paho: %s", record.getMessage())
-
-
-class AckedClient(aiomqtt.Client):
-    """One connection whose ``publish`` tells the truth; see ``agent.uplink.port.Link``."""
-
-    def __init__(self, call: Call, opened: socket.socket) -> None:
-        five = call.version == "5"
-        self._ear = _Ear()
-        super().__init__(
-            call.host,
-            call.port,
-            username=call.username,
-            password=call.password,
-            identifier=call.client_id,
-            protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
-            clean_session=None if five else True,
-            clean_start=True if five else paho.MQTT_CLEAN_START_FIRST_ONLY,
-            properties=_session(five),
-            keepalive=call.keepalive,
-            timeout=call.patience,
-            max_inflight_messages=call.window,
-            max_queued_outgoing_messages=0,
-            will=_will(call.will, five=five),
-            logger=self._ear,
-        )
+    def __init__(self, call: Call, opened: socket.socket, wants: Wants) -> None:
         self._call = call
-        self._five = five
+        self._five = call.version == "5"
         self._where = f"{call.host}:{call.port}"
-        self._opened = opened
-        # ours is open and verified already; paho would open another one, in a way that cannot be cancelled
-        setattr(self._client, "_create_socket", lambda: opened)  # noqa: B010 - a method, for mypy
+        self._loop = asyncio.get_running_loop()
+        self._reader = Reader(five=self._five)
+        self._stream = Stream(opened, wants, hear=self._hear, ended=self._ended)
+        self._welcome: asyncio.Future[Connack] = self._loop.create_future()
+        self._closed: asyncio.Future[Lost] = self._loop.create_future()
         self._acks: dict[int, asyncio.Future[int]] = {}
-        self._odd: dict[int, int] = {}
-        self._handle_ack = self._client._handle_pubackcomp  # noqa: SLF001 - see HOOKS
-        setattr(self._client, "_handle_pubackcomp", self._handle_any_ack)  # noqa: B010 - as above
-        self._closed: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
-        self._refusal: int | None = None
+        self._last_id = 0
         self._info = LinkInfo()
+        self._pulse = Pulse(ping=lambda: self._send(writing.PING), dead=self._silent)
 
     @property
     def info(self) -> LinkInfo:
@@ -121,176 +71,160 @@ class AckedClient(aiomqtt.Client):
 
     async def open(self) -> None:
         """Send CONNECT and wait for the answer; raise UplinkError."""
-        entering = asyncio.ensure_future(self.__aenter__())
+        self._stream.send(writing.connect(self._call, five=self._five))
         try:
-            await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            self.abort()  # ends the waiting for CONNACK, so that nothing of this connection survives
-            await asyncio.wait([entering])
-            entering.exception()  # seen
-            raise
-        except aiomqtt.MqttError as error:
-            raise UplinkError(self._no_welcome(error)) from error
-        self._disconnected.add_done_callback(self._ended)
+            async with asyncio.timeout(self._call.patience):
+                answer = await self._welcome
+        except TimeoutError as error:
+            text = f"did not answer CONNECT within {self._call.patience:g} s; is it an MQTT broker?"
+            raise UplinkError(f"{self._where} {text}") from error
+        if answer.reason:
+            raise UplinkError(f"{self._where} does not let us in: {meaning(answer.reason)}{_told(answer)}")
+        self._info = _allowed(answer.properties, self._where)
+        self._pulse.start(_number(answer.properties, properties.KEEP_ALIVE, self._call.keepalive))
 
-    def publish(self, packet: Packet) -> asyncio.Future[int]:  # type: ignore[override]  # says more than its parent
-        """Send; the future gives the PUBACK's reason, or ConnectionError once the link is lost."""
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        properties = cast(Properties, Packed(packet)) if self._five else None
-        info = self._client.publish(packet.topic, packet.body, packet.qos, packet.retain, properties)
-        if info.rc != paho.MQTT_ERR_SUCCESS:
-            _fail(answer, paho.error_string(info.rc))
-        elif packet.qos == 0:
+    def publish(self, packet: Packet) -> asyncio.Future[int]:
+        """Send; the future gives the PUBACK's reason, or ConnectionError once the link is lost.
+
+        What no broker could take is answered here, with the reason that a broker would give.
+        """
+        answer: asyncio.Future[int] = self._loop.create_future()
+        if self._closed.done():
+            _fail(answer, self._closed.result().text)
+            return answer
+        mid = self._next_id() if packet.qos else 0
+        try:
+            raw = writing.publish(packet, mid, five=self._five)
+        except ValueError as error:
+            _log.warning("%s: %s", self._where, error)
+            answer.set_result(_BAD_TOPIC)
+            return answer
+        if self._info.maximum_packet is not None and len(raw) > self._info.maximum_packet:
+            answer.set_result(TOO_LARGE)
+            return answer
+        if mid:
+            self._acks[mid] = answer
+        else:
             answer.set_result(0)
-        else:  # no await in between: the PUBACK cannot have been read yet
-            self._acks[info.mid] = answer
+        self._send(raw)
         return answer
 
     async def leave(self) -> None:
-        """Say goodbye and close; whatever hinders it, the socket is closed in the end."""
-        try:
-            await self.__aexit__(None, None, None)
-        except aiomqtt.MqttError as error:
-            _log.debug("no orderly goodbye to %s: %s", self._where, error)
-        finally:
-            self.abort()
+        """Say goodbye and close; the broker is given a moment to close first, so that it has read all."""
+        if not self._closed.done():
+            self._send(writing.disconnect(five=self._five))
+            await asyncio.wait([self._closed], timeout=_PARTING)
+        self.abort()
 
     def abort(self) -> None:
         """Close without a word: the broker sends the last will. Answers that have arrived still count."""
-        if self._opened.fileno() >= 0:
-            try:
-                # not SSLSocket's own, which would go on to read what follows as plain text
-                socket.socket.shutdown(self._opened, socket.SHUT_RDWR)
-            except OSError as error:
-                _log.debug("%s was gone already: %s", self._where, error)
-        for _ in range(_DRAIN):
-            if self._client.socket() is None or self._client.loop_read() != paho.MQTT_ERR_SUCCESS:
-                break
-        self._end("we closed the connection", None)
+        self._stream.drain()
+        self._end("we closed the connection")
 
-    def _on_connect(
-        self,
-        client: paho.Client,
-        userdata: Any,  # noqa: ANN401 - the library's own signature, here and below
-        flags: paho.ConnectFlags,
-        reason_code: Any,  # noqa: ANN401
-        properties: Properties | None = None,
-    ) -> None:
-        given: dict[str, Any] = properties.json() if properties is not None else {}  # type: ignore[no-untyped-call]
-        self._info = LinkInfo(
-            receive_maximum=given.get("ReceiveMaximum", 65535), maximum_packet=given.get("MaximumPacketSize")
-        )
-        code = getattr(reason_code, "value", reason_code)
-        if code:
-            self._refusal = int(code)
-        super()._on_connect(client, userdata, flags, reason_code, properties)
+    def _send(self, raw: bytes) -> None:
+        self._pulse.sent()
+        self._stream.send(raw)
 
-    def _on_disconnect(
-        self,
-        client: paho.Client,
-        userdata: Any,  # noqa: ANN401
-        flags: paho.DisconnectFlags,
-        reason_code: Any,  # noqa: ANN401
-        properties: Properties | None = None,
-    ) -> None:
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
-        if not self._connected.done():  # aiomqtt would wait for its timeout
-            self._connected.set_exception(aiomqtt.MqttError("closed"))
-        if flags.is_disconnect_packet_from_server:
-            code = int(reason_code.value)
-            self._end(f"{self._where} ended the connection: {meaning(code)}", code)
-        else:
-            self._end(f"the connection to {self._where} was lost{self._cause()}", None)
+    def _next_id(self) -> int:
+        while True:
+            self._last_id = self._last_id % _LAST_ID + 1
+            if self._last_id not in self._acks:
+                return self._last_id
 
-    def _on_publish(
-        self,
-        client: paho.Client,
-        userdata: Any,  # noqa: ANN401
-        mid: int,
-        reason_code: Any,  # noqa: ANN401
-        properties: Properties,
-    ) -> None:
-        answer = self._acks.pop(mid, None)
+    # -- what the broker says
+
+    def _hear(self, data: bytes) -> None:
+        self._pulse.heard()
+        try:
+            for packet in self._reader.feed(data):
+                if type(packet) is Puback:
+                    self._acknowledged(packet)
+                else:
+                    self._take(packet)
+                if self._closed.done():
+                    return
+        except BadPacketError as error:
+            if self._welcome.done():
+                self._stream.last(writing.disconnect(error.reason, five=self._five))
+            self._end(f"{self._where} does not speak MQTT as it should: {error}; the link is given up")
+
+    def _acknowledged(self, packet: Puback) -> None:
+        answer = self._acks.pop(packet.mid, None)
         if answer is None:
-            super()._on_publish(client, userdata, mid, reason_code, properties)
-        elif not answer.done():
-            answer.set_result(self._odd.pop(mid, int(getattr(reason_code, "value", 0))))
+            raise BadPacketError(f"an answer to message {packet.mid}, which does not wait for one", PROTOCOL)
+        if not answer.done():
+            answer.set_result(packet.reason)
 
-    def _handle_any_ack(self, kind: Any) -> Any:  # noqa: ANN401
-        """Let paho see an error it knows where a broker answers with one that is not for PUBACK.
+    def _take(self, packet: Incoming) -> None:
+        match packet:
+            case Connack() if not self._welcome.done():
+                self._welcome.set_result(packet)
+            case Disconnect():
+                said = f' ("{_plain(packet.text)}")' if packet.text else ""
+                text = f"{self._where} ended the connection: {meaning(packet.reason)}{said}"
+                self._end(text, packet.reason)
+            case Pingresp() if self._welcome.done():
+                pass
+            case _:
+                raise BadPacketError(f"{type(packet).__name__.upper()} out of turn", PROTOCOL)
 
-        It would end the connection, and the same message would end the next one: mosquitto answers with 0x95
-        to what is above its message_size_limit.
-        """
-        packet = self._client._in_packet["packet"]  # noqa: SLF001
-        if kind == "PUBACK" and len(packet) > _REASON_AT and packet[_REASON_AT] not in _FOR_PUBACK:
-            self._odd[int.from_bytes(packet[:2], "big")] = packet[_REASON_AT]
-            known = bytes((_UNSPECIFIED,))
-            self._client._in_packet["packet"] = packet[:_REASON_AT] + known + packet[_REASON_AT + 1 :]  # noqa: SLF001
-        return self._handle_ack(kind)
+    # -- the end
 
-    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
-        # CONNECT is queued by another thread; aiomqtt would add the writer of a socket that is closed by then
-        self._loop.call_soon_threadsafe(self._add_writer, sock)
+    def _silent(self, seconds: float) -> None:
+        self._end(f"{self._where} has not answered a ping for {seconds:.0f} s: the link is given up")
 
-    def _add_writer(self, sock: socket.socket) -> None:
-        if sock.fileno() >= 0:
-            self._loop.add_writer(sock.fileno(), self._client.loop_write)
+    def _ended(self, error: OSError | None) -> None:
+        """Note that the socket is gone."""
+        if self._welcome.done():
+            cause = f": {error.strerror or error}" if error else ""
+            self._end(f"the connection to {self._where} was lost{cause}")
+        elif error is not None and self._call.tls:
+            from agent.uplink import tls
 
-    def _ended(self, disconnected: asyncio.Future[None]) -> None:
-        """Note an end that reached aiomqtt on another way than a DISCONNECT."""
-        trouble = None if disconnected.cancelled() else disconnected.exception()
-        self._end(f"the connection to {self._where} was lost{f': {trouble}' if trouble else ''}", None)
+            self._end(tls.explain(error, self._where, host=self._call.host))
+        else:
+            wants = self._call.tls and not self._call.certificate
+            hint = "; it may want a client certificate" if wants else ""
+            self._end(f"{self._where} closed the connection instead of answering{hint}")
 
-    def _end(self, text: str, reason: int | None) -> None:
+    def _end(self, text: str, reason: int | None = None) -> None:
+        self._pulse.stop()
+        self._stream.close()
         if not self._closed.done():
             self._closed.set_result(Lost(text=text, reason=reason))
-        waiting, self._acks, self._odd = self._acks, {}, {}
+        if not self._welcome.done():
+            self._welcome.set_exception(UplinkError(text))
+            self._welcome.exception()  # seen: nobody may be waiting
+        waiting, self._acks = self._acks, {}
         for answer in waiting.values():
             _fail(answer, text)
 
-    def _no_welcome(self, error: aiomqtt.MqttError) -> str:
-        """Say why there was no CONNACK, or a bad one."""
-        if self._refusal is not None:
-            return f"{self._where} does not let us in: {meaning(self._refusal)}"
-        if str(error) == "closed":
-            if isinstance(self._ear.trouble, OSError) and self._call.tls:
-                return tls.explain(self._ear.trouble, self._where, host=self._call.host)
-            hint = (
-                "; it may want a client certificate" if self._call.tls and not self._call.certificate else ""
-            )
-            return f"{self._where} closed the connection instead of answering{hint}"
-        return f"{self._where} did not answer CONNECT within {self._call.patience:g} s; is it an MQTT broker?"
 
-    def _cause(self) -> str:
-        trouble = self._ear.trouble
-        return f": {trouble.strerror or trouble}" if trouble else ""
+def _allowed(given: Mapping[int, properties.Value], where: str) -> LinkInfo:
+    if _number(given, properties.MAXIMUM_QOS, 2) == 0:
+        raise UplinkError(f"{where} acknowledges nothing (maximum QoS 0): what it lost, nobody would know")
+    maximum = given.get(properties.MAXIMUM_PACKET)
+    return LinkInfo(
+        receive_maximum=_number(given, properties.RECEIVE_MAXIMUM, 65535),
+        maximum_packet=cast(int | None, maximum),
+    )
+
+
+def _number(given: Mapping[int, properties.Value], code: int, default: int) -> int:
+    return cast(int, given.get(code, default))
+
+
+def _told(answer: Connack) -> str:
+    text = answer.properties.get(properties.REASON)
+    return f' ("{_plain(cast(str, text))}")' if text else ""
+
+
+def _plain(text: str) -> str:
+    """Make a stranger's words fit for a log."""
+    return "".join(one if one.isprintable() else "?" for one in text[:_MOST_WORDS])
 
 
 def _fail(answer: asyncio.Future[int], text: str) -> None:
     if not answer.done():
         answer.set_exception(ConnectionError(text))
         answer.exception()  # seen: nobody may be waiting
-
-
-def _session(five: bool) -> Properties | None:
-    if not five:
-        return None
-    made = _empty(PacketTypes.CONNECT)
-    made.SessionExpiryInterval = 0
-    return made
-
-
-def _empty(kind: int) -> Properties:
-    return Properties(kind)  # type: ignore[no-untyped-call]
-
-
-def _will(message: Message | None, *, five: bool) -> aiomqtt.Will | None:
-    if message is None:
-        return None
-    made = None
-    if five:
-        made = _empty(PacketTypes.WILLMESSAGE)
-        made.ContentType = message.content_type
-        made.PayloadFormatIndicator = int(message.utf8)
-    return aiomqtt.Will(message.topic, message.body, message.qos, message.retain, made)

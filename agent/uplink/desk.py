@@ -11,7 +11,7 @@ from msgspec import Struct
 from agent.core.clock import Clock
 from agent.core.message import Message, Queue
 from agent.outbox.row import Row
-from agent.uplink.client import connect
+from agent.uplink.clients import connect
 from agent.uplink.port import Connect
 from agent.uplink.timing import Timing
 

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from agent.core.errors import UplinkError
-from agent.uplink import tls
+from agent.uplink.port import Call
+from agent.uplink.stream import Wants
 
 _UNANSWERED_MS: Final = 15_000  # the kernel gives up on bytes that nobody has acknowledged for so long
 
 
-async def dial(host: str, port: int, context: ssl.SSLContext | None, *, patience: float) -> socket.socket:
-    """Connect to the first address of *host* that answers; raise UplinkError."""
-    where = f"{host}:{port}"
+async def dial(call: Call) -> tuple[socket.socket, Wants]:
+    """Connect to the first address of the broker that answers; raise UplinkError."""
+    where = f"{call.host}:{call.port}"
     try:
-        async with asyncio.timeout(patience):
-            opened = await _connected(host, port, where, patience=patience)
-            return opened if context is None else await _secured(opened, context, host, where)
+        async with asyncio.timeout(call.patience):
+            if not call.tls:
+                return await _connected(call.host, call.port, where, patience=call.patience), Wants()
+            # imported here, since nobody else should pay for it
+            from agent.uplink import tls
+
+            context = await asyncio.to_thread(tls.context, call.ca, call.certificate, call.key)
+            opened = await _connected(call.host, call.port, where, patience=call.patience)
+            return await tls.secured(opened, context, call.host, where), tls.WANTS
     except TimeoutError as error:
-        raise UplinkError(f"{where} did not answer within {patience:g} s") from error
+        raise UplinkError(f"{where} did not answer within {call.patience:g} s") from error
 
 
 async def _connected(host: str, port: int, where: str, *, patience: float) -> socket.socket:
@@ -77,37 +81,3 @@ def _unreachable(trouble: OSError | None, where: str) -> str:
         return f"nothing listens on {where}: is the broker running, is the port right?"
     said = (trouble and trouble.strerror) or "no address could be tried"
     return f"{where} cannot be reached: {said.lower()}"
-
-
-async def _secured(plain: socket.socket, context: ssl.SSLContext, host: str, where: str) -> ssl.SSLSocket:
-    """Do the handshake; on any failure the socket is closed and UplinkError says why."""
-    loop = asyncio.get_running_loop()
-    wrapped = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
-    done = False
-    try:
-        while not done:
-            try:
-                wrapped.do_handshake()
-                done = True
-            except ssl.SSLWantReadError:
-                await _ready(wrapped, loop.add_reader, loop.remove_reader)
-            except ssl.SSLWantWriteError:
-                await _ready(wrapped, loop.add_writer, loop.remove_writer)
-    except OSError as error:
-        clock = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        raise UplinkError(tls.explain(error, where, host=host, clock=clock)) from error
-    finally:
-        if not done:
-            wrapped.close()
-    return wrapped
-
-
-async def _ready(
-    made: socket.socket, add: Callable[..., Any], remove: Callable[[socket.socket], Any]
-) -> None:
-    ready = asyncio.Event()
-    add(made, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        remove(made)

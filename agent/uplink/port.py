@@ -84,6 +84,7 @@ class Call(Struct, frozen=True, kw_only=True):
     certificate: str | None = None
     key: str | None = None
     tls: bool = False
+    client: str = "citygate"
 
 
 Connect = Callable[[Call], Awaitable[Link]]

@@ -5,10 +5,17 @@ There is no switch to verify less, and nothing here or above it falls back to pl
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
-from typing import Final
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from agent.core.errors import UplinkError
+from agent.uplink.stream import Wants
+
+WANTS: Final = Wants(read=(ssl.SSLWantReadError,), write=(ssl.SSLWantWriteError,))
 
 _EXPIRED: Final = 10
 _NOT_YET: Final = 9
@@ -51,6 +58,29 @@ def context(ca: str | None, certificate: str | None = None, key: str | None = No
     return made
 
 
+async def secured(plain: socket.socket, context: ssl.SSLContext, host: str, where: str) -> ssl.SSLSocket:
+    """Do the handshake; on any failure the socket is closed and UplinkError says why."""
+    loop = asyncio.get_running_loop()
+    wrapped = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+    done = False
+    try:
+        while not done:
+            try:
+                wrapped.do_handshake()
+                done = True
+            except ssl.SSLWantReadError:
+                await _ready(wrapped, loop.add_reader, loop.remove_reader)
+            except ssl.SSLWantWriteError:
+                await _ready(wrapped, loop.add_writer, loop.remove_writer)
+    except OSError as error:
+        clock = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        raise UplinkError(explain(error, where, host=host, clock=clock)) from error
+    finally:
+        if not done:
+            wrapped.close()
+    return wrapped
+
+
 def explain(error: OSError, where: str, *, host: str, clock: str = "") -> str:
     """Say what failed while talking TLS to *where*, and what to do; *clock* is our time of day, as text."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -87,3 +117,14 @@ def _plain(error: OSError) -> str:
     if isinstance(reason, str):
         return reason.lower().replace("_", " ")
     return error.strerror or str(error) or type(error).__name__
+
+
+async def _ready(
+    made: socket.socket, add: Callable[..., Any], remove: Callable[[socket.socket], Any]
+) -> None:
+    ready = asyncio.Event()
+    add(made, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        remove(made)

@@ -102,7 +102,8 @@ class Mosquitto:
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGCONT)
+        if how is not signal.SIGKILL:  # which also ends what is frozen, without letting it answer once more
+            self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(how)
         self._process.wait(PATIENCE)
         self._listener.join(PATIENCE)

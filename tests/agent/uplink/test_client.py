@@ -1,4 +1,4 @@
-"""The client under the port: what it leans on, what it asks for, how it fails."""
+"""The clients under the port, ours and aiomqtt: what they ask for, how they fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from agent.core.errors import UplinkError
 from agent.uplink import tls
-from agent.uplink.client import HOOKS, INSTANCE_HOOKS, AckedClient, connect
+from agent.uplink.aiomqtt_client import HOOKS, INSTANCE_HOOKS, AckedClient
+from agent.uplink.client import Client
+from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
 from tests.agent.uplink.kit import Rig
 from tests.peers.fake_broker import fake_broker
@@ -18,8 +20,14 @@ from tests.peers.mosquitto import free_port
 from tests.virtual import VirtualClock
 
 
-def a_call(port: int) -> Call:
-    return Call(host="127.0.0.1", port=port, client_id="gw1", patience=1.0)
+@pytest.fixture(params=["citygate", "aiomqtt"])
+def client(request: pytest.FixtureRequest) -> str:
+    """Name each client in turn."""
+    return str(request.param)
+
+
+def a_call(port: int, client: str = "aiomqtt") -> Call:
+    return Call(host="127.0.0.1", port=port, client_id="gw1", patience=1.0, client=client)
 
 
 async def test_every_private_name_that_we_lean_on_exists() -> None:
@@ -32,29 +40,30 @@ async def test_every_private_name_that_we_lean_on_exists() -> None:
         assert [name for name in INSTANCE_HOOKS if not hasattr(client, name)] == []
 
 
-async def test_it_asks_for_a_clean_start_and_leaves_no_session() -> None:
+async def test_it_asks_for_a_clean_start_and_leaves_no_session(client: str) -> None:
     async with fake_broker() as broker:
-        link = await connect(a_call(broker.port))
+        link = await connect(a_call(broker.port, client))
         await link.leave()
         (packet,) = broker.connects
     assert packet[:6] == b"\x00\x04MQTT"
     assert packet[6] == 5
     assert packet[7] & 0b10, "not a clean start"
-    assert packet[10:16] == b"\x05\x11\x00\x00\x00\x00", "a session would outlive the connection"
+    assert packet[11:16] == b"\x11\x00\x00\x00\x00", "a session would outlive the connection"
 
 
-async def test_the_socket_gives_up_on_bytes_that_nobody_acknowledges() -> None:
+async def test_the_socket_gives_up_on_bytes_that_nobody_acknowledges(client: str) -> None:
     async with fake_broker() as broker:
-        link = await connect(a_call(broker.port))
-        assert isinstance(link, AckedClient)
-        assert link._opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15_000
-        assert link._opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        link = await connect(a_call(broker.port, client))
+        assert isinstance(link, AckedClient | Client)
+        opened = link._opened if isinstance(link, AckedClient) else link._stream._socket
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15_000
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         link.abort()
 
 
-async def test_an_abort_is_immediate_and_fails_what_waits() -> None:
+async def test_an_abort_is_immediate_and_fails_what_waits(client: str) -> None:
     async with fake_broker(lambda _: None) as broker:
-        link = await connect(a_call(broker.port))
+        link = await connect(a_call(broker.port, client))
         answer = link.publish(Packet(topic="a", body=b"x"))
         await broker.until(lambda: len(broker.published) == 1)
         link.abort()
@@ -66,26 +75,26 @@ async def test_an_abort_is_immediate_and_fails_what_waits() -> None:
         assert broker.goodbyes == 0
 
 
-async def test_an_answer_that_had_arrived_before_the_end_still_counts() -> None:
+async def test_an_answer_that_had_arrived_before_the_end_still_counts(client: str) -> None:
     async with fake_broker() as broker:
-        link = await connect(a_call(broker.port))
+        link = await connect(a_call(broker.port, client))
         answer = link.publish(Packet(topic="a", body=b"x"))
         await broker.until(lambda: len(broker.accepted) == 1)
         link.abort()
         assert answer.result() == 0
 
 
-async def test_nobody_listening_is_said_in_words() -> None:
+async def test_nobody_listening_is_said_in_words(client: str) -> None:
     with pytest.raises(UplinkError, match="nothing listens on"):
-        await connect(a_call(free_port()))
+        await connect(a_call(free_port(), client))
 
 
-async def test_an_unknown_name_is_said_in_words() -> None:
+async def test_an_unknown_name_is_said_in_words(client: str) -> None:
     with pytest.raises(UplinkError, match="no address is known"):
-        await connect(Call(host="broker.invalid", port=1883, client_id="gw1", patience=10.0))
+        await connect(Call(host="broker.invalid", port=1883, client_id="gw1", patience=10.0, client=client))
 
 
-async def test_a_port_that_says_nothing_is_given_up(virtual: VirtualClock) -> None:
+async def test_a_port_that_says_nothing_is_given_up(virtual: VirtualClock, client: str) -> None:
     gone = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,12 +105,12 @@ async def test_a_port_that_says_nothing_is_given_up(virtual: VirtualClock) -> No
     before = virtual.boot()
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         with pytest.raises(UplinkError, match="is it an MQTT broker"):
-            await connect(a_call(server.sockets[0].getsockname()[1]))
+            await connect(a_call(server.sockets[0].getsockname()[1], client))
         await gone.wait()
     assert virtual.boot() - before < 3
 
 
-async def test_a_cancelled_connect_leaves_no_connection_behind(virtual: VirtualClock) -> None:
+async def test_a_cancelled_connect_leaves_no_connection_behind(virtual: VirtualClock, client: str) -> None:
     gone = asyncio.Event()
     here = asyncio.Event()
 
@@ -113,7 +122,13 @@ async def test_a_cancelled_connect_leaves_no_connection_behind(virtual: VirtualC
         writer.close()
 
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        call = Call(host="127.0.0.1", port=server.sockets[0].getsockname()[1], client_id="gw1", patience=60.0)
+        call = Call(
+            host="127.0.0.1",
+            port=server.sockets[0].getsockname()[1],
+            client_id="gw1",
+            patience=60.0,
+            client=client,
+        )
         task = asyncio.ensure_future(connect(call))
         await here.wait()
         before = virtual.boot()
