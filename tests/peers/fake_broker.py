@@ -128,6 +128,10 @@ class FakeBroker:
         self.published.append(message)
         self.waiting += 1
         self.most_waiting = max(self.most_waiting, self.waiting)
+        self._reply(message, mid, writer)
+
+    def _reply(self, message: Publish, mid: bytes, writer: asyncio.StreamWriter) -> None:
+        """Answer one message as the script says."""
         reason = self.script(message)
         if reason is None:
             return
@@ -138,7 +142,12 @@ class FakeBroker:
             return
         if reason < 0x80:
             self.accepted.append(message)
-        writer.write(b"\x40\x03" + mid + bytes((reason,)) if reason else b"\x40\x02" + mid)
+        writer.write(puback(mid, reason))
+
+
+def puback(mid: bytes, reason: int) -> bytes:
+    """Write PUBACK."""
+    return b"\x40\x03" + mid + bytes((reason,)) if reason else b"\x40\x02" + mid
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:

@@ -50,11 +50,13 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, port: int, clock: VirtualClock) -> AsyncIterator[Site]:
+async def site(
+    folder: Path, port: int, clock: VirtualClock, *, rate: float = 50.0, cap: int = 8 << 20
+) -> AsyncIterator[Site]:
     """Open an outbox and run it with its uplink; a clean stop at the end."""
-    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": 50.0})
+    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": rate})
     encodings: dict[str, Encoding] = {"city": rig.native}
-    outbox = await Outbox.open(folder, cap=8 << 20, keep=86400.0, clock=clock, boxed=False)
+    outbox = await Outbox.open(folder, cap=cap, keep=86400.0, clock=clock, boxed=False)
     outbox.configure(
         Plan(
             place=PLACE, timezone="UTC", links=(), products=tuple(rig.products.values()), recipients=(),
