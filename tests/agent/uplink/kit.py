@@ -239,12 +239,18 @@ def user_of(message: aiomqtt.Message) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def subscribed(
-    port: int, username: str | None = None, password: str | None = None, *, topic: str = "citygate/#"
+    port: int,
+    username: str | None = None,
+    password: str | None = None,
+    *,
+    topic: str = "citygate/#",
+    version: str = "5",
 ) -> AsyncIterator[City]:
-    """Subscribe as a foreign MQTT 5 client, for the length of an ``async with`` block."""
+    """Subscribe as a foreign client, for the length of an ``async with`` block."""
     city = City()
+    spoken = aiomqtt.ProtocolVersion.V5 if version == "5" else aiomqtt.ProtocolVersion.V311
     async with aiomqtt.Client(
-        "127.0.0.1", port, username=username, password=password, protocol=aiomqtt.ProtocolVersion.V5
+        "127.0.0.1", port, username=username, password=password, protocol=spoken
     ) as client:
         await client.subscribe(topic, qos=1)
         task = asyncio.ensure_future(_collect(client, city))

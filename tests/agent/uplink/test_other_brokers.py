@@ -1,0 +1,63 @@
+"""Brokers of other makes, in MQTT 3.1.1: connect, publish, come back after a kill, and drain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import UplinkError
+from agent.uplink.client import connect
+from agent.uplink.port import Call, Packet
+from tests.agent.uplink.kit import ROOT, Rig, subscribed
+from tests.peers.brokers import Aedes, Broker, Nats, Rabbit
+
+MAKES = [Aedes, Nats, pytest.param(Rabbit, marks=pytest.mark.long)]
+
+
+@pytest.fixture(params=MAKES)
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    """Run each in turn."""
+    make: type[Broker] = request.param
+    made = make(tmp_path)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+
+
+async def test_what_is_published_arrives_and_what_waited_follows_a_kill(broker: Broker) -> None:
+    rig = Rig(broker.port, but={"mqtt": "3.1.1"})
+    async with rig.running():
+        async with subscribed(broker.port, version="3.1.1") as city:
+            rig.put(20)
+            await rig.until(lambda: len(rig.feed.done) == 20)
+            await rig.until(lambda: len(set(city.bodies(f"{ROOT}/d/energy"))) == 20)
+        broker.kill()
+        await rig.until(lambda: not rig.uplink.connected)
+        rig.put(30)
+        broker.start()
+        async with subscribed(broker.port, version="3.1.1"):
+            await rig.until(lambda: not rig.feed.left, patience=60.0)
+        assert len(rig.feed.done) == 50
+
+
+async def test_one_that_does_not_speak_mqtt_5_says_so_or_hangs_up(broker: Broker) -> None:
+    call = Call(host="127.0.0.1", port=broker.port, client_id="gw1", patience=5.0)
+    try:
+        link = await connect(call)
+    except UplinkError as error:
+        assert any(words in str(error) for words in ('mqtt = "3.1.1" would do', "closed the connection"))  # noqa: PT017 - whether it is refused is the broker's choice
+    else:
+        assert await link.publish(Packet(topic="a", body=b"")) in (0, 0x10)
+        await link.leave()
+
+
+async def test_a_large_message_and_many_small_ones_are_acknowledged(broker: Broker) -> None:
+    call = Call(host="127.0.0.1", port=broker.port, client_id="gw1", version="3.1.1")
+    link = await connect(call)
+    answers = [link.publish(Packet(topic="a/b", body=b"x" * size)) for size in (0, 1, 100_000, *range(50))]
+    assert [await one for one in answers] == [0] * 53
+    await link.leave()
