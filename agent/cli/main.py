@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "status": "show how the running gateway does, and what to do next",
     "messages": "list the lines that the log can hold, or explain one",
     "why": "tell what stops a point or a product on its way to a broker",
+    "uplink": "try the way to a broker: name, TLS, welcome, each topic, and whether anyone listens",
     "plan": "show the requests that will be made, and the share of the bus they take",
     "try": "run recorded samples through the products and print what would leave",
     "utility": "show what privacy modes leave of a street's counts",
