@@ -1,8 +1,9 @@
 """Write what must be set up at a recipient's platform before it understands what comes.
 
-PLATFORM is fiware (bodies for the IoT Agent's /iot/services and /iot/devices) or thingsboard (for its
-/api/device). Each recipient whose encoding is of that platform has documents of its own; they are printed, or
-written into a folder as RECIPIENT-DOCUMENT.json.
+PLATFORM is fiware (bodies for the IoT Agent's /iot/services and /iot/devices), thingsboard (for /api/device),
+azure (for an IoT Hub's /devices/ID, and its route) or aws (thing, policy and rule of IoT Core).
+Each recipient of that platform has documents of its own; they are printed, or written into a folder as
+RECIPIENT-DOCUMENT.json.
 
 For example:
   citygate export fiware ./site
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PLATFORMS: Final = {
     "fiware": "fiware",
     "thingsboard": "thingsboard",
+    "azure": "azure-iot-hub",
+    "aws": "aws-iot-core",
 }
 
 

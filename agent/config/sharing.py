@@ -16,6 +16,7 @@ from agent.config import tables
 from agent.config.brokers import Broker, is_loopback, parse_broker
 from agent.config.draft import Draft
 from agent.config.links import CREDENTIAL_HINT
+from agent.config.platforms import alpn, demands_of, fitted
 from agent.config.readers import as_recipients, compile_readers
 from agent.config.secrets import PREFIX, secret_file
 from agent.config.spans import Path
@@ -79,6 +80,9 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         message, _, hint = str(error).partition("; ")
         draft.fault((*path, "broker"), message, hint)
         return None
+    demands = demands_of(encoding, style, broker.host) if encoding else None
+    if demands is not None and not bad:
+        written = fitted(draft, path, written, broker, demands)
     _check_tls(draft, path, written, broker, bad)
     if len(draft.faults) > before:
         return None
@@ -103,6 +107,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         on_no_subscriber=written.on_no_subscriber,
         party=written.party,
         witness=written.witness,
+        alpn=alpn(demands, broker.port),
     )
 
 

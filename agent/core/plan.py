@@ -32,7 +32,8 @@ class Recipient(Struct, frozen=True, kw_only=True):
     ``encoding`` is its name, ``style`` its settings (None: the defaults).
     ``username`` and ``password`` may be ``credential:NAME``. ``rate`` is messages a second (0: no cap).
     ``on_no_subscriber`` says what PUBACK 0x10 means: hold the message or call it delivered. ``party`` is the
-    organisation behind it; a ``witness`` keeps the signed heads of the ledger.
+    organisation behind it; a ``witness`` keeps the signed heads of the ledger. ``alpn`` is the protocol that
+    a shared port wants to be asked for in TLS.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     on_no_subscriber: str = "hold"
     party: str = ""
     witness: bool = False
+    alpn: str = ""
 
 
 class Reader(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from msgspec import Meta
 from msgspec.json import encode
 
 from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status
+from agent.core.platform import Demands
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record
 from agent.core.settings import Settings
@@ -43,6 +44,12 @@ class Thingsboard:
     def __init__(self, place: Place, settings: ThingsboardSettings = _USUAL) -> None:
         self._place = place
         self._is_gateway = settings.mode == "gateway"
+
+    @classmethod
+    def demands(cls, settings: Settings, host: str) -> Demands:
+        """Give its terms: the user name is the access token of the gateway's device."""
+        del settings, host
+        return Demands(platform="ThingsBoard", login="username")
 
     def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
         """Encode cleared records: one message for each window (more above 16 KB) and for each event."""

@@ -25,6 +25,7 @@ def call_of(recipient: Recipient, gateway: str, patience: float, will: Message) 
         will=will,
         client=recipient.client,
         tls=tls is not None,
+        alpn=recipient.alpn,
         ca=_file(tls.ca) if tls else None,
         certificate=_file(tls.certificate) if tls else None,
         key=_file(tls.key) if tls else None,

@@ -85,6 +85,7 @@ class Call(Struct, frozen=True, kw_only=True):
     key: str | None = None
     tls: bool = False
     client: str = "citygate"
+    alpn: str = ""
 
 
 Connect = Callable[[Call], Awaitable[Link]]

@@ -37,10 +37,17 @@ _ALERTS: Final = {
 }
 
 
-def context(ca: str | None, certificate: str | None = None, key: str | None = None) -> ssl.SSLContext:
-    """Make a verifying client context: *ca* or the system's authorities; raise UplinkError for bad files."""
+def context(
+    ca: str | None, certificate: str | None = None, key: str | None = None, alpn: str = ""
+) -> ssl.SSLContext:
+    """Make a verifying client context: *ca* or the system's authorities; raise UplinkError for bad files.
+
+    *alpn* is the protocol to ask for, where several share a port.
+    """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and name
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    if alpn:
+        made.set_alpn_protocols([alpn])
     try:
         if ca:
             made.load_verify_locations(ca)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.peers import missing, need
-from tests.peers.packages import package
+from tests.peers.packages import package, pages
 
 _HERE: Final = Path(__file__).parent
 _NODE_MODULES: Final = _HERE.parents[1] / "build" / "peers" / "npm" / "node_modules"
@@ -47,6 +47,15 @@ def rendered(asked: Sequence[tuple[str, bytes, str]]) -> list[str]:
         for template, payload, state in asked
     ]
     return _python("jinja_process.py", "jinja2==3.1.6", lines)
+
+
+def azure_token(resource: str, key: str, until: int) -> str:
+    """Sign a shared-access token with the library of Azure IoT."""
+    asked = json.dumps({"resource": resource, "key": key, "until": until})
+    folder = pages("azure-iot-device==2.14.0")
+    path = str(_HERE / "azure_token_process.py")
+    (found,) = _answers([sys.executable, path], [asked], {"PYTHONPATH": str(folder)})
+    return str(found)
 
 
 def _python(script: str, requirement: str, lines: Sequence[str]) -> list[Any]:

@@ -1,0 +1,47 @@
+"""What a platform demands of a connection: the configuration is held to it before the platform does so.
+
+An encoding of one platform offers ``demands(settings, host) -> Demands``, a method of its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+
+class Demands(Struct, frozen=True, kw_only=True):
+    """The terms of one platform.
+
+    ``mqtt`` are the versions it speaks, the best first; ``ports`` where it listens, with the protocol to ask
+    for in TLS (empty: none; no ports: any). ``keepalive`` is the shortest and longest it takes, in seconds,
+    ``rate`` the most messages a second (0: any). ``login`` says how we must identify ourselves;
+    ``client_id`` and ``username`` are what they have to be, where that follows.
+    """
+
+    platform: str
+    mqtt: Sequence[str] = ("5", "3.1.1")
+    is_encrypted: bool = False
+    ports: Mapping[int, str] = {}
+    keepalive: tuple[float, float] = (1.0, 3600.0)
+    rate: float = 0.0
+    login: str = ""  # "", username, certificate, key or certificate
+    client_id: str = ""
+    username: str = ""
+
+
+class Token(Struct, frozen=True):
+    """A password that ends: at ``until``, in UTC seconds."""
+
+    password: str
+    until: float
+
+
+@runtime_checkable
+class CanSignIn(Protocol):
+    """What an encoding may also offer: to make a password of a key, anew for each connection."""
+
+    def token(self, host: str, key: str, now: float) -> Token:
+        """Sign in at *host* with *key*; *now* in UTC seconds. Raise ValueError for a key that is none."""
+        ...
