@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "report": "write the annex of an impact assessment, or notices for citizens",
     "policy": "show who gets what and until when; export it; compare two",
     "export": "write what must be set up at a recipient's platform",
+    "describe": "tell a recipient's platform its topics and messages",
     "ledger": "show, verify, export or match what has left",
     "profile": "list, show, test and begin device profiles",
     "model": "list, add, compare, measure and pack camera models",

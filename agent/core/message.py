@@ -167,6 +167,15 @@ class CanObject(Protocol):
 
 
 @runtime_checkable
+class CanDescribe(Protocol):
+    """What an encoding may also offer: a JSON Schema (draft 2020-12) that each of its bodies passes."""
+
+    def schema(self) -> Mapping[str, Any]:
+        """Give the schema."""
+        ...
+
+
+@runtime_checkable
 class CanProvision(Protocol):
     """What an encoding may also offer: what must be set up at its platform before it understands anything."""
 

@@ -13,7 +13,7 @@ from agent.core.platform import Demands
 from agent.core.product import Product, Route
 from agent.core.record import Record
 from agent.core.settings import Settings
-from agent.encodings.native import Native
+from agent.encodings.native import Native, native_schema
 
 _TOPIC: Final = 256  # bytes of a topic, without those that name a rule
 _LEVELS: Final = 7  # slashes in a topic
@@ -95,6 +95,10 @@ class AwsIotCore:
     def will(self, lid: str, epoch: int) -> Message:
         """Give what the broker shall say when the gateway vanishes."""
         return self._native.will(lid, epoch)
+
+    def schema(self) -> Mapping[str, Any]:
+        """Give the schema of the native format."""
+        return native_schema()
 
     def provision(self, products: Sequence[Product]) -> Mapping[str, Any]:
         """Give the thing, the policy that lets it write exactly its own topics, and the rule."""

@@ -22,7 +22,7 @@ from agent.core.platform import Demands, Token
 from agent.core.product import Product, Route
 from agent.core.record import Record
 from agent.core.settings import Settings
-from agent.encodings.native import Native
+from agent.encodings.native import Native, native_schema
 
 _API: Final = "2021-04-12"
 _LIFE: Final = 3600.0  # seconds that a token holds: the least that is worth a new connection
@@ -105,6 +105,10 @@ class AzureIotHub:
     def will(self, lid: str, epoch: int) -> Message:
         """Give what the hub shall take in when the gateway vanishes."""
         return self._moved(self._native.will(lid, epoch), "")
+
+    def schema(self) -> Mapping[str, Any]:
+        """Give the schema of the native format."""
+        return native_schema()
 
     def provision(self, products: Sequence[Product]) -> Mapping[str, Any]:
         """Give bodies for the hub's ``/devices/{id}``, for a key or a certificate, and a route."""

@@ -147,6 +147,10 @@ class Native:
         signed = msgspec.structs.replace(body, sig=b64encode(sign(line)).decode())
         return Message(topic=f"{self._root}/l", body=_checked(signed), kind="head", retain=True)
 
+    def schema(self) -> Mapping[str, Any]:
+        """Give the schema that every body passes."""
+        return native_schema()
+
     def _status(self, body: wire.Health | wire.Offline) -> Message:
         return Message(topic=f"{self._root}/s", body=_checked(body), kind="status", retain=True)
 

@@ -19,11 +19,12 @@ _NODE_MODULES: Final = _HERE.parents[1] / "build" / "peers" / "npm" / "node_modu
 
 def read_by_tahu(bodies: Sequence[bytes]) -> list[dict[str, Any]]:
     """Decode Sparkplug payloads with Eclipse Tahu's library for Node."""
-    node = need("node")
-    if not (_NODE_MODULES / "sparkplug-payload").is_dir():
-        missing("sparkplug-payload (npm)")
-    script = str(_HERE / "sparkplug_payload_process.js")
-    return _answers([node, script], [one.hex() for one in bodies], {"NODE_PATH": str(_NODE_MODULES)})
+    return _node("sparkplug_payload_process.js", "sparkplug-payload", [one.hex() for one in bodies])
+
+
+def asyncapi_errors(documents: Sequence[object]) -> list[list[str]]:
+    """Judge AsyncAPI documents with the project's own parser."""
+    return _node("asyncapi_process.js", "@asyncapi/parser", [json.dumps(one) for one in documents])
 
 
 def read_by_pysparkplug(asked: Sequence[tuple[str, bytes, bytes | None]]) -> list[dict[str, Any]]:
@@ -61,6 +62,13 @@ def azure_token(resource: str, key: str, until: int) -> str:
 def _python(script: str, requirement: str, lines: Sequence[str]) -> list[Any]:
     path = str(_HERE / script)
     return _answers([sys.executable, path], lines, {"PYTHONPATH": str(package(requirement))})
+
+
+def _node(script: str, package_name: str, lines: Sequence[str]) -> list[Any]:
+    node = need("node")
+    if not (_NODE_MODULES / package_name).is_dir():
+        missing(f"{package_name} (npm)")
+    return _answers([node, str(_HERE / script)], lines, {"NODE_PATH": str(_NODE_MODULES)})
 
 
 def _answers(command: Sequence[str], lines: Sequence[str], more: Mapping[str, str]) -> list[Any]:
