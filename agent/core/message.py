@@ -167,6 +167,15 @@ class CanObject(Protocol):
 
 
 @runtime_checkable
+class CanLimit(Protocol):
+    """What an encoding may also offer: its topics, for the access list of a broker that the city runs."""
+
+    def topics(self, product: Product | None) -> Sequence[str]:
+        """Give the filters of what is written about *product*, or about the gateway itself."""
+        ...
+
+
+@runtime_checkable
 class CanDescribe(Protocol):
     """What an encoding may also offer: a JSON Schema (draft 2020-12) that each of its bodies passes."""
 

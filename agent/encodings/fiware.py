@@ -121,6 +121,12 @@ class Fiware:
         del lid, epoch
         return self._gateway({"deviceState": "offline"}, "status")
 
+    def topics(self, product: Product | None) -> Sequence[str]:
+        """Give the topics of a product's entities, or of the gateway."""
+        gateway = Entity(name=self._place.gateway, model="Device", points=(), fixed=_DEVICE)
+        entities = [gateway] if product is None else self._layout(product).entities.values()
+        return [self._message(one, {}, "batch").topic for one in entities]
+
     def provision(self, products: Sequence[Product]) -> Mapping[str, Any]:
         """Give the bodies for the IoT Agent's ``/iot/services`` and ``/iot/devices``."""
         group = {

@@ -80,6 +80,9 @@ class Homeassistant:
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
         """Announce the gateway, and each device of the product with its sensors."""
         del route, head, lid
+        return self._announcements(product)
+
+    def _announcements(self, product: Product) -> list[Message]:
         sources: dict[str, list[Point]] = {}
         for point in product.published:
             sources.setdefault(point.source, []).append(point)
@@ -106,6 +109,12 @@ class Homeassistant:
         """Give what the broker shall say when the gateway vanishes."""
         del lid, epoch
         return Message(topic=f"{self._root}/status", body=b'{"state":"offline"}', kind="status", retain=True)
+
+    def topics(self, product: Product | None) -> Sequence[str]:
+        """Give the topics of a product and its announcements, or of the status."""
+        if product is None:
+            return [f"{self._root}/status"]
+        return [f"{self._root}/{product.id}/+", *(one.topic for one in self._announcements(product))]
 
     # -- figures
 

@@ -103,6 +103,10 @@ class Senml:
         ]
         return self._pack(self._root, told, kind="status", retain=True)
 
+    def topics(self, product: Product | None) -> Sequence[str]:
+        """Give the topic of a product, or of the status."""
+        return [self._root if product is None else f"{self._root}/{product.id}"]
+
     def _event(self, product: Product, head: Head, event: Event, known: Mapping[str, float]) -> Message:
         at = coarse(event.at, product)
         told: list[Json] = [

@@ -167,6 +167,14 @@ class SparkplugB:
         del lid, epoch
         return self.talk(0, lambda: 0.0).will
 
+    def topics(self, product: Product | None) -> Sequence[str]:
+        """Give the topics of a device, or of the node and its marks."""
+        root = f"spBv1.0/{self._group}"
+        if product is not None:
+            return [f"{root}/{kind}/{self._edge}/{product.id}" for kind in ("DBIRTH", "DDATA")]
+        mark = self.talk(0, lambda: 0.0).mark.topic
+        return [*(f"{root}/{kind}/{self._edge}" for kind in ("NBIRTH", "NDATA", "NDEATH")), mark]
+
     def _event(self, product: Product, head: Head, event: Event, known: Mapping[str, float]) -> Message:
         at = coarse(event.at, product)
         told = [

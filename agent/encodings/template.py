@@ -158,6 +158,18 @@ class Template:
         del lid, epoch
         return replace(self._own(self._status, {"state": "offline"}, "status"), retain=True)
 
+    def topics(self, product: Product | None) -> Sequence[str]:
+        """Give the topics of a product's figures, or of status, events and losses."""
+        if product is None:
+            return [self._status, f"{self._status}/event", f"{self._status}/lost"]
+        head, found = Head(epoch=0, seq=0, policy=""), []
+        for point in product.published:
+            figure = Aggregate(point.name, 0.0, product.window, None, (None,) * len(product.statistics))
+            for name in product.statistics:
+                words = self._words(product, figure, head, (name, None))
+                found.append(Text(self._settings.topic).substitute(words))
+        return list(dict.fromkeys(found))
+
     def _words(
         self,
         product: Product,

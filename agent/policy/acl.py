@@ -11,8 +11,10 @@ from datetime import date
 from typing import Final
 
 from agent.core.errors import ConfigError
+from agent.core.message import CanLimit, CanTalk
 from agent.core.plan import Plan, Reader, Recipient
 from agent.policy.deals import deals
+from agent.registry import encoder
 
 NATIVE: Final = "native"
 
@@ -34,15 +36,15 @@ def access_list(plan: Plan, broker: str, today: date) -> str:
     root = f"citygate/1/{place.city}/{place.site}/{place.gateway}"
     lines = [f"# {place.city}/{place.site}/{place.gateway} at {broker}: policy {plan.policy}, {today}"]
     for owner in owners:
-        if owner.encoding != NATIVE:
-            lines += ["", f"# {owner.name}: its encoding, {owner.encoding}, has topics of its own"]
-            continue
         login = login_of(plan, owner)
         if login == owner.name:
             raise ConfigError(
                 f'the gateway logs in at {broker} as "{login}", which is also the name of the recipient that'
                 " reads there; give the gateway a user name of its own"
             )
+        if owner.encoding != NATIVE:
+            lines += _foreign(plan, owner, login, today)
+            continue
         writes = ("s", "b/#", "d/+", "l")
         lines += ["", f"user {login}", *(f"topic write {root}/{one}" for one in writes)]
         lines += [f"topic read {root}/c/#"]
@@ -52,6 +54,29 @@ def access_list(plan: Plan, broker: str, today: date) -> str:
             if reader.via == owner.name:
                 lines += _reads(plan, root, reader, today)
     return "\n".join([*lines, ""])
+
+
+def _foreign(plan: Plan, owner: Recipient, login: str, today: date) -> list[str]:
+    """Give the lines of a recipient whose encoding has topics of its own; readers get their products."""
+    encoding = encoder(owner, plan.place)
+    if not isinstance(encoding, CanLimit):
+        return ["", f"# {owner.name}: {owner.encoding} has access rules of its own; see citygate export"]
+    products = {one.id: one for one in plan.products}
+
+    def granted(name: str) -> list[str]:
+        mine = [one.product for one in deals(plan, today) if one.recipient == name and not one.ended]
+        return [topic for one in mine for topic in encoding.topics(products[one])]
+
+    own = encoding.topics(None)
+    heard = encoding.talk(0, lambda: 0.0).topics if isinstance(encoding, CanTalk) else ()
+    lines = ["", f"user {login}", *(f"topic write {one}" for one in (*own, *granted(owner.name)))]
+    lines += [f"topic read {one}" for one in heard]
+    lines += ["", f"user {owner.name}", *(f"topic read {one}" for one in (*own, *granted(owner.name)))]
+    lines += [f"topic write {one}" for one in heard]
+    for reader in plan.readers:
+        if reader.via == owner.name and (topics := granted(reader.name)):
+            lines += ["", f"user {reader.username}", *(f"topic read {one}" for one in topics)]
+    return lines
 
 
 def login_of(plan: Plan, recipient: Recipient) -> str:
