@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import aiomqtt
@@ -27,7 +28,8 @@ from agent.uplink.reasons import meaning
 
 HOOKS: Final = {
     aiomqtt.Client: (
-        "_on_connect", "_on_disconnect", "_on_publish", "_on_socket_register_write", "_wait_for",
+        "_on_connect", "_on_disconnect", "_on_message", "_on_publish", "_on_socket_register_write",
+        "_wait_for",
     ),
     paho.Client: ("_create_socket", "_handle_pubackcomp", "loop_read", "loop_write", "socket"),
 }  # fmt: skip
@@ -122,6 +124,7 @@ class AckedClient(aiomqtt.Client):
         setattr(self._client, "_handle_pubackcomp", self._handle_any_ack)  # noqa: B010 - as above
         self._closed: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
         self._refusal: int | None = None
+        self._listener: Callable[[str, bytes], None] | None = None
         self._info = LinkInfo()
 
     @property
@@ -160,6 +163,17 @@ class AckedClient(aiomqtt.Client):
         else:  # no await in between: the PUBACK cannot have been read yet
             self._acks[info.mid] = answer
         return answer
+
+    async def listen(self, topics: Sequence[str], hear: Callable[[str, bytes], None]) -> None:
+        """Subscribe with QoS 1, retained messages included, and hand over what comes."""
+        self._listener = hear
+        try:
+            for topic in topics:
+                for reason in await self.subscribe(topic, qos=1):
+                    if (reason if isinstance(reason, int) else reason.value) >= _UNSPECIFIED:
+                        raise UplinkError(f"{self._where} does not let us read {topic}")
+        except aiomqtt.MqttError as error:
+            raise UplinkError(f"{self._where} did not let us listen: {error}") from error
 
     async def leave(self) -> None:
         """Say goodbye and close; whatever hinders it, the socket is closed in the end."""
@@ -243,6 +257,10 @@ class AckedClient(aiomqtt.Client):
             known = bytes((_UNSPECIFIED,))
             self._client._in_packet["packet"] = packet[:_REASON_AT] + known + packet[_REASON_AT + 1 :]  # noqa: SLF001
         return self._handle_ack(kind)
+
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401
+        if self._listener is not None:
+            self._listener(message.topic, bytes(message.payload))
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
         # CONNECT is queued by another thread; aiomqtt would add the writer of a socket that is closed by then

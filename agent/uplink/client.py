@@ -9,13 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 from agent.core.errors import UplinkError
 from agent.uplink.dial import dial
 from agent.uplink.mqtt import properties, writing
-from agent.uplink.mqtt.reading import Connack, Disconnect, Incoming, Pingresp, Puback, Reader
+from agent.uplink.mqtt.reading import (
+    Connack,
+    Disconnect,
+    Incoming,
+    Pingresp,
+    Puback,
+    Publish,
+    Reader,
+    Suback,
+)
 from agent.uplink.mqtt.values import PROTOCOL, BadPacketError
 from agent.uplink.port import Call, Link, LinkInfo, Lost, Packet
 from agent.uplink.pulse import Pulse
@@ -24,6 +33,7 @@ from agent.uplink.stream import Stream, Wants
 
 _PARTING: Final = 1.0  # seconds for the broker to close after our goodbye
 _BAD_TOPIC: Final = 0x90
+_REFUSED: Final = 0x80
 _LAST_ID: Final = 0xFFFF
 _MOST_WORDS: Final = 120  # of a stranger's text
 
@@ -55,6 +65,8 @@ class Client:
         self._welcome: asyncio.Future[Connack] = self._loop.create_future()
         self._closed: asyncio.Future[Lost] = self._loop.create_future()
         self._acks: dict[int, asyncio.Future[int]] = {}
+        self._subs: dict[int, asyncio.Future[int]] = {}
+        self._listener: Callable[[str, bytes], None] | None = None
         self._last_id = 0
         self._info = LinkInfo()
         self._pulse = Pulse(ping=lambda: self._send(writing.PING), dead=self._silent)
@@ -109,6 +121,20 @@ class Client:
         self._send(raw)
         return answer
 
+    async def listen(self, topics: Sequence[str], hear: Callable[[str, bytes], None]) -> None:
+        """Subscribe with QoS 1, retained messages included, and hand over what comes."""
+        self._listener = hear
+        for topic in topics:
+            answer = self._subs[mid := self._next_id()] = self._loop.create_future()
+            self._send(writing.subscribe(topic, mid, five=self._five, retained=True))
+            try:
+                async with asyncio.timeout(self._call.patience):
+                    reason = await answer
+            except (TimeoutError, ConnectionError) as error:
+                raise UplinkError(f"{self._where} did not let us listen: {error}") from error
+            if reason >= _REFUSED:
+                raise UplinkError(f"{self._where} does not let us read {topic}: {meaning(reason)}")
+
     async def leave(self) -> None:
         """Say goodbye and close; the broker is given a moment to close first, so that it has read all."""
         if not self._closed.done():
@@ -128,7 +154,7 @@ class Client:
     def _next_id(self) -> int:
         while True:
             self._last_id = self._last_id % _LAST_ID + 1
-            if self._last_id not in self._acks:
+            if self._last_id not in self._acks and self._last_id not in self._subs:
                 return self._last_id
 
     # -- what the broker says
@@ -165,6 +191,12 @@ class Client:
                 self._end(text, packet.reason)
             case Pingresp() if self._welcome.done():
                 pass
+            case Suback() if packet.mid in self._subs:
+                self._subs.pop(packet.mid).set_result(packet.reasons[0])
+            case Publish() if self._listener is not None:
+                if packet.mid:
+                    self._send(writing.puback(packet.mid))
+                self._listener(packet.topic, packet.body)
             case _:
                 raise BadPacketError(f"{type(packet).__name__.upper()} out of turn", PROTOCOL)
 
@@ -195,8 +227,9 @@ class Client:
         if not self._welcome.done():
             self._welcome.set_exception(UplinkError(text))
             self._welcome.exception()  # seen: nobody may be waiting
-        waiting, self._acks = self._acks, {}
-        for answer in waiting.values():
+        waiting = [*self._acks.values(), *self._subs.values()]
+        self._acks, self._subs = {}, {}
+        for answer in waiting:
             _fail(answer, text)
 
 

@@ -32,6 +32,7 @@ from agent.uplink import reasons
 from agent.uplink.call import call_of
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.uplink.flow import Flow
+from agent.uplink.hearing import Ear
 from agent.uplink.port import Call, Link
 from agent.uplink.routes import HELD, OK, Routes
 from agent.uplink.session import Session, Setup, Tally
@@ -72,6 +73,7 @@ class Uplink:
         self._told: object = None
         self._tell_at = self._births_at = self._head_at = 0.0
         self._renew_at = inf
+        self._ear: Ear | None = None
         self._complained: dict[str, int] = {}
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
 
@@ -138,7 +140,26 @@ class Uplink:
         except ConfigError as error:  # a credential may still be put in place
             raise UplinkError(f"{self._recipient.name}: {error}") from error
         link = await self._desk.connect(self._signed_in(call))
-        await self._live(Spoken(link, talk) if talk else link, will)
+        if talk is None:
+            self._ear = None
+            await self._live(link, will)
+            return
+        self._ear = Ear(talk, self._reborn, self._changed_place)
+        try:
+            await self._ear.open(link, self._where)
+        except BaseException:
+            link.abort()  # the broker says our will, which names a birth that never was: hosts know that
+            raise
+        await self._live(Spoken(link, talk), will)
+
+    def _reborn(self) -> None:
+        """Tell the births anew: somebody has missed them."""
+        self._births_at = 0.0
+        self._changed_place()
+
+    def _changed_place(self) -> None:
+        if self._session is not None:
+            self._session.stir()
 
     def _signed_in(self, call: Call) -> Call:
         """Make a password of a key, where the platform wants one that ends."""
@@ -195,6 +216,8 @@ class Uplink:
 
     def _news(self, now: float) -> list[Message]:
         """Give births when they are due, the status on change and once a minute, the head once an hour."""
+        if self._ear is not None and self._ear.is_alone:
+            raise UplinkError(f"{self._where}: the host that must be there has gone; everything waits here")
         if now >= self._renew_at:
             raise UplinkError(f"{self._where}: the access token ends soon; we connect with a new one")
         said: list[Message] = []

@@ -65,9 +65,9 @@ def puback(mid: int) -> bytes:
     return b"\x40\x02" + mid.to_bytes(2, "big")
 
 
-def subscribe(topic: str, mid: int, *, five: bool) -> bytes:
-    """Write SUBSCRIBE to one topic at quality 1; retained messages are not wanted."""
-    options = 0x21 if five else 1  # retain handling 2: a command that was retained is none
+def subscribe(topic: str, mid: int, *, five: bool, retained: bool = False) -> bytes:
+    """Write SUBSCRIBE to one topic at quality 1; *retained*: whether retained messages are wanted."""
+    options = 1 if retained or not five else 0x21  # retain handling 2: a command that was retained is none
     body = mid.to_bytes(2, "big") + (b"\x00" if five else b"") + text(topic) + bytes((options,))
     return _packet(0x82, body)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiomqtt
 import pytest
 
-from agent.encodings.sparkplug_b import SparkplugB
+from agent.encodings._sparkplug_wire import BOOLEAN, Metric, metrics_of, payload
+from agent.encodings.sparkplug_b import SparkplugB, SparkplugBSettings
 from tests.agent.uplink.kit import PLACE, Rig, subscribed
 from tests.peers import mosquitto as peer
 from tests.peers.foreign import read_by_tahu
@@ -63,6 +66,55 @@ async def test_a_row_of_qos_0_counts_as_delivered_only_when_the_broker_has_answe
         async with subscribed(broker.port, topic="spBv1.0/#") as host:
             await rig.until(lambda: len(rig.feed.done) == 11)
             await rig.until(lambda: len(host.messages) > 0)
+
+
+async def publish(port: int, topic: str, body: bytes, *, retain: bool = False) -> None:
+    async with aiomqtt.Client("127.0.0.1", port) as host:
+        await host.publish(topic, body, qos=1, retain=retain)
+
+
+def state(*, online: bool, at: int) -> bytes:
+    return json.dumps({"online": online, "timestamp": at}).encode()
+
+
+@pytest.mark.parametrize("client", ["citygate", "aiomqtt"])
+async def test_a_host_that_missed_the_births_asks_for_them(broker: Mosquitto, client: str) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE), but={"client": client})
+    command = payload(metrics_of([Metric("Node Control/Rebirth", BOOLEAN, value=True)]), at=1.0, seq=None)
+    async with subscribed(broker.port, topic="spBv1.0/#") as host, rig.running():
+        rig.put(3)
+        await rig.until(lambda: sum("DDATA" in str(one.topic) for one in host.messages) == 3)
+        seen = len(host.messages)
+        await publish(broker.port, NODE.format("NCMD"), command)
+        await rig.until(lambda: any("DBIRTH" in str(one.topic) for one in host.messages[seen:]))
+        rig.put(1)
+        await rig.until(lambda: "DDATA" in str(host.messages[-1].topic))
+    again = [one for one in host.messages[seen:] if "NCMD" not in str(one.topic)]
+    kinds = [str(one.topic).split("/")[2] for one in again]
+    assert kinds[:2] == ["NBIRTH", "DBIRTH"]
+    alive = [bytes(one.payload) for one in again if "NDEATH" not in str(one.topic)]
+    assert [one["seq"] for one in read_by_tahu(alive)] == list(range(len(alive)))
+
+
+async def test_nothing_is_said_while_the_primary_host_is_away(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE, SparkplugBSettings(primary_host="scada")))
+    here = "spBv1.0/STATE/scada"
+    async with subscribed(broker.port, topic="spBv1.0/vaasa/#") as host, rig.running():
+        rig.put(2)
+        await publish(broker.port, here, state(online=False, at=1000), retain=True)
+        await publish(broker.port, "elsewhere", b"so that what was said before has been heard")
+        assert host.messages == []
+        await publish(broker.port, here, state(online=True, at=2000), retain=True)
+        await rig.until(lambda: len(rig.feed.done) == 2)
+        await publish(broker.port, here, state(online=False, at=3000), retain=True)
+        await rig.until(lambda: "NDEATH" in str(host.messages[-1].topic))
+        count = len(host.messages)
+        rig.put(2)
+        await rig.until(lambda: any("host that must be there has gone" in one for one in rig.errors))
+        assert len(host.messages) == count
+        await publish(broker.port, here, state(online=True, at=4000), retain=True)
+        await rig.until(lambda: len(rig.feed.done) == 4)
+    assert str(host.messages[count].topic).endswith("NBIRTH/library-gw1")
 
 
 async def test_each_connection_has_a_bdseq_of_its_own(broker: Mosquitto) -> None:
