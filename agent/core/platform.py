@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from agent.core.message import Message
+
 
 class Demands(Struct, frozen=True, kw_only=True):
     """The terms of one platform.
@@ -44,4 +46,51 @@ class CanSignIn(Protocol):
 
     def token(self, host: str, key: str, now: float) -> Token:
         """Sign in at *host* with *key*; *now* in UTC seconds. Raise ValueError for a key that is none."""
+        ...
+
+
+class Step(Struct, frozen=True):
+    """Ask again after so many seconds."""
+
+    pause: float
+
+
+class Assigned(Struct, frozen=True):
+    """What a provisioning service decided: which broker, and under which name there."""
+
+    host: str
+    device: str
+
+
+class Registering(Protocol):
+    """One exchange with a provisioning service; pure."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """What to subscribe to first."""
+        ...
+
+    def next(self) -> Message:
+        """Give what is to be said now."""
+        ...
+
+    def hear(self, topic: str, body: bytes) -> Step | Assigned | None:
+        """Judge what came; None: it is not for us. Raise ValueError when it is over without a result."""
+        ...
+
+
+@runtime_checkable
+class CanRegister(Protocol):
+    """What an encoding may also offer: to ask a provisioning service where its broker is."""
+
+    def registration(self) -> Registering | None:
+        """Begin an exchange; None where the broker is known."""
+        ...
+
+    def registration_token(self, key: str, now: float) -> Token:
+        """Sign in at the provisioning service with *key*. Raise ValueError for a key that is none."""
+        ...
+
+    def username(self, host: str) -> str:
+        """Give the user name at the broker that was assigned."""
         ...

@@ -18,13 +18,15 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status
-from agent.core.platform import Demands, Token
+from agent.core.platform import Demands, Registering, Token
 from agent.core.product import Product, Route
 from agent.core.record import Record
 from agent.core.settings import Settings
+from agent.encodings._azure_provisioning import Registration
 from agent.encodings.native import Native, native_schema
 
 _API: Final = "2021-04-12"
+_SERVICE_API: Final = "2019-03-31"
 _LIFE: Final = 3600.0  # seconds that a token holds: the least that is worth a new connection
 
 
@@ -37,6 +39,13 @@ class AzureIotHubSettings(Settings):
             description="Device id at the hub; also the MQTT client id.", pattern=r"^[A-Za-z0-9._:-]{1,128}$"
         ),
     ]
+    scope: Annotated[
+        str,
+        Meta(
+            description="ID scope of the provisioning service that the broker then is; empty: it is a hub.",
+            pattern=r"^[A-Za-z0-9]{0,32}$",
+        ),
+    ] = ""
 
 
 class AzureIotHub:
@@ -49,6 +58,7 @@ class AzureIotHub:
         self._native = Native(place)
         self._place = place
         self._device = settings.device
+        self._scope = settings.scope
 
     @classmethod
     def demands(cls, settings: Settings, host: str) -> Demands:
@@ -63,20 +73,24 @@ class AzureIotHub:
             rate=100.0,
             login="key or certificate",
             client_id=settings.device,
-            username=f"{host}/{settings.device}/?api-version={_API}",
+            username=_service_user(settings) if settings.scope else _hub_user(host, settings.device),
         )
+
+    def registration(self) -> Registering | None:
+        """Begin to ask the provisioning service, where the broker is one."""
+        return Registration(self._device) if self._scope else None
+
+    def registration_token(self, key: str, now: float) -> Token:
+        """Sign a token for the provisioning service."""
+        return _signed(f"{self._scope}/registrations/{self._device}", key, now, "&skn=registration")
+
+    def username(self, host: str) -> str:
+        """Give the user name at a hub."""
+        return _hub_user(host, self._device)
 
     def token(self, host: str, key: str, now: float) -> Token:
         """Sign a shared-access token with the device's key."""
-        try:
-            secret = b64decode(key, validate=True)
-        except NoBase64:
-            raise ValueError("a device key is Base64, and this is not; copy it from the hub") from None
-        until = int(now + _LIFE)
-        resource = quote(f"{host}/devices/{self._device}", safe="")
-        signed = b64encode(digest(secret, f"{resource}\n{until}".encode(), sha256)).decode()
-        text = f"SharedAccessSignature sr={resource}&sig={quote(signed, safe='')}&se={until}"
-        return Token(text, float(until))
+        return _signed(f"{host}/devices/{self._device}", key, now)
 
     def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
         """Encode cleared records as native does."""
@@ -131,3 +145,23 @@ class AzureIotHub:
         told += [("product", product)] if product else []
         said = "&".join(f"{name}={quote(value, safe='')}" for name, value in (*told, *message.user))
         return replace(message, topic=f"devices/{self._device}/messages/events/{said}", retain=False)
+
+
+def _hub_user(host: str, device: str) -> str:
+    return f"{host}/{device}/?api-version={_API}"
+
+
+def _service_user(settings: AzureIotHubSettings) -> str:
+    return f"{settings.scope}/registrations/{settings.device}/api-version={_SERVICE_API}"
+
+
+def _signed(resource: str, key: str, now: float, more: str = "") -> Token:
+    """Sign a shared-access token for *resource* with a key in Base64."""
+    try:
+        secret = b64decode(key, validate=True)
+    except NoBase64:
+        raise ValueError("a device key is Base64, and this is not; copy it from the hub") from None
+    until, named = int(now + _LIFE), quote(resource, safe="")
+    signature = b64encode(digest(secret, f"{named}\n{until}".encode(), sha256)).decode()
+    text = f"SharedAccessSignature sr={named}&sig={quote(signature, safe='')}&se={until}{more}"
+    return Token(text, float(until))

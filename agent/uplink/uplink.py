@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final
 
-from msgspec.structs import replace
-
 from agent.core.catalogue.uplinks import (
     BLIND_TO_REFUSALS,
     OWN_REFUSED,
@@ -26,19 +24,18 @@ from agent.core.catalogue.uplinks import (
 from agent.core.errors import ConfigError, UplinkError
 from agent.core.message import CanTalk, Encoding, Head, Message, Status
 from agent.core.plan import Recipient
-from agent.core.platform import CanSignIn
 from agent.core.product import Product, Route
 from agent.uplink import reasons
+from agent.uplink.access import Access
 from agent.uplink.call import call_of
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.uplink.flow import Flow
 from agent.uplink.hearing import Ear
-from agent.uplink.port import Call, Link
+from agent.uplink.port import Link
 from agent.uplink.routes import HELD, OK, Routes
 from agent.uplink.session import Session, Setup, Tally
 from agent.uplink.spoken import Spoken
 
-_RENEWAL: Final = 0.9  # of a token's life
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _log = logging.getLogger(__name__)
@@ -72,7 +69,7 @@ class Uplink:
             BLIND_TO_REFUSALS.tell(_log, recipient.name, RECIPIENT=recipient.name)
         self._told: object = None
         self._tell_at = self._births_at = self._head_at = 0.0
-        self._renew_at = inf
+        self._access = Access(recipient.name, encoding, desk)
         self._ear: Ear | None = None
         self._complained: dict[str, int] = {}
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
@@ -139,7 +136,7 @@ class Uplink:
             call = call_of(self._recipient, self._desk.gateway, self._timing.connect, will)
         except ConfigError as error:  # a credential may still be put in place
             raise UplinkError(f"{self._recipient.name}: {error}") from error
-        link = await self._desk.connect(self._signed_in(call))
+        link = await self._access.connect(call)
         if talk is None:
             self._ear = None
             await self._live(link, will)
@@ -160,19 +157,6 @@ class Uplink:
     def _changed_place(self) -> None:
         if self._session is not None:
             self._session.stir()
-
-    def _signed_in(self, call: Call) -> Call:
-        """Make a password of a key, where the platform wants one that ends."""
-        self._renew_at = inf
-        if not isinstance(self._encoding, CanSignIn) or not call.password:
-            return call
-        now = self._desk.clock.now()
-        try:
-            token = self._encoding.token(call.host, call.password, now.utc)
-        except ValueError as error:
-            raise UplinkError(f"{self._recipient.name}: {error}") from error
-        self._renew_at = now.boot + (token.until - now.utc) * _RENEWAL
-        return replace(call, password=token.password)
 
     async def _live(self, link: Link, will: Message) -> None:
         now = self._desk.clock.boot()
@@ -207,7 +191,7 @@ class Uplink:
             where=self._where,
             epoch=lambda: self._epoch,
             news=self._news,
-            next_news=lambda: min(self._tell_at, self._births_at, self._head_at, self._renew_at),
+            next_news=lambda: min(self._tell_at, self._births_at, self._head_at, self._access.renew_at),
             changed=self._changed,
             own_answered=self._own_answered,
         )
@@ -218,7 +202,7 @@ class Uplink:
         """Give births when they are due, the status on change and once a minute, the head once an hour."""
         if self._ear is not None and self._ear.is_alone:
             raise UplinkError(f"{self._where}: the host that must be there has gone; everything waits here")
-        if now >= self._renew_at:
+        if now >= self._access.renew_at:
             raise UplinkError(f"{self._where}: the access token ends soon; we connect with a new one")
         said: list[Message] = []
         if now >= self._births_at:

@@ -70,6 +70,11 @@ def test_azure_sets_version_client_id_and_user_name(tmp_path: Path) -> None:
     assert found.tls is not None
 
 
+def test_with_a_scope_the_broker_is_a_provisioning_service(tmp_path: Path) -> None:
+    lines = AZURE.replace("vaasa.azure", "global.azure").replace("-gw1", '-gw1", scope = "0ne0001')
+    assert recipient(tmp_path, lines).username == "0ne0001/registrations/library-gw1/api-version=2019-03-31"
+
+
 def test_aws_sets_client_id_keep_alive_and_what_port_443_wants_to_hear(tmp_path: Path) -> None:
     found = recipient(tmp_path, AWS)
     assert (found.mqtt, found.client_id, found.keepalive) == ("5", "library-gw1", 30.0)

@@ -1,0 +1,129 @@
+"""A provisioning service that says which hub is ours: played by a foreign client at a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import aiomqtt
+import pytest
+
+from agent.encodings._azure_provisioning import Registration
+from agent.encodings.azure_iot_hub import AzureIotHub, AzureIotHubSettings
+from tests.agent.uplink.kit import PLACE, Rig, subscribed
+from tests.peers import mosquitto as peer
+from tests.peers.mosquitto import Mosquitto
+
+KEY = b64encode(b"a device key").decode()
+Answer = Callable[[str, str], tuple[str, object]]
+ASSIGNED = {
+    "operationId": "5.op",
+    "status": "assigned",
+    "registrationState": {"assignedHub": "127.0.0.1", "deviceId": "library-gw1", "status": "assigned"},
+}
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with peer.mosquitto(tmp_path) as running:
+        yield running
+
+
+@asynccontextmanager
+async def service(port: int, answer: Answer) -> AsyncIterator[list[str]]:
+    """Answer registrations as *answer* says: of verb and operation, the topic's middle and a body."""
+    asked: list[str] = []
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("$dps/registrations/#", qos=1)
+
+        async def serve() -> None:
+            async for message in client.messages:
+                _, _, verb, *_ = str(message.topic).split("/")
+                if verb in ("PUT", "GET"):
+                    query = parse_qs(str(message.topic).partition("?")[2])
+                    asked.append(verb)
+                    middle, body = answer(verb, query.get("operationId", [""])[0])
+                    topic = f"$dps/registrations/res/{middle}".replace("RID", query["$rid"][0])
+                    await client.publish(topic, json.dumps(body), qos=1)
+
+        task = asyncio.ensure_future(serve())
+        try:
+            yield asked
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def rig_of(broker: Mosquitto) -> Rig:
+    encoding = AzureIotHub(PLACE, AzureIotHubSettings(device="library-gw1", scope="0ne0001"))
+    but = {"client_id": "library-gw1", "username": "service", "password": KEY}
+    return Rig(broker.port, encoding=encoding, but=but)
+
+
+def slowly(verb: str, operation: str) -> tuple[str, object]:
+    if verb == "PUT":
+        return "202/?$rid=RID&retry-after=0", {"operationId": "5.op", "status": "assigning"}
+    assert operation == "5.op"
+    return "200/?$rid=RID", ASSIGNED
+
+
+def refusing(verb: str, operation: str) -> tuple[str, object]:
+    del verb, operation
+    return "401/?$rid=RID", {"errorCode": 401002, "message": "Unauthorized"}
+
+
+async def test_a_device_is_registered_and_its_data_go_to_the_hub_that_it_got(broker: Mosquitto) -> None:
+    rig = rig_of(broker)
+    async with (
+        service(broker.port, slowly) as asked,
+        subscribed(broker.port, topic="devices/#") as hub,
+        rig.running(),
+    ):
+        rig.put(3)
+        await rig.until(lambda: len(rig.feed.done) == 3)
+        await rig.until(lambda: sum("kind=batch" in str(one.topic) for one in hub.messages) == 3)
+    assert asked == ["PUT", "GET"]
+    assert rig.errors == []
+
+
+async def test_a_service_that_refuses_is_said_in_words(broker: Mosquitto) -> None:
+    rig = rig_of(broker)
+    async with service(broker.port, refusing), rig.running():
+        await rig.until(lambda: len(rig.errors) > 0)
+    assert "the provisioning service does not take this device: Unauthorized" in rig.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (200, {"status": "failed", "registrationState": {"errorMessage": "no hub left"}}, "no hub left"),
+        (200, {"status": "disabled"}, "disabled"),
+        (429, {"message": "too many"}, "too many"),
+        (200, None, "no hub"),
+    ],
+)
+def test_an_end_without_a_hub_is_an_error(status: int, body: object, said: str) -> None:
+    registration = Registration("library-gw1")
+    registration.next()
+    with pytest.raises(ValueError, match=said):
+        registration.hear(f"$dps/registrations/res/{status}/?$rid=1", json.dumps(body).encode())
+
+
+def test_answers_to_other_questions_are_not_ours() -> None:
+    registration = Registration("library-gw1")
+    registration.next()
+    assert registration.hear("$dps/registrations/res/200/?$rid=7", b"{}") is None
+    assert registration.hear("elsewhere", b"{}") is None
+
+
+def test_a_token_for_the_service_names_its_scope() -> None:
+    made = AzureIotHub(PLACE, AzureIotHubSettings(device="library-gw1", scope="0ne0001"))
+    token = made.registration_token(KEY, 1795262400.0).password
+    assert token.startswith("SharedAccessSignature sr=0ne0001%2Fregistrations%2Flibrary-gw1&sig=")
+    assert token.endswith("&se=1795266000&skn=registration")
