@@ -109,14 +109,16 @@ class Answers:
         }
 
     def _products(self, now: float) -> list[Object]:
+        flow = self._gateway.flow
         return [
             {
                 "name": work.product.id,
                 "points": len(work.product.points),
                 "records": work.records,
                 "last_s": round(now - work.last, 1) if work.last else None,
+                "withheld": None if (share := flow.withheld(work.product.id)) is None else round(share, 3),
             }
-            for work in self._gateway.flow.works.values()
+            for work in flow.works.values()
         ]
 
     def _recipient(self, name: str, broker: str) -> Object:

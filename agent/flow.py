@@ -95,6 +95,10 @@ class Flow:
         assert self._gate is not None
         return self._gate
 
+    def withheld(self, product: str) -> float | None:
+        """Give the share of *product*'s latest figures by day that were withheld; None: too few to say."""
+        return self._gate.withheld(product) if self._gate else None
+
     def configure(self, plan: Plan) -> None:
         """Apply the plan's grants and time zone; pipelines are begun and ended by their own calls."""
         self._zone = ZoneInfo(plan.timezone)

@@ -20,6 +20,7 @@ from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Record
 from agent.privacy.guard import Guard, guard_of, taken_over
 from agent.privacy.laplace import Below
+from agent.privacy.share import Share
 
 _KEY: Final = object()
 
@@ -68,6 +69,7 @@ class Gate:
         self._products: Mapping[str, Product] = {}
         self._guards: dict[str, Guard] = {}
         self._owed: dict[str, list[Record]] = {}
+        self._shares: dict[str, Share] = {}
         self.configure(products, routes, zone, local)
 
     def configure(
@@ -81,6 +83,7 @@ class Gate:
             name: self._guards[name] if name in same else guard_of(one, zone, self._below)
             for name, one in self._products.items()
         }
+        self._shares = {name: self._shares[name] if name in same else Share(zone) for name in self._products}
         self._routes = tuple(routes)
         self._zone = zone
         self._local = local
@@ -96,9 +99,14 @@ class Gate:
         leaving = self._guards[product].protect(records)
         states = self.told.setdefault(product, {})
         states.update((one.point, str(one.state)) for one in leaving if isinstance(one, Aggregate))
+        self._shares[product].note(leaving)
         # what an earlier run left untold comes after what is new, which tells where a crash ended
         owed = self._owed.pop(product, []) if leaving else []
         return [*self._cleared(product, leaving, now), *self._cleared(product, owed, now)]
+
+    def withheld(self, product: str) -> float | None:
+        """Give the share of *product*'s latest figures by day that were withheld; None: too few to say."""
+        return self._shares[product].withheld
 
     def waiting(self, product: str) -> bool:
         """Say whether figures of *product* wait to be cleared at this tick, although no new ones came."""

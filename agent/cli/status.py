@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 _NOT_AUTHORISED = 0x87
+_MOST_WITHHELD = 0.3
 _SHORT = 60  # characters: a longer figure gets a line of its own
 _WORDS = {
     "held": "nobody subscribes to it at the broker; it waits. Start the city's subscriber",
@@ -70,7 +71,14 @@ def next_steps(found: Object) -> list[str]:
         cap = one["queue"]["cap"]
         if cap and one["queue"]["bytes"] > 0.8 * cap:
             steps.append(f"recipient {one['name']}: the outbox is nearly full; the oldest will be dropped")
-    return steps
+    return steps + [_withheld(one) for one in found["products"] if (one["withheld"] or 0.0) > _MOST_WITHHELD]
+
+
+def _withheld(product: Object) -> str:
+    return (
+        f"product {product['name']}: {product['withheld']:.0%} of its figures by day were withheld; a longer"
+        " window or mode hold tells more: citygate utility"
+    )
 
 
 def _device_steps(link: Object) -> list[str]:

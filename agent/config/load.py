@@ -14,6 +14,7 @@ from agent.config.hints import nearest
 from agent.config.links import compile_links
 from agent.config.policy import policy_id
 from agent.config.products import compile_products
+from agent.config.releases import check_releases
 from agent.config.report import report
 from agent.config.seal import compile_edition
 from agent.config.sharing import compile_sharing
@@ -73,6 +74,8 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     links = compile_links(draft)
     products = compile_products(draft, links)
     sharing = compile_sharing(draft, products, purposes, today or datetime.now(zone or UTC).date())
+    most = owner.max_release_cells if owner else 0
+    check_releases(draft, products, sharing, most)
     if draft.faults or not site:
         return None
     place = Place(
@@ -86,7 +89,9 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
                 text = f'[site] has no timezone: "{one.span}" begins by UTC'
                 draft.warn(("product", one.id, "window"), text)
     name, contact, dpo = (owner.name, owner.contact, owner.dpo) if owner else ("", "", "")
-    terms = {"owner": [name, contact, dpo], "purposes": purposes}
+    terms: dict[str, Any] = {"owner": [name, contact, dpo], "purposes": purposes}
+    if most:
+        terms["max_release_cells"] = most
     return Plan(
         place=place,
         timezone=site.timezone,

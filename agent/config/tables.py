@@ -199,6 +199,14 @@ class Owner(Settings):
     name: Annotated[str, Meta(description="The organisation.", min_length=1)]
     contact: Annotated[str, Meta(description="Where questions go: an address for mail.")] = ""
     dpo: Annotated[str, Meta(description="The data protection officer's address.")] = ""
+    max_release_cells: Annotated[
+        int,
+        Meta(
+            description="Into how many figures of a window one protected count may go, over all products"
+            " and recipients; 0: any number.",
+            ge=0,
+        ),
+    ] = 0
 
 
 class Purpose(Settings):

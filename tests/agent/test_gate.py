@@ -50,6 +50,13 @@ def test_privacy_comes_before_any_route() -> None:
     assert (record.values, record.n, record.state) == ((None,), None, State.SUPPRESSED)
 
 
+def test_a_product_that_changes_is_judged_by_its_new_terms_at_once() -> None:
+    gate = Gate([FLOW], [OPEN], UTC)
+    gate.configure([replace(FLOW, privacy=Privacy(mode="suppress", k=20))], [OPEN], UTC)
+    (cleared,) = gate.clear("flow", [FIGURE], NOW)
+    assert [one.state for one in cleared.records if isinstance(one, Aggregate)] == [State.SUPPRESSED]
+
+
 def test_an_event_of_a_protected_product_has_no_way_out() -> None:
     event = Event("door.in", "threshold", "warning", NOON, 9.0, "1", "nine at once")
     assert Gate([FLOW], [OPEN], UTC).clear("flow", [event], NOW) == []

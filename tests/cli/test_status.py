@@ -42,7 +42,7 @@ WELL: dict[str, Any] = {
             ],
         }
     ],
-    "products": [{"name": "energy", "points": 2, "records": 16, "last_s": 3.0}],
+    "products": [{"name": "energy", "points": 2, "records": 16, "last_s": 3.0, "withheld": 0.3}],
     "recipients": [
         {
             "name": "city", "broker": "broker.vaasa.example:8883", "connected": True, "state": "running",
@@ -122,6 +122,10 @@ def test_a_screen_of_80_columns_is_enough(
         ({"recipients__0__routes": {"city.energy": "expired"}}, "its grant has ended"),
         ({"recipients__0__queue__bytes": 450_000_000}, "nearly full"),
         ({"hanging": ["link plant-room"]}, "link plant-room hangs"),
+        (
+            {"products__0__withheld": 0.625},
+            "energy: 62% of its figures by day were withheld; a longer window",
+        ),
         (
             {"outbox__trouble": "database or disk is full"},
             "disk is full; is the disk full or worn out? df -h",

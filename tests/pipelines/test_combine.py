@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent.core.point import Kind, Point, Scope
 from agent.core.record import Aggregate, Event, State
@@ -65,6 +66,15 @@ def test_the_new_point_is_described_by_those_it_is_made_of() -> None:
     assert (made.scope, made.resolution, made.every) == (Scope.HOUSEHOLD, 0.1, 10.0)
     (mean,) = Combine(name="flats.energy", figure="mean").points(FLATS)
     assert mean.resolution == 0.0
+
+
+def test_the_new_point_tells_of_as_few_as_the_strictest_of_its_parts() -> None:
+    scopes = (Scope.BUILDING, Scope.HOUSEHOLD, Scope.WORKSPACE)
+    mixed = tuple(replace(one, scope=scope) for one, scope in zip(FLATS, scopes, strict=True))
+    (made,) = ALL.points(mixed)
+    assert made.scope is Scope.HOUSEHOLD
+    (personal,) = ALL.points((replace(FLATS[0], personal=True), *FLATS[1:]))
+    assert personal.personal
 
 
 @pytest.mark.parametrize(

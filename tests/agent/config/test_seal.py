@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.config.load import load
+from agent.config.seal import sign
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan
 from tests.peers import need
@@ -130,6 +131,14 @@ def test_what_was_tampered_with_is_refused_in_a_sentence(
     assert sentence in desk.refusal()
 
 
+def test_a_signer_whose_time_is_over_is_refused(desk: Desk) -> None:
+    desk.write()
+    desk.sign()
+    over = desk.allowed.read_text("ascii").replace("namespaces=", 'valid-before="20200101",namespaces=')
+    desk.allowed.write_text(over, "ascii")
+    assert "signed by nobody of allowed_signers" in desk.refusal()
+
+
 def test_the_policy_of_another_city_is_refused_although_it_is_signed(desk: Desk) -> None:
     desk.write(EDITION.replace("vaasa", "espoo"))
     desk.sign()
@@ -164,6 +173,25 @@ def test_without_ssh_keygen_nothing_is_taken_for_signed(desk: Desk, monkeypatch:
     desk.sign()
     monkeypatch.setenv("PATH", "/nowhere")
     assert "install openssh-client" in desk.refusal()
+
+
+def test_a_key_that_is_none_signs_nothing(desk: Desk) -> None:
+    desk.write()
+    with pytest.raises(ValueError, match="does not sign"):
+        sign(desk.sharing.read_bytes(), desk.keys / "nobody")
+
+
+def test_a_verifier_that_cannot_be_run_lets_nothing_through(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write()
+    desk.sign()
+    broken = tmp_path / "bin" / "ssh-keygen"
+    broken.parent.mkdir()
+    broken.write_text("#!/nowhere/interpreter\n", "ascii")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(broken.parent))
+    assert "ssh-keygen gave no answer" in desk.refusal()
 
 
 def test_a_site_that_demands_nothing_takes_unsigned_policies(desk: Desk) -> None:

@@ -129,6 +129,20 @@ async def test_an_expired_unsent_body_is_erased_declared_and_never_sent(tmp_path
     assert verdict.erased == 2
 
 
+async def test_a_keep_that_is_shortened_counts_for_what_waits_already(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.routes = (route("city.energy", keep=20 * DAY),)
+    await world.start()
+    world.window()
+    await world.outbox.flush()
+    world.clock.turn(3 * DAY)
+    world.configure(route("city.energy", keep=2 * DAY))
+    await world.flush()
+    rows = await world.deliver()
+    assert [row.kind for row in rows] == ["gap"]
+    await world.outbox.close()
+
+
 async def test_what_expires_on_a_refused_route_is_declared_refused(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.routes = (route("city.energy", keep=2 * DAY),)
@@ -234,6 +248,18 @@ async def test_after_the_last_day_of_a_grant_nothing_of_it_leaves(tmp_path: Path
     rows = await world.deliver()
     assert [row.kind for row in rows if row.kind == "batch"] == []
     assert {loss.why for loss in losses(rows)} == {"ttl"}
+    await world.outbox.close()
+
+
+async def test_a_grant_that_now_ends_sooner_ends_for_what_waits_already(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.start()
+    world.window()
+    await world.flush()
+    world.configure(route("city.energy", until=datetime.fromtimestamp(START, UTC).date()))
+    world.clock.turn(DAY)
+    rows = await world.outbox.feed("city").take(0, 10)
+    assert [row.kind for row in rows if row.kind == "batch"] == []
     await world.outbox.close()
 
 

@@ -158,6 +158,14 @@ def test_when_a_window_leaves_does_not_depend_on_its_noise() -> None:
     assert len(moments) == 1
 
 
+def test_no_noise_is_used_twice() -> None:
+    street = Street(plan(NOISY))
+    for _ in range(12):
+        street.minute(**{"in": 3})
+    for point in ("door.in", "door.out"):
+        assert len({one["value"] for one in street.of("noisy", point)}) > 2
+
+
 def test_after_a_standstill_each_window_still_has_noise_of_its_own() -> None:
     street = Street(plan(NOISY))
     street.minute(**{"in": 3})

@@ -1,0 +1,179 @@
+"""Whatever is decided, read, reloaded or cut off: nothing leaves that no policy in force lets out."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.agent.town import (
+    DOORS,
+    FLATS,
+    KEEPS,
+    PARTIES,
+    PEOPLE,
+    SECONDS,
+    Grant,
+    Policy,
+    Product,
+    Town,
+    judge,
+    unsent,
+)
+
+NAMES = ["p0", "p1", "p2"]
+COUNTING = st.sampled_from(["suppress", "suppress", "hold", "dp"])
+THRESHOLDS = st.sampled_from([2, 5, 10, 12])
+door = st.builds(
+    Product, st.sampled_from(["door.in", "door.*"]), st.sampled_from([*SECONDS]), COUNTING, THRESHOLDS
+)
+people = st.builds(
+    Product, st.just("square.gate.*"), st.sampled_from(["5m", "15m", "1h"]), COUNTING, THRESHOLDS
+)
+homes = st.builds(
+    Product, st.just("flat-*"), st.sampled_from(["5m", "15m", "1h"]), st.just("min-sources"), st.just(5)
+)
+wild = st.builds(
+    Product,
+    st.sampled_from(["door.in", "door.*", "square.gate.*", "flat-*", "flat-1.energy"]),
+    st.sampled_from([*SECONDS]),
+    st.sampled_from(["none", "suppress", "hold", "dp", "min-sources"]),
+    THRESHOLDS,
+)
+PURPOSES = st.sampled_from(["operations", "operations", "operations", "study"])
+DAYS = st.none() | st.integers(0, 2)
+whats = st.builds(
+    Grant,
+    st.sampled_from([*PARTIES]),
+    st.sampled_from(NAMES),
+    PURPOSES,
+    st.just(True),
+    DAYS,
+    st.sampled_from([*KEEPS]),
+)
+anything = st.builds(
+    Grant,
+    st.sampled_from([*PARTIES]),
+    st.sampled_from(NAMES),
+    PURPOSES,
+    st.booleans(),
+    DAYS,
+    st.sampled_from([*KEEPS]),
+)
+
+
+def named(*found: Product) -> dict[str, Product]:
+    return dict(zip(NAMES, found, strict=True))
+
+
+sensible = st.builds(
+    Policy,
+    st.builds(named, door, people, homes),
+    st.lists(whats, min_size=2, max_size=5, unique_by=lambda one: (one.recipient, one.product)).map(tuple),
+)
+careless = st.builds(
+    Policy,
+    st.builds(named, door | wild, people | wild, homes | wild),
+    st.lists(anything, min_size=1, max_size=5).map(tuple),
+)
+policies = st.one_of(sensible, sensible, careless)
+HAPPENS = st.one_of(
+    st.tuples(st.just("hours"), st.integers(10, 65), st.integers(0, 12)),
+    st.tuples(st.just("hours"), st.integers(1, 65), st.integers(0, 2)),
+    st.tuples(st.just("alone"), st.integers(30, 120)),
+    st.tuples(st.just("deliver"), st.sampled_from(["city", "office"])),
+    st.tuples(st.just("decide"), policies),
+    st.tuples(st.just("later"), st.sampled_from([700.0, 4000.0, 40000.0, 90000.0])),
+    st.tuples(st.sampled_from(["stop", "crash", "house"])),
+)
+
+
+async def live(town: Town, first: Policy, happens: list[tuple[Any, ...]]) -> None:
+    await town.start()
+    await town.decide(Policy({}, ()))
+    await town.decide(first)
+    for what, *how in happens:
+        match what:
+            case "hours":
+                await _hours(town, *how)
+            case "alone":
+                await _alone(town, *how)
+            case "deliver":
+                await town.deliver(*how)
+            case "decide":
+                await town.decide(*how)
+            case "later":
+                town.later(*how)
+            case "house":
+                await town.house()
+            case _:
+                await town.stop(clean=what == "stop")
+                await town.start()
+    town.later(1200.0)
+    for recipient in ("city", "office"):  # the lab never comes
+        await town.deliver(recipient)
+    await town.house()
+    await town.house()
+    await town.stop(clean=True)
+
+
+async def _hours(town: Town, minutes: int, count: int) -> None:
+    for n in range(minutes):
+        counts = {name: float(count * (n % 3 == 0)) for name in (*DOORS, *PEOPLE)}
+        town.minute(counts | {FLATS[0]: 3.0 * count})
+    await town.house()
+
+
+async def _alone(town: Town, minutes: int) -> None:
+    """Let four homes of six be heard, one fewer than a figure needs."""
+    town.minute({}, heard=4)
+    begun = town.clock.utc
+    for _ in range(minutes):
+        town.minute({}, heard=4)
+    town.alone.append((begun, town.clock.utc))
+    await town.house()
+
+
+def lived(first: Policy, happens: list[tuple[Any, ...]]) -> Town:
+    with TemporaryDirectory() as name:
+        town = Town(Path(name))
+        asyncio.run(live(town, first, happens))
+        judge(town)
+        assert unsent(town.folder, "lab", town.clock.utc) == []
+    return town
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(policies, st.lists(HAPPENS, min_size=3, max_size=10))
+def test_nothing_leaves_that_no_policy_in_force_lets_out(
+    first: Policy, happens: list[tuple[Any, ...]]
+) -> None:
+    lived(first, happens)
+
+
+@pytest.mark.long
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(policies, st.lists(HAPPENS, min_size=3, max_size=16))
+def test_in_very_many_towns_nothing_leaves_that_no_policy_in_force_lets_out(
+    first: Policy, happens: list[tuple[Any, ...]]
+) -> None:
+    lived(first, happens)
+
+
+def test_a_town_that_decides_well_lets_out_what_it_should() -> None:
+    people = Product("square.gate.*", "15m", "suppress", 5)
+    homes = Product("flat-*", "1h", "min-sources", 5)
+    door = Product("door.in", "5m", "hold", 12)
+    gave = [Grant("city", name, "operations", True, None, "2d") for name in ("p0", "p1", "p2")]
+    town = lived(
+        Policy({"p0": people, "p1": homes, "p2": door}, tuple(gave)),
+        [("hours", 65, 2), ("hours", 65, 0), ("deliver", "city")],
+    )
+    assert town.refused == 0
+    routes = {one.row.route for one in town.left if one.row.kind == "batch"}
+    assert routes == {"city.p0", "city.p1", "city.p2"}
