@@ -69,6 +69,8 @@ class Guarding:
             self._check_counts(privacy, way, whole=whole)
         if privacy.mode == "min-sources":
             self._check_sources(privacy, way, whole=whole)
+        if privacy.mode == "none":
+            self._warn_of_bare_counts(way)
         return self._weighed(privacy, way) if privacy.mode == "dp" else privacy
 
     # --- the keys -----------------------------------------------------------------------------------------
@@ -142,6 +144,13 @@ class Guarding:
         if privacy.mode == "min-sources":
             return f'"{point.name}" counts people: "min-sources" is for meters', _COUNT
         return f'"{point.name}" is personal: the product needs a privacy mode', _COUNT
+
+    def _warn_of_bare_counts(self, way: Way) -> None:
+        """Ask about counts that leave as they are: nobody but the city knows whether they count people."""
+        bare = [one for one in way.published or () if one.kind is Kind.COUNT and one.unit == "1"]
+        for point in bare[:1]:
+            text = f'"{point.name}" counts and leaves unprotected; if it counts people, {_COUNT}'
+            self._draft.warn(self._path, text)
 
     def _is_monthly(self, privacy: Privacy, point: Point, way: Way) -> bool:
         """Say whether a meter's figures are totals of months and nothing else: no step may tell more."""

@@ -32,9 +32,7 @@ THRESHOLDS = st.sampled_from([2, 5, 10, 12])
 door = st.builds(
     Product, st.sampled_from(["door.in", "door.*"]), st.sampled_from([*SECONDS]), COUNTING, THRESHOLDS
 )
-people = st.builds(
-    Product, st.just("square.gate.*"), st.sampled_from(["5m", "15m", "1h"]), COUNTING, THRESHOLDS
-)
+people = st.builds(Product, st.just("square.gate.*"), st.sampled_from([*SECONDS]), COUNTING, THRESHOLDS)
 homes = st.builds(
     Product, st.just("flat-*"), st.sampled_from(["5m", "15m", "1h"]), st.just("min-sources"), st.just(5)
 )
@@ -73,7 +71,7 @@ def named(*found: Product) -> dict[str, Product]:
 
 sensible = st.builds(
     Policy,
-    st.builds(named, door, people, homes),
+    st.builds(named, door, people, homes | door),
     st.lists(whats, min_size=2, max_size=5, unique_by=lambda one: (one.recipient, one.product)).map(tuple),
 )
 careless = st.builds(
@@ -85,7 +83,7 @@ policies = st.one_of(sensible, sensible, careless)
 HAPPENS = st.one_of(
     st.tuples(st.just("hours"), st.integers(10, 65), st.integers(0, 12)),
     st.tuples(st.just("hours"), st.integers(1, 65), st.integers(0, 2)),
-    st.tuples(st.just("alone"), st.integers(30, 120)),
+    st.tuples(st.just("alone"), st.integers(65, 130)),
     st.tuples(st.just("deliver"), st.sampled_from(["city", "office"])),
     st.tuples(st.just("decide"), policies),
     st.tuples(st.just("later"), st.sampled_from([700.0, 4000.0, 40000.0, 90000.0])),
@@ -163,6 +161,44 @@ def test_in_very_many_towns_nothing_leaves_that_no_policy_in_force_lets_out(
     first: Policy, happens: list[tuple[Any, ...]]
 ) -> None:
     lived(first, happens)
+
+
+DOOR = Product("door.in", "5m", "hold", 12)
+CROWD = Product("square.gate.*", "15m", "suppress", 5)
+ALL_HOMES = Product("flat-*", "5m", "min-sources", 5)
+CITY = ("city", "city", "city")
+
+
+def decided(*found: Product, who: tuple[str, str, str] = CITY, purpose: str = "operations") -> Policy:
+    gave = [Grant(one, name, purpose, True, None, "2d") for one, name in zip(who, NAMES, strict=True)]
+    return Policy(named(*found), tuple(gave))
+
+
+@pytest.mark.parametrize(
+    "careless",
+    [
+        pytest.param(decided(DOOR, Product("square.gate.*", "1m", "suppress", 5), ALL_HOMES), id="too fine"),
+        pytest.param(decided(DOOR, Product("square.gate.*", "15m", "none", 5), ALL_HOMES), id="bare people"),
+        pytest.param(decided(DOOR, CROWD, Product("flat-1.energy", "1h", "none", 5)), id="one home"),
+        pytest.param(decided(DOOR, Product("door.*", "1h", "suppress", 5), CROWD), id="twice to one"),
+        pytest.param(
+            decided(DOOR, Product("door.*", "1h", "suppress", 5), CROWD, who=("city", "office", "city")),
+            id="twice to one party",
+        ),
+        pytest.param(decided(DOOR, CROWD, ALL_HOMES, purpose="study"), id="beyond the purpose"),
+    ],
+)
+def test_a_town_that_decides_carelessly_goes_on_with_what_it_had(careless: Policy) -> None:
+    town = lived(careless, [("hours", 65, 2), ("hours", 65, 8), ("deliver", "city")])
+    assert town.refused == 1
+    assert town.left == []
+
+
+def test_a_town_in_which_few_homes_are_heard_tells_nothing_of_them() -> None:
+    town = lived(decided(DOOR, CROWD, ALL_HOMES), [("alone", 60), ("deliver", "city")])
+    told = [one for one in town.left if one.row.route == "city.p2" and one.row.kind == "batch"]
+    assert len(told) >= 12
+    assert town.refused == 0
 
 
 def test_a_town_that_decides_well_lets_out_what_it_should() -> None:
