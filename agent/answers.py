@@ -85,6 +85,7 @@ class Answers:
             "lag_ms": round(1000 * max(self.lag, default=0.0), 1),
             "rss_mb": _resident(),
             "hanging": gateway.watchdog.hanging(now.boot),
+            "sandbox": _sandbox(),
             "links": [self._link(one.name, one.kind, now.boot) for one in plan.links],
             "products": self._products(now.boot),
             "recipients": [self._recipient(one.name, f"{one.host}:{one.port}") for one in plan.recipients],
@@ -292,6 +293,18 @@ def _told(point: Point, reading: Reading, now: float) -> Object:
 
 def _text(utc: float | None) -> str | None:
     return None if utc is None else f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _sandbox() -> Object:
+    """Say what confines this process, as the kernel sees it."""
+    lines = Path("/proc/self/status").read_text("ascii", errors="replace").splitlines()
+    said = {name: rest.strip() for name, _, rest in (one.partition(":") for one in lines)}
+    return {
+        "root": said.get("Uid", "0").split()[0] == "0",
+        "calls_filtered": said.get("Seccomp") == "2",
+        "no_new_privileges": said.get("NoNewPrivs") == "1",
+        "capabilities": said.get("CapEff", "0").strip("0") != "",
+    }
 
 
 def _resident() -> float:

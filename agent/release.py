@@ -17,3 +17,8 @@ def release() -> str:
         for info in place.glob("citygate-*.dist-info"):
             return info.name.removeprefix("citygate-").removesuffix(".dist-info")
     return "unknown"
+
+
+def installed() -> float:
+    """Give the UTC second at which this release was put here: no clock that is right says less."""
+    return Path(__file__).stat().st_mtime

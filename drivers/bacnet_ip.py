@@ -13,7 +13,7 @@ from msgspec import Meta, field
 from msgspec.structs import replace
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, Driver, LinkSettings, Poll, Reading
+from agent.core.driver import Desk, Driver, LinkSettings, Need, Poll, Reading
 from agent.core.duration import Duration
 from agent.core.point import Point
 from agent.core.sample import Emit
@@ -99,6 +99,10 @@ class BacnetIp(LinkSettings, kw_only=True):
     def points(self) -> Sequence[Point]:
         """List every point of every device."""
         return [point for device in self.devices for point in device.described(self.location)]
+
+    def needs(self) -> Sequence[Need]:
+        """Name the port on which devices answer."""
+        return [Need("udp-port", str(self.port))] if self.port else []
 
     def plan(self) -> Sequence[Poll]:
         """List the requests of one cycle of each device, as planned before anything is learnt from it."""

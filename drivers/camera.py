@@ -16,7 +16,7 @@ from msgspec import Meta, field
 
 from agent.core import sight
 from agent.core.clock import Clock
-from agent.core.driver import Desk, LinkSettings
+from agent.core.driver import Desk, LinkSettings, Need
 from agent.core.duration import Duration
 from agent.core.point import Kind, Point
 from agent.core.sample import Emit
@@ -99,6 +99,11 @@ class Camera(LinkSettings, kw_only=True):
             f"{self.name}: at most {most:,} bytes an hour cross from this camera's pictures to the gateway, "
             f"in records of {sight.RECORD.size}; a picture of 20 kB would take {20_000 / most:.1f} h"
         ]
+
+    def needs(self) -> Sequence[Need]:
+        """Name the device of a camera at this computer."""
+        stream = parse(self.source)
+        return [Need("device", stream.path)] if stream.kind == "usb" else []
 
     def watched(self) -> sight.Camera:
         """Give the camera as `citygate-vision` is told of it."""

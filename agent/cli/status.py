@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NOT_AUTHORISED = 0x87
 _MOST_WITHHELD = 0.3
+_SCREEN = 12  # devices; of more, those that are well are only counted
 _SHORT = 60  # characters: a longer figure gets a line of its own
 _WORDS = {
     "held": "nobody subscribes to it at the broker; it waits. Start the city's subscriber",
@@ -33,6 +34,7 @@ _WORDS = {
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what `citygate status` takes."""
     options.socket(parser)
+    parser.add_argument("--all", action="store_true", help="each device, also where many are well")
     options.json(parser)
 
 
@@ -47,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
         print(json.dumps({**found, "next": todo}, indent=2))
     else:
-        print("\n".join([*_gateway(found), "", *_links(found), "", *_recipients(found), "", *_todo(todo)]))
+        parts = (_gateway(found), _links(found, everything=args.all), _recipients(found), _todo(todo))
+        print("\n\n".join("\n".join(part) for part in parts))
     return 1 if todo else 0
 
 
@@ -138,12 +141,26 @@ def _gateway(found: Object) -> list[str]:
                 f"memory {found['rss_mb']:.0f} MB",
             ]
         ),
+        *([f"sandbox: {_sandbox(found)}"] if "sandbox" in found else []),
         *(sentence(f"warning: {one}") for one in found["warnings"]),
     ]
 
 
-def _links(found: Object) -> list[str]:
+def _sandbox(found: Object) -> str:
+    own = found["sandbox"]
+    parts = ["runs as root" if own["root"] else "no root"]
+    parts.append("system calls filtered" if own["calls_filtered"] else "system calls not filtered")
+    if own["capabilities"]:
+        parts.append("has capabilities")
+    caged = [one["figures"]["confined"] for one in found["links"] if "confined" in one["figures"]]
+    if caged:
+        parts.append(f"{caged.count('yes')} of {len(caged)} cameras in the cage")
+    return ", ".join(parts)
+
+
+def _links(found: Object, *, everything: bool) -> list[str]:
     lines = []
+    many = sum(len(one["devices"]) for one in found["links"]) > _SCREEN and not everything
     for link in found["links"]:
         lines.append(f"link {link['name']} ({link['driver']}): {link['state']}")
         figures, of_devices = _by_device(link)
@@ -159,9 +176,14 @@ def _links(found: Object) -> list[str]:
                 one["why"],
             ]
             for one in link["devices"]
+            if not many or one["state"] != "ok" or one["points_bad"]
         ]
-        lines.append(table(("device", "state", "good points", "last good", "why"), rows))
-        lines += [wrapped([f"{name}:", *in_words(told)]) for name, told in of_devices.items()]
+        if rows or not many:
+            lines.append(table(("device", "state", "good points", "last good", "why"), rows))
+        if hidden := len(link["devices"]) - len(rows):
+            lines.append(f"  {hidden} {'more ' if rows else ''}devices are well; --all shows them")
+        else:
+            lines += [wrapped([f"{name}:", *in_words(told)]) for name, told in of_devices.items()]
     return lines or ["no links are configured"]
 
 
@@ -195,8 +217,12 @@ def _recipients(found: Object) -> list[str]:
         for one in found["recipients"]
     ]
     heads = ("recipient", "broker", "state", "routes", "waiting", "bytes", "oldest")
-    made = ", ".join(f"{one['name']} {one['records']}" for one in found["products"])
-    return [table(heads, rows), f"  figures made since the start: {made or 'none'}"]
+    made = [
+        f"{one['name']} {one['records']}"
+        + ("" if one["last_s"] is None else f" (last {span(one['last_s'])} ago)")
+        for one in found["products"]
+    ]
+    return [table(heads, rows), wrapped(["figures made since the start:", *(made or ["none"])])]
 
 
 def _product(recipient: Object, route: str) -> str:

@@ -8,7 +8,7 @@ protocols: a command finds out by ``isinstance``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Meta, Struct, field
 
@@ -244,6 +244,22 @@ class CanPlan(Protocol):
 
     def plan(self) -> Sequence[Poll]:
         """List the requests of one cycle of each device."""
+        ...
+
+
+class Need(Struct, frozen=True):
+    """Something of this computer that a link needs: the path of a device, or the number of a UDP port."""
+
+    kind: Literal["device", "udp-port"]
+    what: str
+
+
+@runtime_checkable
+class CanNeed(Protocol):
+    """A driver that needs more of this computer than its network."""
+
+    def needs(self) -> Sequence[Need]:
+        """List what `citygate doctor` should look at."""
         ...
 
 

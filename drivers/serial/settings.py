@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, DeviceSettings, Driver, LinkSettings, PointSettings, Reading
+from agent.core.driver import Desk, DeviceSettings, Driver, LinkSettings, Need, PointSettings, Reading
 from agent.core.point import Point, Scope
 from agent.core.sample import Emit
 
@@ -105,6 +105,10 @@ class SerialLink(LinkSettings, kw_only=True):
     def endpoint(self) -> str:
         """The serial port, or the server's address with its port."""
         return self.path or f"{self.host.lower()} port {self.port}"
+
+    def needs(self) -> Sequence[Need]:
+        """Name the serial port, if there is one here."""
+        return [Need("device", self.path)] if self.path else []
 
     def points(self) -> Sequence[Point]:
         """List every point of every device."""

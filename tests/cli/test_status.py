@@ -32,6 +32,7 @@ WELL: dict[str, Any] = {
     "lag_ms": 0.4,
     "rss_mb": 31.2,
     "hanging": [],
+    "sandbox": {"root": False, "calls_filtered": True, "no_new_privileges": True, "capabilities": False},
     "links": [
         {
             "name": "plant-room", "driver": "modbus-tcp", "state": "running", "why": "", "runs": 1,
@@ -96,6 +97,33 @@ def test_a_healthy_gateway_is_one_screen_that_ends_with_all_is_well(tmp_path: Pa
     assert said.rstrip().endswith("All is well.")
     assert len(said.splitlines()) < 24
     assert max(map(len, said.splitlines())) <= 130
+
+
+def test_the_sandbox_is_told(tmp_path: Path, capsys: Screen) -> None:
+    open_one = changed(sandbox__root=True, sandbox__calls_filtered=False, links__0__figures__confined="no")
+    for report, said in (
+        (WELL, "sandbox: no root, system calls filtered"),
+        (open_one, "sandbox: runs as root, system calls not filtered, 0 of 1 cameras in the cage"),
+    ):
+        with daemon(tmp_path / "s", report):
+            main(["status", "--socket", str(tmp_path / "s")])
+        (tmp_path / "s").unlink()
+        assert said in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(("words", "shown"), [([], 1), (["--all"], 40)])
+def test_of_many_devices_only_those_in_trouble_take_a_line(
+    tmp_path: Path, capsys: Screen, words: list[str], shown: int
+) -> None:
+    well = WELL["links"][0]["devices"][0]
+    devices = [{**well, "name": f"meter-{number}"} for number in range(39)]
+    devices.append({**well, "name": "meter-39", "state": "silent", "why": "no_reply"})
+    with daemon(tmp_path / "s", changed(links__0__devices=devices)):
+        main(["status", "--socket", str(tmp_path / "s"), *words])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("  meter-") for line in lines) == shown
+    assert ("  39 more devices are well; --all shows them" in lines) is not bool(words)
+    assert len(lines) < 24 or words
 
 
 def test_a_screen_of_80_columns_is_enough(

@@ -74,7 +74,7 @@ END_NOT_WAITED: Final = Entry(
     text="the end does not wait for %s; everything is on disk",
     title="A service did not stop, and the gateway ended without it",
     matters="Nothing is lost: the outbox was closed before.",
-    act="Report it if it happens again: `citygate status --json`.",
+    act="Report it if it happens again: `citygate support`.",
 )
 GAVE_UP: Final = Entry(
     code="gave-up",
@@ -83,7 +83,7 @@ GAVE_UP: Final = Entry(
     title="The gateway ends because it cannot go on",
     matters="systemd starts it again after some seconds, for ever; the next run declares to each recipient "
     "what was lost.",
-    act="The line says why. `citygate status` looks at disk, permissions and other gateways here.",
+    act="The line says why. `citygate doctor` looks at disk, permissions and other gateways here.",
     error=GatewayError,
 )
 CLOCK_UNSYNCHRONISED: Final = Entry(
@@ -93,7 +93,7 @@ CLOCK_UNSYNCHRONISED: Final = Entry(
     title="The clock is not synchronised",
     matters="Figures leave under an hour that may be wrong, and say so. When the clock is right, one time "
     "message per route corrects them. TLS certificates may be refused meanwhile.",
-    act="`timedatectl` tells whether a time server is reached; is UDP port 123 open? See `citygate status`.",
+    act="`timedatectl` tells whether a time server is reached; is UDP port 123 open? See `citygate doctor`.",
 )
 CLOCK_SYNCHRONISED: Final = Entry(
     code="clock-synchronised",

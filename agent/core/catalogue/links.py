@@ -44,7 +44,7 @@ SERVICE_CRASHED: Final = Entry(
     title="@SERVICE@ crashed by a fault of this program",
     matters="It is started again. Five crashes within ten minutes end the process, and systemd starts it "
     "afresh; what lies in the outbox stays.",
-    act="Report it with the lines that follow: `citygate status --json` tells more.",
+    act="Report it with the lines that follow: `citygate support` packs what is needed, without secrets.",
 )
 SERVICE_STUCK: Final = Entry(
     code="service-stuck",
@@ -70,7 +70,7 @@ DRIVER_LIES: Final = Entry(
     title="The driver of @LINK@ gave what cannot be true",
     matters="What it gave is dropped or marked as bad, so nothing wrong is published; the point may stay "
     "without values.",
-    act="Report it to whoever wrote the driver, with `citygate status --json`.",
+    act="Report it to whoever wrote the driver, with `citygate support`.",
 )
 DEVICE_SILENT: Final = Entry(
     code="device-silent",
@@ -156,7 +156,7 @@ NOTE_DAMAGED: Final = Entry(
     text="the note %s is damaged, so what it held is found out anew: %s",
     title="A note of a driver is damaged",
     matters="Nothing is lost: notes only spare time, such as asking again for registers that are refused.",
-    act="Nothing. Often, it speaks for a worn card: `citygate status`.",
+    act="Nothing. Often, it speaks for a worn card: `citygate doctor`.",
 )
 NOTE_USELESS: Final = Entry(
     code="note-useless",
@@ -172,5 +172,5 @@ NOTES_UNREADABLE: Final = Entry(
     text="what drivers had found out cannot be read, so they find it out anew",
     title="The notes of the drivers cannot be read",
     matters="Nothing is lost: drivers learn it again, which takes some polls.",
-    act="Nothing. Often, it speaks for a worn card: `citygate status`.",
+    act="Nothing. Often, it speaks for a worn card: `citygate doctor`.",
 )

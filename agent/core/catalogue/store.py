@@ -15,7 +15,7 @@ SERVICE_FAILED: Final = Entry(
     title="@SERVICE@ failed and is tried again",
     matters="The gateway needs it for itself: without the outbox's disk nothing new is safe from a power "
     "cut, without the control socket no command can ask.",
-    act="`citygate status` looks at disk, space and permissions.",
+    act="`citygate doctor` looks at disk, space and permissions.",
     error=OutboxError,
 )
 DISK_FAILS: Final = Entry(
@@ -26,7 +26,7 @@ DISK_FAILS: Final = Entry(
     matters="Messages are made and sent, but what waits would be lost in a power cut. When memory for them "
     "is full, the oldest are dropped, and that is declared.",
     act="Free space (`df -h /var/lib/citygate`); a card that says read-only or I/O error is worn out: "
-    "replace it. `citygate status` tells how worn it is.",
+    "replace it. `citygate doctor` tells how worn it is.",
     error=OutboxError,
 )
 DISK_WORKS: Final = Entry(
@@ -60,7 +60,7 @@ NOT_CLOSED: Final = Entry(
     text="the outbox did not close in order: %s",
     title="The outbox did not close in order",
     matters="The next start looks the file over and goes on; nothing that was reported as kept is lost.",
-    act="Nothing. Often, it speaks for a worn card: `citygate status`.",
+    act="Nothing. Often, it speaks for a worn card: `citygate doctor`.",
 )
 NO_HEADS: Final = Entry(
     code="no-heads",

@@ -16,7 +16,7 @@ UPLINK_FAILED: Final = Entry(
     matters="Nothing is lost: what is for it waits in the outbox, as long as its cap and the grant's keep "
     "allow, and is sent when the broker is back.",
     act="The line says what is wrong: name, address, certificate, password. If it speaks of a certificate "
-    "that is not valid yet or has expired, look at the clock first: `citygate status`.",
+    "that is not valid yet or has expired, look at the clock first: `citygate doctor`.",
     error=UplinkError,
 )
 UPLINK_CONNECTED: Final = Entry(
@@ -35,7 +35,7 @@ ROUTE_REFUSED: Final = Entry(
     matters="Data of this route wait in the outbox and are tried one at a time; they are dropped, and that "
     "is declared, only when cap or keep is reached.",
     act="Whoever runs the broker must let this user write the topic: `citygate policy export ./out` writes "
-    "its access list. `citygate status` tells whether it helped.",
+    "its access list. `citygate why @PRODUCT@ @RECIPIENT@` tells whether it helped.",
 )
 ROUTE_HELD: Final = Entry(
     code="route-held",
