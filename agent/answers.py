@@ -22,27 +22,31 @@ from agent.core.errors import GatewayError
 from agent.core.point import Point
 from agent.core.sample import Quality, Sample
 from agent.gateway import Gateway
+from agent.metrics import Form, form_of, text
 from agent.release import release
+from agent.vitals import Physician, resident
 
 _PATIENCE: Final = 15.0  # seconds that a link may take to read what was wished
 _BEATS: Final = 60
-_QUESTIONS: Final = ("status", "why", "read", "links", "probe", "ping")
+_QUESTIONS: Final = ("status", "why", "read", "links", "metrics", "probe", "ping")
 _FEW: Final = 12  # names in a sentence
 
 Object = dict[str, Any]
 
 
 class Answers:
-    """What can be asked: ``status``, ``why``, ``read``, ``links``, ``probe`` and ``ping``."""
+    """What can be asked: ``status``, ``why``, ``read``, ``links``, ``metrics``, ``probe`` and ``ping``."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, physician: Physician | None = None) -> None:
         self.lag: deque[float] = deque(maxlen=_BEATS)
         self.fault = ""
         self.loaded = gateway.clock.now().utc
         self._gateway = gateway
         self._began = gateway.clock.boot()
+        self._physician = physician or Physician(Path())
+        self._physician.lag = lambda: max(self.lag, default=0.0)
 
-    async def __call__(self, wish: Object) -> Object:
+    async def __call__(self, wish: Object) -> Object:  # noqa: PLR0911 - one for each question
         """Answer one question; raise GatewayError with a sentence if that cannot be done."""
         match wish.get("ask"):
             case "ping":
@@ -57,6 +61,8 @@ class Answers:
                 from agent.why.walk import why  # seldom asked: a running gateway need not hold it
 
                 return why(self._gateway, _name(wish.get("name")), _name(wish.get("recipient", "")))
+            case "metrics":
+                return {"text": self.metrics(form_of(wish.get("form")))}
             case "probe":
                 return dict(await self._probe(wish.get("link"), wish.get("question")))
         raise GatewayError(f"nobody knows this question; ask one of {', '.join(_QUESTIONS)}")
@@ -83,7 +89,7 @@ class Answers:
                 "waiting": not gateway.flow.open,
             },
             "lag_ms": round(1000 * max(self.lag, default=0.0), 1),
-            "rss_mb": _resident(),
+            "rss_mb": round(resident() / 1e6, 1),
             "hanging": gateway.watchdog.hanging(now.boot),
             "sandbox": _sandbox(),
             "links": [self._link(one.name, one.kind, now.boot) for one in plan.links],
@@ -96,6 +102,12 @@ class Answers:
                 "trouble": gateway.outbox.trouble,
             },
         }
+
+    def metrics(self, form: Form) -> str:
+        """Give the same as metrics."""
+        gateway = self._gateway
+        assert gateway.plan is not None
+        return text(self.status(), self._physician.around(gateway.plan, gateway.clock.boot()), form=form)
 
     def _link(self, name: str, kind: str, now: float) -> Object:
         gateway = self._gateway
@@ -305,9 +317,3 @@ def _sandbox() -> Object:
         "no_new_privileges": said.get("NoNewPrivs") == "1",
         "capabilities": said.get("CapEff", "0").strip("0") != "",
     }
-
-
-def _resident() -> float:
-    """Give the megabytes of memory that this process holds."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return round(pages * 4096 / 1e6, 1)

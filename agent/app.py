@@ -15,6 +15,7 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from agent.core.errors import ConfigError, GatewayError
 from agent.core.plan import Plan
 from agent.core.ticks import ticks
 from agent.gateway import Gateway, MakeOutlet
+from agent.leave import leave
 from agent.memory import give_back
 from agent.notify import Notifier
 from agent.outbox.outbox import Outbox
@@ -38,10 +40,12 @@ from agent.privacy.laplace import Below
 from agent.release import release
 from agent.supervisor import Restart, Supervisor
 from agent.uplink.uplink import Uplink
+from agent.vitals import Physician
 from agent.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 _SOON: Final = Restart(longest=10.0)  # for what the gateway itself needs: the disk, the tick, the socket
+_METRICS: Final = 30.0  # seconds between two writings of the metrics' file
 _PATIENCE: Final = 90.0  # seconds that start and stop may take before the service manager gives up
 
 
@@ -97,6 +101,7 @@ class Daemon:
         self._state = state
         self._socket = socket
         self._world = world
+        self._physician = Physician(state)
 
     async def run(self, plan: Plan) -> None:
         """Run *plan* and its successors until the order ``stop`` comes."""
@@ -110,6 +115,7 @@ class Daemon:
                 watchdog=Watchdog(self.notifier.watchdog_period),
                 make_uplink=self._world.make_uplink,
                 below=self._world.below,
+                vitals=self._physician.vitals,
             )
             await supervisor.run(lambda: self._live(gateway, supervisor, plan))
         self.stuck = supervisor.stuck
@@ -131,7 +137,7 @@ class Daemon:
         await outbox.close()
 
     async def _live(self, gateway: Gateway, supervisor: Supervisor, plan: Plan) -> None:
-        answers = self.answers = Answers(gateway)
+        answers = self.answers = Answers(gateway, self._physician)
         supervisor.start("outbox", gateway.outbox.run, _SOON)
         changes = await gateway.apply(plan)
         supervisor.start("ticker", lambda: self._tick(gateway, answers), _SOON)
@@ -167,10 +173,14 @@ class Daemon:
 
     async def _tick(self, gateway: Gateway, answers: Answers) -> None:
         """Let time pass once a second, and prove life to the service manager while all advances."""
+        written = -inf
         async for due in ticks(self.clock, 1.0):
             answers.lag.append(self.clock.boot() - due)
             now = self.clock.now()
             gateway.tick(now)
+            if (place := gateway.plan.metrics if gateway.plan else "") and now.boot >= written + _METRICS:
+                written = now.boot
+                await asyncio.to_thread(leave, Path(place), answers.metrics("prometheus"))
             if gateway.watchdog.due(now.boot):
                 self.notifier.watchdog()
             faulty = "the new configuration has faults; " if answers.fault else ""

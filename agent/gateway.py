@@ -18,6 +18,7 @@ from agent.core.message import CanWitness, Encoding, Message, Tip
 from agent.core.plan import Link, Plan, Recipient
 from agent.core.product import Product, Route
 from agent.core.sample import Emit, Sample
+from agent.core.vitals import Vitals
 from agent.flow import Flow
 from agent.health import Health
 from agent.intake import Intake
@@ -84,8 +85,10 @@ class Gateway:
         watchdog: Watchdog,
         make_uplink: MakeOutlet,
         below: Below = secrets.randbelow,
+        vitals: Callable[[Gateway], Vitals] = lambda _: Vitals(),
     ) -> None:
         self.clock = clock
+        self._vitals = vitals
         self.outbox = outbox
         self.supervisor = supervisor
         self.watchdog = watchdog
@@ -208,6 +211,7 @@ class Gateway:
 
     def _begin_link(self, link: Link) -> None:
         desk = self.desks[link.name] = Desk(self.notes)
+        desk.vitals = lambda: self._vitals(self)
         intake = Intake(link.name, (point.name for point in link.driver.points()))
         self._intakes[link.name] = intake
         emit = self._emit_for(link.name, intake)

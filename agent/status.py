@@ -1,7 +1,7 @@
 """Asks the running gateway a question over its Unix socket: one JSON object each way, each on one line.
 
 ``{"ask": "status"}``, ``{"ask": "read", "points": [...]}``, ``{"ask": "links"}``, ``{"ask": "ping"}``,
-``{"ask": "why", "name": "...", "recipient": "..."}`` and
+``{"ask": "metrics"}``, ``{"ask": "why", "name": "...", "recipient": "..."}`` and
 ``{"ask": "probe", "link": "...", "question": {...}}``, the question being in the words of the link's driver.
 The answer to what cannot be answered is ``{"error": "a sentence"}``. For commands: synchronous, and light to
 import.

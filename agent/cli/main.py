@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "status": "show how the running gateway does, and what to do next",
     "doctor": "look over computer, files and gateway; say what is wrong and what to do",
     "support": "pack what whoever helps from afar needs, without secrets",
+    "metrics": "print metrics about the running gateway, for Prometheus",
     "messages": "list the lines that the log can hold, or explain one",
     "why": "tell what stops a point or a product on its way to a broker",
     "uplink": "try the way to a broker: name, TLS, welcome, each topic, and whether anyone listens",

@@ -65,6 +65,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
             draft.is_whole = False  # what seems to be missing stands in it
     site = _single(draft, "site", tables.Site)
     clock = _single(draft, "clock", tables.Clock)
+    metrics = _single(draft, "metrics", tables.Metrics)
     outbox = _single(draft, "outbox", tables.Outbox)
     owner = _single(draft, "owner", tables.Owner)
     policy = _single(draft, "policy", tables.Policy)
@@ -109,6 +110,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         dpo=dpo,
         purposes=purposes,
         clock=ClockPlan(wait=float(clock.wait)) if clock else ClockPlan(),
+        metrics=metrics.file if metrics else "",
         outbox=(
             OutboxPlan(path=outbox.path, cap=int(outbox.cap), keep=float(outbox.keep))
             if outbox

@@ -64,6 +64,18 @@ class Outbox(Settings):
     ] = Duration(30 * 86400)
 
 
+class Metrics(Settings):
+    """Where metrics about the gateway are left for another program; they can always be asked for."""
+
+    file: Annotated[
+        str,
+        Meta(
+            description="File for node-exporter's textfile collector, ending in .prom.",
+            pattern=r"^/.+\.prom$",
+        ),
+    ]
+
+
 class LinkHead(Settings):
     """What every link says beside its driver's own settings."""
 
@@ -283,6 +295,7 @@ class Grant(Settings):
 SINGLE: dict[str, type[Settings]] = {
     "site": Site,
     "clock": Clock,
+    "metrics": Metrics,
     "outbox": Outbox,
     "policy": Policy,
     "owner": Owner,

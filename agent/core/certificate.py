@@ -6,13 +6,13 @@ it of authorities alone. Nothing is verified here.
 
 from __future__ import annotations
 
+import binascii
 import re
-import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _SEQUENCE: Final = 0x30
 _VERSION: Final = 0xA0
 _UTC_TIME: Final = 0x17
@@ -26,7 +26,7 @@ def validity(path: Path) -> tuple[float, float] | None:
     spans = []
     for pem in _PEM.findall(path.read_text("ascii", errors="replace")):
         try:
-            spans.append(_validity(ssl.PEM_cert_to_DER_cert(pem)))
+            spans.append(_validity(binascii.a2b_base64(pem)))
         except (ValueError, IndexError):
             continue
     return min(spans, key=lambda span: span[1], default=None)

@@ -7,7 +7,7 @@ protocols: a command finds out by ``isinstance``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Meta, Struct, field
@@ -19,6 +19,7 @@ from agent.core.notes import Notes
 from agent.core.point import Kind, Point, Scope
 from agent.core.sample import Emit, Sample
 from agent.core.settings import Settings, StateNumber, StateText
+from agent.core.vitals import Vitals
 
 if TYPE_CHECKING:
     import asyncio
@@ -92,7 +93,8 @@ class Desk:
     ``notes`` holds what the driver found out and wants to know after a restart. They are the gateway's: keys
     begin with the driver's family. A driver that cannot serve wishes ignores them; probes come only to one
     whose settings say that it answers them. ``figures`` is the driver's to fill: plain numbers or words such
-    as ``rtt_ms`` or ``connected``, shown by ``citygate status``.
+    as ``rtt_ms`` or ``connected``, shown by ``citygate status``. ``vitals`` tells how the gateway itself
+    does.
     """
 
     def __init__(self, notes: Notes | None = None) -> None:
@@ -100,6 +102,7 @@ class Desk:
 
         self.figures: dict[str, float | str] = {}
         self.notes = Notes() if notes is None else notes
+        self.vitals: Callable[[], Vitals] = Vitals
         self._wishes: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)
         self._probes: asyncio.Queue[Probe] = asyncio.Queue(maxsize=4)
 

@@ -129,8 +129,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     ``policy`` is the first 12 hex digits of the SHA-256 of the canonical compiled sharing policy.
     ``readers`` have grants but no routes: they read at a recipient's broker. ``matched`` tells what the
-    products' ``from`` stands for; ``edition`` is None where nobody demands a signature. ``warnings`` are
-    sentences for people; they never stop anything.
+    products' ``from`` stands for; ``edition`` is None where nobody demands a signature. ``metrics`` is
+    the file that they are written to. ``warnings`` are sentences for people; they never stop anything.
     """
 
     place: Place
@@ -146,6 +146,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     dpo: str = ""
     purposes: tuple[Purpose, ...] = ()
     clock: ClockPlan = ClockPlan()
+    metrics: str = ""
     outbox: OutboxPlan = OutboxPlan()
     readers: tuple[Reader, ...] = ()
     edition: Edition | None = None

@@ -128,3 +128,12 @@ MANAGER_AWAY: Final = Entry(
     matters="The gateway works, but systemctl shows an old status, and the watchdog may start it again.",
     act="Is NotifyAccess=main set? Look at `systemctl cat citygate` for drop-ins that change it.",
 )
+METRICS_NOT_LEFT: Final = Entry(
+    code="metrics-not-left",
+    level=WARNING,
+    text="the metrics cannot be written to %s: %s; told once",
+    title="The file of the metrics cannot be written",
+    matters="Whoever watches the gateway by that file sees old values, or none; nothing else is touched.",
+    act="The unit may write nowhere but its own folders: add ReadWritePaths= with that folder in a drop-in, "
+    "and let the user citygate write there.",
+)
