@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "doctor": "look over computer, files and gateway; say what is wrong and what to do",
     "support": "pack what whoever helps from afar needs, without secrets",
     "metrics": "print metrics about the running gateway, for Prometheus",
+    "bundle": "make, apply and show signed configurations that are taken back if they fail",
     "messages": "list the lines that the log can hold, or explain one",
     "why": "tell what stops a point or a product on its way to a broker",
     "uplink": "try the way to a broker: name, TLS, welcome, each topic, and whether anyone listens",

@@ -53,15 +53,15 @@ def compile_edition(draft: Draft, table: Any, city: str) -> Edition | None:  # n
     return Edition(city=table.city, number=table.number, signer=signer, digest=digest)
 
 
-def signer_of(raw: bytes, signature: Path, allowed: Path) -> str:
-    """Give who signed *raw*; raise ValueError with a sentence, and after "; " what to do."""
+def signer_of(raw: bytes, signature: Path, allowed: Path, *, namespace: str = NAMESPACE) -> str:
+    """Give who signed *raw* for that use; raise ValueError with a sentence, and after "; " what to do."""
     if not signature.is_file():
         raise ValueError(f"not signed: there is no {signature.name} beside it; {_SIGN}")
     found = _ssh_keygen("-Y", "find-principals", "-s", str(signature), "-f", str(allowed))
     principal = found.stdout.decode(errors="replace").partition("\n")[0].strip()
     if found.returncode or not principal:
         raise ValueError(f"signed by nobody of {allowed.name}; one of those has to sign it")
-    words = ("-Y", "verify", "-f", str(allowed), "-I", principal, "-n", NAMESPACE, "-s", str(signature))
+    words = ("-Y", "verify", "-f", str(allowed), "-I", principal, "-n", namespace, "-s", str(signature))
     done = _ssh_keygen(*words, raw=raw)
     if done.returncode:
         said = " ".join(done.stderr.decode(errors="replace").split()) or "no reason given"
@@ -69,9 +69,9 @@ def signer_of(raw: bytes, signature: Path, allowed: Path) -> str:
     return principal
 
 
-def sign(raw: bytes, key: Path) -> bytes:
+def sign(raw: bytes, key: Path, *, namespace: str = NAMESPACE) -> bytes:
     """Give the signature over *raw* with an ssh key; the key's passphrase is asked for on the terminal."""
-    made = _ssh_keygen("-Y", "sign", "-f", str(key), "-n", NAMESPACE, raw=raw, patience=None)
+    made = _ssh_keygen("-Y", "sign", "-f", str(key), "-n", namespace, raw=raw, patience=None)
     if made.returncode:
         said = " ".join(made.stderr.decode(errors="replace").split())
         raise ValueError(f"{key} does not sign: {said}")

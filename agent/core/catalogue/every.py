@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from agent.core.catalogue import gateway, links, store, uplinks
+from agent.core.catalogue import bundles, gateway, links, store, uplinks
 from agent.core.catalogue.entry import Entry
 from agent.core.errors import ConfigError, DriverError, GatewayError, UplinkError
 
@@ -14,6 +14,7 @@ ROOMS: Final[dict[str, ModuleType]] = {
     "Links and devices": links,
     "Brokers": uplinks,
     "Outbox and disk": store,
+    "Configuration from a distance": bundles,
 }
 """What the entries are about, in the order in which people read them."""
 

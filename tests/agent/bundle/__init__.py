@@ -1,0 +1,1 @@
+"""Tests of configurations from a distance."""
