@@ -4,6 +4,7 @@
   * ConfigError      a person must edit a file: the old plan stays, or the process does not start
   * DriverError      a device or its line misbehaves: the supervisor restarts that link
   * UplinkError      a broker is away or refuses: the outbox keeps what it has
+    * ClockError     our own time of day makes certificates look wrong: time will tell, or a person
   * OutboxError      the disk under the outbox fails: declared, and the process says so
 
 The leaves differ in who must act. Only the supervisor catches ``Exception``.
@@ -34,6 +35,10 @@ class DriverError(GatewayError):
 
 class UplinkError(GatewayError):
     """Nothing can be delivered to this recipient just now."""
+
+
+class ClockError(UplinkError):
+    """A certificate looks expired, or not valid yet, because our own clock cannot be right."""
 
 
 class OutboxError(GatewayError):

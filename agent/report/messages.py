@@ -33,6 +33,7 @@ _ACTORS: Final = {
     "ConfigError": "a person, in a file",
     "DriverError": "nobody: it is tried again",
     "UplinkError": "nobody, or whoever runs the broker",
+    "ClockError": "whoever keeps the time; it is tried again",
     "OutboxError": "whoever has the disk",
     "GatewayError": "systemd, which starts it again",
 }

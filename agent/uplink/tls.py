@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from agent.core.errors import UplinkError
+from agent.core.clock import kernel_is_synced
+from agent.core.errors import ClockError, UplinkError
 from agent.uplink.stream import Wants
 
 WANTS: Final = Wants(read=(ssl.SSLWantReadError,), write=(ssl.SSLWantWriteError,))
@@ -25,7 +26,7 @@ _NO_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 )
 _ALERTS: Final = {
-    "CERTIFICATE_REQUIRED": "the broker wants a client certificate: set tls.certificate and tls.key",
+    "CERTIFICATE_REQUIRED": "the broker wants a client certificate: set `certificate` and `key`",
     "HANDSHAKE_FAILURE": "the broker refused the handshake; it may want a client certificate",
     "UNKNOWN_CA": "the broker does not know the authority of our client certificate",
     "BAD_CERTIFICATE": "the broker does not accept our client certificate",
@@ -54,13 +55,13 @@ def context(
         else:
             made.load_default_certs(ssl.Purpose.SERVER_AUTH)
     except (OSError, ssl.SSLError) as error:
-        raise UplinkError(f"tls.ca {ca} cannot be used: {_plain(error)}") from error
+        raise UplinkError(f"ca {ca} cannot be used: {_plain(error)}") from error
     if certificate:
         try:
             made.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise UplinkError(
-                f"tls.certificate {certificate} with tls.key {key} cannot be used: {_plain(error)}"
+                f"certificate {certificate} with key {key} cannot be used: {_plain(error)}"
             ) from error
     return made
 
@@ -81,11 +82,28 @@ async def secured(plain: socket.socket, context: ssl.SSLContext, host: str, wher
                 await _ready(wrapped, loop.add_writer, loop.remove_writer)
     except OSError as error:
         clock = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        raise UplinkError(explain(error, where, host=host, clock=clock)) from error
+        trusted = kernel_is_synced()
+        raise failure(error, where, host=host, clock=clock, trusted=trusted) from error
     finally:
         if not done:
             wrapped.close()
     return wrapped
+
+
+def failure(error: OSError, where: str, *, host: str, clock: str, trusted: bool) -> UplinkError:
+    """Give what failed while talking TLS to *where*, as the error that says who must act.
+
+    *clock* is our time of day as text, *trusted* whether it is synchronised: where it is not, a certificate
+    that looks expired or not valid yet speaks against the clock, and nobody should touch the certificate.
+    """
+    code = getattr(error, "verify_code", 0)
+    if isinstance(error, ssl.SSLCertVerificationError) and code in (_EXPIRED, _NOT_YET) and not trusted:
+        looks = "has expired" if code == _EXPIRED else "is not valid yet"
+        return ClockError(
+            f"{where}: its certificate {looks} by our clock, which says {clock} and is not synchronised: see "
+            "to the clock first (`timedatectl`), it is tried again by itself; nothing was sent"
+        )
+    return UplinkError(explain(error, where, host=host, clock=clock))
 
 
 def explain(error: OSError, where: str, *, host: str, clock: str = "") -> str:
@@ -105,17 +123,15 @@ def explain(error: OSError, where: str, *, host: str, clock: str = "") -> str:
 
 def _verification(error: ssl.SSLCertVerificationError, host: str, clock: str) -> str:
     code = error.verify_code
-    told = f" (our clock says {clock})" if clock else ""
+    told = f" (our clock says {clock}, and is synchronised)"
     if code in _NAMES:
         return f'its certificate is not made out to "{host}": use the name in the certificate as host'
     if code in _UNKNOWN:
-        return (
-            "its certificate is signed by an authority we do not know: set tls.ca to the broker's authority"
-        )
+        return "its certificate is signed by an authority we do not know: set `ca` to the broker's"
     if code == _EXPIRED:
-        return f"its certificate has expired{told}: the broker needs a new one, or our clock is wrong"
+        return f"its certificate has expired{told}: the broker needs a new one"
     if code == _NOT_YET:
-        return f"its certificate is not valid yet{told}: our clock is probably slow; is NTP working?"
+        return f"its certificate is not valid yet{told}: it was made for later, or by a clock that was fast"
     return f"its certificate is refused: {error.verify_message}"
 
 

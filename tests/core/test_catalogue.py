@@ -13,7 +13,7 @@ import pytest
 from agent.core import errors
 from agent.core.catalogue.entry import Entry
 from agent.core.catalogue.every import entries, entry_of
-from agent.core.errors import ConfigError, DriverError, GatewayError, OutboxError, UplinkError
+from agent.core.errors import ClockError, ConfigError, DriverError, GatewayError, OutboxError, UplinkError
 from agent.report.messages import journal_catalogue, page
 from tests.peers import need
 
@@ -64,7 +64,7 @@ def test_every_type_of_error_has_an_entry() -> None:
     assert leaves(GatewayError) == {one.error for one in entries() if one.error is not None}
 
 
-@pytest.mark.parametrize("kind", [ConfigError, DriverError, OutboxError, UplinkError])
+@pytest.mark.parametrize("kind", [ClockError, ConfigError, DriverError, OutboxError, UplinkError])
 def test_a_failed_service_is_told_by_the_entry_of_its_error(kind: type[GatewayError]) -> None:
     assert entry_of(kind("so")).error is kind
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.core.catalogue import bundles, gateway, links, store, uplinks
 from agent.core.catalogue.entry import Entry
-from agent.core.errors import ConfigError, DriverError, GatewayError, UplinkError
+from agent.core.errors import ClockError, ConfigError, DriverError, GatewayError, UplinkError
 
 ROOMS: Final[dict[str, ModuleType]] = {
     "The gateway": gateway,
@@ -33,6 +33,8 @@ def entry_of(failure: GatewayError) -> Entry:
     """Give how it is told that a service ended with *failure*: who must act decides it."""
     if isinstance(failure, DriverError):
         return links.LINK_FAILED
+    if isinstance(failure, ClockError):
+        return uplinks.CLOCK_BLOCKS
     if isinstance(failure, UplinkError):
         return uplinks.UPLINK_FAILED
     return links.NEEDS_A_PERSON if isinstance(failure, ConfigError) else store.SERVICE_FAILED

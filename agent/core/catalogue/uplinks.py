@@ -6,7 +6,7 @@ from logging import CRITICAL, ERROR, INFO, WARNING
 from typing import Final
 
 from agent.core.catalogue.entry import Entry
-from agent.core.errors import UplinkError
+from agent.core.errors import ClockError, UplinkError
 
 UPLINK_FAILED: Final = Entry(
     code="uplink-failed",
@@ -15,9 +15,20 @@ UPLINK_FAILED: Final = Entry(
     title="The broker of @RECIPIENT@ cannot be used just now",
     matters="Nothing is lost: what is for it waits in the outbox, as long as its cap and the grant's keep "
     "allow, and is sent when the broker is back.",
-    act="The line says what is wrong: name, address, certificate, password. If it speaks of a certificate "
-    "that is not valid yet or has expired, look at the clock first: `citygate doctor`.",
+    act="The line says what is wrong: name, address, certificate, password. `citygate doctor` looks at "
+    "names and at the life of certificates.",
     error=UplinkError,
+)
+CLOCK_BLOCKS: Final = Entry(
+    code="uplink-clock",
+    level=ERROR,
+    text="%s failed: %s%s",
+    title="The clock makes the certificate of @RECIPIENT@'s broker look wrong",
+    matters="Without a clock that is right, no certificate can be judged, and none is taken on trust. Data "
+    "wait in the outbox; as soon as the clock is synchronised the broker is reached, at most a minute later.",
+    act="Do not touch the certificate. `timedatectl` tells whether a time server is reached: is UDP port 123 "
+    "open, is one set? `citygate doctor` looks at the clock.",
+    error=ClockError,
 )
 UPLINK_CONNECTED: Final = Entry(
     code="uplink-connected",

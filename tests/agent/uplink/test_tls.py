@@ -1,0 +1,52 @@
+"""A certificate that looks wrong speaks against the clock where the clock is not to be trusted."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import ClockError, UplinkError
+from agent.uplink import dial
+from agent.uplink.tls import failure
+from tests.agent.uplink.test_mosquitto import Towers
+from tests.peers import mosquitto as peer
+
+
+@pytest.mark.parametrize(
+    ("trusted", "kind", "sentence"),
+    [
+        (
+            True,
+            UplinkError,
+            r"has expired \(our clock says .* and is synchronised\): the broker needs a new one",
+        ),
+        (
+            False,
+            ClockError,
+            r"has expired by our clock, which says .* and is not synchronised: see to the clock",
+        ),
+    ],
+)
+async def test_an_expired_certificate_is_the_brokers_fault_or_the_clocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, kind: type[UplinkError], sentence: str
+) -> None:
+    monkeypatch.setattr(dial, "kernel_is_synced", lambda: trusted)
+    towers = Towers(tmp_path)
+    certificate, key = towers.ours.leaf("old", days=("200101", "200201"))
+    context = ssl.create_default_context(cafile=str(towers.ours.certificate))
+    with (
+        peer.mosquitto(tmp_path, tls=peer.Tls(certificate, key)) as broker,
+        pytest.raises(UplinkError, match=sentence) as caught,
+    ):
+        await dial.dial("localhost", broker.port, context, patience=10.0)
+    assert type(caught.value) is kind
+
+
+def test_a_name_that_does_not_fit_is_never_the_clocks_fault() -> None:
+    error = ssl.SSLCertVerificationError("no")
+    error.verify_code, error.verify_message = 62, "hostname mismatch"
+    told = failure(error, "broker:8883", host="broker", clock="1970-01-01 00:03 UTC", trusted=False)
+    assert type(told) is UplinkError
+    assert "is not made out to" in str(told)
