@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from agent.core.catalogue.gateway import CLOCK_SET, CLOCK_SYNCHRONISED, RESTART_NEEDED
 from agent.core.clock import Clock, Instant
 from agent.core.driver import Desk
-from agent.core.message import CanWitness, Encoding, Message, Tip
+from agent.core.message import Cages, CanWitness, Encoding, Message, Tip
 from agent.core.plan import Link, Plan, Recipient
 from agent.core.product import Product, Route
 from agent.core.sample import Emit, Sample
@@ -228,12 +228,21 @@ class Gateway:
             gateway=f"{place.city}-{place.site}-{place.gateway}",
             expired=self._expired,
             head=lambda: self._head(name),
+            cages=self._cages,
             acl=lambda: self._notices.lines(name, self.clock.now().utc),
         )
         uplink = self._make_uplink(recipient, self._encodings[name], self.outbox.feed(name), desk)
         self.uplinks[name] = uplink
         uplink.configure(plan.products, plan.routes, plan.policy, self.outbox.lid, self.outbox.epoch)
         self.supervisor.start(f"uplink {name}", uplink.run, UPLINK)
+
+    def _cages(self, product: Product) -> Cages:
+        """Give what was proven of the cages behind the points of *product*, by link."""
+        proven = [(name, desk.attested) for name, desk in self.desks.items() if desk.attested]
+        if not proven:
+            return ()
+        links = {point.name.partition(".")[0] for point in product.points}
+        return tuple((name, attested) for name, attested in proven if name in links)
 
     def _head(self, recipient: str) -> Message | None:
         """Give the signed head of the ledger, where the recipient's encoding can write it."""

@@ -126,7 +126,7 @@ class Camera(LinkSettings, kw_only=True):
         from drivers.cameras.hub import take_part
         from drivers.cameras.report import Report
 
-        report = Report(self.name, float(self.cell), self.points(), emit, desk)
+        report = Report(self.watched(), float(self.cell), self.points(), emit, desk)
         answering = asyncio.ensure_future(_answer_nothing(desk))
         try:
             await take_part(self.watched(), int(self.cell), report, clock, unconfined=self.unconfined)

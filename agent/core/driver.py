@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, T
 
 from msgspec import Meta, Struct, field
 
+from agent.core.attested import Attested
 from agent.core.clock import Clock
 from agent.core.duration import Duration
 from agent.core.errors import GatewayError
@@ -94,13 +95,14 @@ class Desk:
     begin with the driver's family. A driver that cannot serve wishes ignores them; probes come only to one
     whose settings say that it answers them. ``figures`` is the driver's to fill: plain numbers or words such
     as ``rtt_ms`` or ``connected``, shown by ``citygate status``. ``vitals`` tells how the gateway itself
-    does.
+    does. ``attested`` is there once what sees pictures for this link has proven its cage.
     """
 
     def __init__(self, notes: Notes | None = None) -> None:
         import asyncio  # here, because commands that never wait load this file too
 
         self.figures: dict[str, float | str] = {}
+        self.attested: Attested | None = None
         self.notes = Notes() if notes is None else notes
         self.vitals: Callable[[], Vitals] = Vitals
         self._wishes: asyncio.Queue[Ask] = asyncio.Queue(maxsize=16)

@@ -7,9 +7,13 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from agent.core.attested import Attested
 from agent.core.product import Product, Route
 from agent.core.record import Record
 from agent.core.settings import Settings
+
+Cages = tuple[tuple[str, Attested], ...]
+"""By the name of the link: what was proven of the cage around its pictures."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -25,13 +29,15 @@ class Place(Struct, frozen=True, kw_only=True):
 class Head(Struct, frozen=True, kw_only=True):
     """What an encoding must know beside the records: the numbers that make an id, and the policy.
 
-    ``seq`` is that of the first message; if the records need several, they are numbered onwards.
+    ``seq`` is that of the first message; if the records need several, they are numbered onwards. ``cages``,
+    of a birth alone, tell by link how what sees pictures is confined.
     """
 
     epoch: int
     seq: int
     policy: str
     boot_id: str = ""
+    cages: Cages = ()
 
 
 class Message(Struct, frozen=True, kw_only=True):

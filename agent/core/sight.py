@@ -39,7 +39,7 @@ class What(IntEnum):
     NUMBER = 1
     UNKNOWN = 2  # nobody could tell; the value is 0
     NEWS = 3  # how a camera does: a ``Sight``
-    READY = 4  # the cage holds: how many attempts to get out of it failed
+    READY = 4  # the cage holds: how many attempts failed; as bucket what was tried, as stamp what worked
     HOLES = 5  # it does not, and the process ends: which attempts worked, a bit each
     FAULT = 6  # a camera that cannot be counted by this plan: a ``Sight``, and it will not be tried again
 

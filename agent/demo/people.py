@@ -24,6 +24,8 @@ _WITHHELD: Final = "suppressed"
 _LOOKED_AT: Final = 0.9  # of the window
 _LEAST_RATE: Final = 2.0  # pictures a second: fewer lose people on foot
 _PROTECTION: Final = {"mode": "suppress", "k": 2}
+_LINK: Final = "street"
+_REFUSED: Final = frozenset({"disk:/tmp", "disk:/var/tmp", "bytes", "memfd", "exec", "udp", "unix-socket"})
 
 
 class People:
@@ -55,7 +57,21 @@ class People:
         protection = self._birth.get("privacy") or {}
         if {key: protection.get(key) for key in _PROTECTION} != _PROTECTION:
             said.append(f"the birth announces the protection {protection}")
+        cage = (self._birth.get("cages") or {}).get(_LINK) or {}
+        if lacking := _REFUSED - {*cage.get("refused", ())}:
+            said.append(f"the birth does not tell that these were refused: {', '.join(sorted(lacking))}")
+        if not cage.get("sha256"):
+            said.append("the birth does not tell by which model is counted")
         return said
+
+    def cage(self) -> str:
+        """Say what the birth tells of the cage around the pictures."""
+        cage = (self._birth.get("cages") or {}).get(_LINK) or {}
+        refused, worked = cage.get("refused", []), cage.get("worked", [])
+        holes = f"; these worked: {', '.join(worked)}" if worked else ", and none worked"
+        return (
+            f"What sees the pictures tried to get out: {len(refused)} kinds of attempts were refused{holes}."
+        )
 
     def _told(self, window: Window, point: str) -> str:
         count = window.cell(point, "sum")

@@ -105,6 +105,7 @@ async def _demo(room: Path, ending: Ending, footage: Footage | None) -> int:
     print(tell.summary(books, judged, absent, products, early=early and bool(faults)))
     if footage and not found:
         print(tell.no_picture(searched))
+        print(tell.cage(People(books.births.get(PEOPLE)).cage()))
     if said := _ledger(Site(room)):
         print(said)
     return 1 if broken or (faults and not early) else 0

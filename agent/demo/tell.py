@@ -94,6 +94,14 @@ def no_picture(searched: int) -> str:
     return f"No picture is in the {searched / 1e6:.1f} MB that left or were kept, raw, in hex or in base64."
 
 
+def cage(told: str) -> str:
+    """Say how well the process that sees pictures is confined here, and what it is as a service."""
+    service = (
+        "A service of systemd is kept from all addresses but the cameras' as well; none runs here, so that"
+    )
+    return f"{told}\n{service} what it counted may not leave this computer."
+
+
 def ledger(verdict: Verdict, found: Match) -> str:
     """Say whether the ledger holds, and whether what the city kept is what left."""
     chain = "its chain of hashes holds" if verdict.holds else "its chain is BROKEN"

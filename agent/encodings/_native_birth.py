@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
+from agent.core.attested import Attested
 from agent.core.message import Head
 from agent.core.point import Point
 from agent.core.product import Product
@@ -27,6 +28,7 @@ def births(product: Product, head: Head, lid: str, *, schema: str, most: int) ->
         model=product.model[:80] or UNSET,
         w=rounded(product.window, 0.001) or 0,
         privacy=_protection(product),
+        cages={name: _cage(one) for name, one in head.cages} or UNSET,
         points={},
         schema=schema,
         policy=head.policy,
@@ -65,6 +67,17 @@ def _about(point: Point) -> wire.About:
         loc=point.location or UNSET,
         alias=names or UNSET,
         states={str(number): text[:80] for number, text in point.states} or UNSET,
+    )
+
+
+def _cage(attested: Attested) -> wire.Cage:
+    return wire.Cage(
+        v=attested.version,
+        refused=list(attested.refused),
+        worked=list(attested.worked) or UNSET,
+        dev=attested.unconfined or UNSET,
+        model=attested.model[:80],
+        sha256=attested.sha256,
     )
 
 

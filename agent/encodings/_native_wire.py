@@ -242,6 +242,23 @@ class About(Closed, frozen=True, kw_only=True):
     ) = UNSET
 
 
+Act = Annotated[str, Meta(pattern="^[a-z0-9:/._-]{1,32}$", description="Name of an attempt to get out.")]
+
+
+class Cage(Closed, frozen=True, kw_only=True):
+    """What the process that sees a camera's pictures has proven before it looked at one."""
+
+    v: Annotated[Number, Meta(description="Version of the list of attempts.")]
+    refused: Annotated[list[Act], Meta(max_length=64, description="Attempts to get out that failed.")]
+    worked: (
+        Annotated[list[Act], Meta(max_length=64, description="Those that did not: development only.")]
+        | UnsetType
+    ) = UNSET
+    dev: Annotated[bool, Meta(description="A person allowed it to go on with holes.")] | UnsetType = UNSET
+    model: Annotated[Short, Meta(description="Name of the model that looks.")]
+    sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$", description="SHA-256 of that model.")]
+
+
 class Birth(Closed, frozen=True, kw_only=True):
     """Describes what comes on a route."""
 
@@ -253,6 +270,9 @@ class Birth(Closed, frozen=True, kw_only=True):
     model: Short | UnsetType = UNSET
     w: Seconds
     privacy: Protection
+    cages: (
+        Annotated[dict[Level, Cage], Meta(description="By camera: what was proven of its cage.")] | UnsetType
+    ) = UNSET
     points: dict[PointName, About]
     schema: Annotated[str, Meta(pattern=r"^citygate-1\.\d+#[0-9a-f]{12}$")]
     policy: Policy

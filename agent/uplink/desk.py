@@ -9,7 +9,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from agent.core.clock import Clock
-from agent.core.message import Message, Queue
+from agent.core.message import Cages, Message, Queue
+from agent.core.product import Product
 from agent.outbox.row import Row
 from agent.uplink.clients import connect
 from agent.uplink.port import Connect
@@ -53,11 +54,16 @@ def _nothing() -> None:
     return None
 
 
+def _no_cages(_: Product) -> Cages:
+    return ()
+
+
 class UplinkDesk(Struct, kw_only=True):
     """What an uplink may ask: the time, how the gateway does, what waits, and which grants have ended.
 
     ``state`` gives online, degraded or stopping; ``queue`` what this recipient still has to get; ``expired``
     the ids of its routes whose grant has ended; ``acl`` the access list that its broker should have now.
+    ``cages`` gives what was proven of the cages behind a product's pictures.
     ``head`` gives the signed head of the ledger, None if it is not this recipient's to know. ``gateway`` is
     the client id where none is configured.
     The rest is for tests: patience, network and randomness.
@@ -71,6 +77,7 @@ class UplinkDesk(Struct, kw_only=True):
     expired: Callable[[], frozenset[str]] = _none
     acl: Callable[[], tuple[str, ...]] = tuple
     head: Callable[[], Message | None] = _nothing
+    cages: Callable[[Product], Cages] = _no_cages
     timing: Timing = Timing()
     connect: Connect = connect
     chance: Callable[[], float] = random.random

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final
 
+from msgspec.structs import replace
+
 from agent.core.catalogue.uplinks import (
     BLIND_TO_REFUSALS,
     OWN_REFUSED,
@@ -22,7 +24,7 @@ from agent.core.catalogue.uplinks import (
     UPLINK_CONNECTED,
 )
 from agent.core.errors import ConfigError, UplinkError
-from agent.core.message import CanTalk, Encoding, Head, Message, Status
+from agent.core.message import Cages, CanTalk, Encoding, Head, Message, Status
 from agent.core.plan import Recipient
 from agent.core.product import Product, Route
 from agent.uplink import reasons
@@ -71,6 +73,7 @@ class Uplink:
         self._tell_at = self._births_at = self._head_at = 0.0
         self._access = Access(recipient.name, encoding, desk)
         self._ear: Ear | None = None
+        self._cages: list[Cages] = []
         self._complained: dict[str, int] = {}
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
 
@@ -199,12 +202,17 @@ class Uplink:
     # -- what we say of ourselves
 
     def _news(self, now: float) -> list[Message]:
-        """Give births when they are due, the status on change and once a minute, the head once an hour."""
+        """Give births when they are due, the status on change and once a minute, the head once an hour.
+
+        Births are due anew when something else is proven of the cages behind their pictures.
+        """
         if self._ear is not None and self._ear.is_alone:
             raise UplinkError(f"{self._where}: the host that must be there has gone; everything waits here")
         if now >= self._access.renew_at:
             raise UplinkError(f"{self._where}: the access token ends soon; we connect with a new one")
         said: list[Message] = []
+        if (cages := [self._desk.cages(one) for one in self._plan[0]]) != self._cages:
+            self._cages, self._births_at = cages, 0.0
         if now >= self._births_at:
             births = self._births()
             said.extend([*self._deaths(), *births])
@@ -232,7 +240,9 @@ class Uplink:
         head = Head(epoch=self._epoch, seq=0, policy=self._policy, boot_id=self._desk.clock.boot_id)
         said: list[Message] = []
         for route in routes:
-            said.extend(self._encoding.birth(known[route.product], route, head, self._lid))
+            product = known[route.product]
+            proven = replace(head, cages=self._desk.cages(product))
+            said.extend(self._encoding.birth(product, route, proven, self._lid))
         self._born.update(one.topic for one in said if one.retain)
         return said
 

@@ -124,9 +124,9 @@ class Hub:
             match told:
                 case Holes(names):
                     raise DriverError(_refusal(names))
-                case Ready(refused):
+                case Ready():
                     for one in members:
-                        one.report.ready(refused)
+                        one.report.ready(told)
                 case News(camera, sight):
                     members[camera].report.tell(sight, now)
                 case Numbers(begin, end, values):

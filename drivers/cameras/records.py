@@ -49,9 +49,11 @@ class News(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """The cage held: so many attempts to get out of it failed."""
+    """The cage held: so many attempts to get out of it failed; what was tried, and what of it worked."""
 
     refused: int
+    tried: Sequence[str] = ()
+    worked: Sequence[str] = ()
 
 
 class Holes(NamedTuple):
@@ -105,16 +107,21 @@ class Receiver:
         _must(kind in _KINDS, "kind")
         if kind in (What.NUMBER, What.UNKNOWN):
             return self._number(record, now, known=kind == What.NUMBER)
+        if kind == What.READY:
+            return self._readiness(record)
         _must(record.bucket == record.stamp == 0, "stamp of what has none")
         match kind:
             case What.NEWS | What.FAULT:
                 return self._news(record, now, final=kind == What.FAULT)
-            case What.READY:
-                _must(not self._ready and record.cell == 0 and record.value <= _ATTEMPTS, "readiness")
-                self._ready = True
-                return Ready(record.value)
         _must(not self._ready and record.cell == 0 and 0 < record.value < 1 << len(HOLES), "holes")
-        return Holes([name for place, name in enumerate(HOLES) if record.value >> place & 1])
+        return Holes(_names(record.value))
+
+    def _readiness(self, record: _Record) -> Ready:
+        _must(not self._ready and record.cell == 0 and record.value <= _ATTEMPTS, "readiness")
+        _must(record.bucket < 1 << len(HOLES) and record.stamp & ~record.bucket == 0, "list of attempts")
+        _must(self.unconfined is True or record.stamp == 0, "readiness with holes")
+        self._ready = True
+        return Ready(record.value, _names(record.bucket), _names(record.stamp))
 
     def _number(self, record: _Record, now: float, *, known: bool) -> Numbers | None:
         _must(self._ready, "number before readiness")
@@ -152,6 +159,10 @@ class Receiver:
         self._allowance[camera] = min(NEWS_BURST + 1.0, self._allowance[camera] + earned) - 1.0
         self._heard[camera] = now
         _must(self._allowance[camera] >= 0, "pace")
+
+
+def _names(mask: int) -> list[str]:
+    return [name for place, name in enumerate(HOLES) if mask >> place & 1]
 
 
 def _must(holds: bool, what: str) -> None:

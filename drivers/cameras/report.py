@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from agent.core.attested import Attested
 from agent.core.catalogue.links import CAMERA_TROUBLE, CAMERA_WELL
 from agent.core.sample import Emit, Quality, Sample
-from agent.core.sight import ANALYSED, RATE, SENTENCES, STATE, Sight
+from agent.core.sight import ANALYSED, RATE, SENTENCES, STATE, Camera, Sight
+from agent.core.vision import ENDING
+from drivers.cameras.model import sha256_of
 
 if TYPE_CHECKING:
     from agent.core.driver import Desk
     from agent.core.point import Point
+    from drivers.cameras.records import Ready
 
 _log = logging.getLogger(__name__)
 _WHOLE: Final = 0.02  # share of a cell that may be missing before anybody is told
@@ -36,9 +41,10 @@ class _Seen(NamedTuple):
 class Report:
     """What one camera's link says."""
 
-    def __init__(self, name: str, width: float, points: Sequence[Point], emit: Emit, desk: Desk) -> None:
+    def __init__(self, camera: Camera, width: float, points: Sequence[Point], emit: Emit, desk: Desk) -> None:
         self.unconfined = False
-        self._name = name
+        self._name = camera.name
+        self._model = Path(camera.model)
         self._width = width
         # a stamp stands a little within its cell: windows are aligned by another reading of the same clock
         self._inset = min(1.5, width / 10)
@@ -48,10 +54,20 @@ class Report:
         self._sight: Sight | None = None
         self._end: float | None = None
 
-    def ready(self, refused: int) -> None:
+    def ready(self, ready: Ready) -> None:
         """Take the result of the attempts to get out."""
+        attested = Attested(
+            refused=tuple(one for one in ready.tried if one not in ready.worked),
+            worked=tuple(ready.worked),
+            unconfined=self.unconfined,
+            model=self._model.name.removesuffix(ENDING),
+            sha256=sha256_of(self._model),
+        )
+        self._desk.attested = attested
         self._desk.figures["confined"] = "no" if self.unconfined else "yes"
-        self._desk.figures["escapes_refused"] = refused
+        self._desk.figures["escapes_refused"] = ready.refused
+        self._desk.figures["cage"] = attested.sentence()
+        self._desk.figures["model"] = f"{attested.model}, SHA-256 {attested.sha256 or 'unknown'}"
 
     def news(self, sight: Sight) -> None:
         """Take how the camera does; a change is logged once."""

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent.core.clock import SystemClock
@@ -64,15 +64,20 @@ def _count(wire: Wire, manager: Manager, *, unconfined: bool) -> None:
     if verdict.holes and not unconfined:
         text = f"refuses to look at pictures, because it is not confined: {', '.join(verdict.holes)}"
         manager.tell(f"STATUS={PROGRAM} {text}")
-        wire.tell(What.HOLES, sum(1 << HOLES.index(one) for one in verdict.holes))
+        wire.tell(What.HOLES, _mask(verdict.holes))
         time.sleep(0.2)  # the manager reads the sentence before it sees the end
         raise NotConfinedError(text)
     if unconfined:
         wire.mark_unconfined()
     marked = f"; UNCONFINED, for development: {', '.join(verdict.holes) or 'no hole'}" if unconfined else ""
     manager.tell(f"READY=1\nSTATUS={verdict.sentence()}{marked}")
-    wire.tell(What.READY, verdict.tried - len(verdict.holes))
+    refused = verdict.tried - len(verdict.holes)
+    wire.tell(What.READY, refused, bucket=_mask(verdict.acts), stamp=_mask(verdict.holes))
     _shift(wire, manager, outfits, clock)
+
+
+def _mask(names: Iterable[str]) -> int:
+    return sum(1 << HOLES.index(one) for one in names)
 
 
 def _outfits(wire: Wire) -> dict[int, Outfit]:

@@ -10,7 +10,14 @@ from agent.demo.books import Books
 from agent.demo.people import ANALYSED, CAMERA, LEFT, PEOPLE, RATE, RIGHT, Looks, People
 from agent.demo.verdict import Judged, judge, missing
 
-BIRTH = {"k": "birth", "product": PEOPLE, "privacy": {"mode": "suppress", "k": 2}, "points": {}}
+CAGE: dict[str, Any] = {
+    "refused": ["disk:/tmp", "disk:/var/tmp", "bytes", "memfd", "exec", "udp", "unix-socket"],
+    "worked": ["net:192.0.2.1"], "dev": True, "model": "nanodet-g", "sha256": "ab" * 32,
+}  # fmt: skip
+BIRTH: dict[str, Any] = {
+    "k": "birth", "product": PEOPLE, "privacy": {"mode": "suppress", "k": 2}, "points": {},
+    "cages": {"street": CAGE},
+}  # fmt: skip
 WITHHELD = {"q": "suppressed"}
 
 
@@ -65,6 +72,20 @@ def test_another_count_is_named(batch: dict[str, Any], said: str) -> None:
 def test_another_protection_in_the_birth_is_named(privacy: dict[str, Any] | None) -> None:
     [found] = judged(people(1), birth=BIRTH | {"privacy": privacy})
     assert "the birth announces the protection" in found.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("cage", "said"),
+    [
+        ({}, "does not tell that these were refused: bytes, disk:/tmp"),
+        (CAGE | {"refused": CAGE["refused"][:-1]}, "does not tell that these were refused: unix-socket"),
+        (CAGE | {"sha256": ""}, "by which model"),
+    ],
+)
+def test_a_birth_that_does_not_tell_of_the_cage_is_named(cage: dict[str, Any], said: str) -> None:
+    [found] = judged(people(1), birth=BIRTH | {"cages": {"street": cage}})
+    assert said in found.faults[0]
+    assert "these worked: net:192.0.2.1." in People(BIRTH).cage()
 
 
 def test_a_camera_at_which_nobody_looked_is_named() -> None:

@@ -12,13 +12,16 @@ import pytest
 from msgspec import convert
 from msgspec.structs import replace
 
+from agent.core.attested import Attested
 from agent.core.driver import Desk
 from agent.core.errors import DriverError
 from agent.core.sample import Quality, Sample
 from agent.core.settings import decode_hook
 from agent.core.sight import HOLES, UNCONFINED, Sight, What
 from drivers.camera import Camera
+from pipelines.vision.models.bundle import read
 from tests.drivers.cameras.peer import Vision
+from tests.pipelines.vision.watched import bundle
 from tests.virtual import VirtualClock
 
 LINE = {"gate": {"from": [0.5, 0.9], "to": [0.5, 0.1]}}
@@ -225,6 +228,23 @@ async def test_whoever_wants_to_read_does_not_wait_for_a_camera(
     async with running(virtual, link):
         await vision.session()
         assert list(await asyncio.wait_for(link.desk.wish(()), 1)) == []
+
+
+async def test_what_was_proven_of_the_cage_lies_on_the_desk(
+    virtual: VirtualClock, vision: Vision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    path = bundle(tmp_path / "models")
+    link = Heard(camera(model="toy"))
+    async with running(virtual, link):
+        await vision.session()
+        await vision.say(What.READY, 3, bucket=0b111)
+        await virtual.sleep(0.1)
+    assert link.desk.attested == Attested(
+        refused=HOLES[:3], worked=(), unconfined=False, model="toy", sha256=read(path).manifest.sha256
+    )
+    assert link.desk.figures["cage"] == "3 attempts to get out of it were refused, and none worked"
 
 
 def test_every_count_is_personal_and_nothing_else_is() -> None:

@@ -158,8 +158,8 @@ class Scene:
 
 
 def _marks(body: dict[str, Any]) -> set[str]:
-    """Give the marks of a batch, but for the counts that are always below k."""
-    return {one["q"] for one in body.get("x", {}).values()} - {"suppressed"}
+    """Give the marks of a batch, but for counts below k of a time that was seen whole."""
+    return {one["q"] for one in body.get("x", {}).values() if one["q"] != "suppressed" or "cov" in one}
 
 
 @contextmanager

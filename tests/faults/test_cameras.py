@@ -47,12 +47,19 @@ def test_a_killed_process_is_back_in_five_seconds_and_only_its_window_is_partial
         energy = site.city.bodies("energy")
         [plant] = [one for one in site.daemon.status()["links"] if one["name"] == "plant"]
         log = site.daemon.log.read_text()
+        birth = site.city.bodies("square-flow", "birth")[-1]
+        others = site.city.bodies("energy", "birth")
     marks = [quality(one) for one in told]
     assert [one["q"] for one in marks].count("partial") == 1
     hurt = next(one for one in marks if one["q"] == "partial")
     assert hurt["why"] == "vision_gone"
     assert 0 < hurt["cov"] < 1
     assert plant["runs"] == 1
+    cage = birth["cages"]["square"]
+    assert {"disk:/tmp", "exec", "memfd", "udp", "tcp", "bytes"} <= set(cage["refused"])
+    assert "worked" not in cage
+    assert cage["sha256"] == read(tmp_path / "state" / "models" / "toy.citymodel").manifest.sha256
+    assert all("cages" not in one for one in others)
     assert all("x" not in one for one in energy[1:])
     assert [one["s"] for one in energy] == list(range(energy[0]["s"], energy[0]["s"] + len(energy)))
     assert "citygate-vision was ended by SIGKILL" in log

@@ -36,9 +36,10 @@ class Cage(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True):
-    """How many acts were tried and which worked (``holes``); how well the kernel's locks hold."""
+    """How many acts were tried, their names, which worked (``holes``); how well the kernel's locks hold."""
 
     tried: int
+    acts: tuple[str, ...]
     holes: tuple[str, ...]
     unlocked: str
     landlock: int
@@ -56,7 +57,7 @@ def confine(cage: Cage) -> Verdict:
     around = probes.of_unit(cage.addresses) if cage.unit else iter(())
     if network and not cage.unit:
         around = probes.of_network(cage.addresses)
-    holes, many = probes.tried(around)
+    holes, acts = probes.tried(around)
     scratch = os.memfd_create("probe")
     if len(list(_TASKS.iterdir())) > 1:
         holes.append("threads")  # some locks hold for the thread that takes them, and for those it starts
@@ -70,8 +71,12 @@ def confine(cage: Cage) -> Verdict:
     has = landlock.version()
     more, others = probes.tried(probes.of_process(network=network, landlocked=has > 0, scratch=scratch))
     os.close(scratch)
-    found = {*holes, *more}
-    return Verdict(many + others, tuple(one for one in HOLES if one in found), unlocked, has)
+    found, every = {*holes, *more}, [*acts, *others]
+    return Verdict(len(every), _named({*every, *found}), _named(found), unlocked, has)
+
+
+def _named(names: set[str]) -> tuple[str, ...]:
+    return tuple(one for one in HOLES if one in names)
 
 
 def _readable(cage: Cage) -> list[str]:

@@ -81,11 +81,11 @@ def of_process(*, network: bool, landlocked: bool, scratch: int) -> Iterator[Pro
         yield Probe("reads", lambda: Path("/etc/passwd").read_bytes(), _CAGE)
 
 
-def tried(probes: Iterator[Probe]) -> tuple[list[str], int]:
-    """Try them; give the names of those that worked or failed by luck, and how many there were."""
-    found, many = [], 0
+def tried(probes: Iterator[Probe]) -> tuple[list[str], list[str]]:
+    """Try them; give the names of those that worked or failed by luck, and of all."""
+    found, every = [], []
     for one in probes:
-        many += 1
+        every.append(one.name)
         try:
             one.act()
         except OSError as error:
@@ -93,7 +93,7 @@ def tried(probes: Iterator[Probe]) -> tuple[list[str], int]:
                 found.append(one.name)
         else:
             found.append(one.name)
-    return found, many
+    return found, every
 
 
 def send(address: str) -> None:

@@ -15,10 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.core.attested import Attested
 from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Queue, Status, Tip
 from agent.core.point import Kind, Point
 from agent.core.product import Mode, Privacy, Product, Route, Statistic
 from agent.core.record import Aggregate, Event, State
+from agent.core.sight import HOLES
 from agent.encodings import _native_schema, _native_wire
 from agent.encodings._records import SOFT
 from agent.encodings._text import rounded, utc_text, word
@@ -37,6 +39,25 @@ HEAD: Final = Head(epoch=42, seq=1000, policy="3b683cb786f6", boot_id="6f1c22ab"
 LID: Final = "3f9c0a1b"
 ROUTE: Final = Route(
     recipient="city", product="climate", grant="ops", purpose="operations", basis="task", keep=3600.0
+)
+CAGED: Final = msgspec.structs.replace(
+    HEAD,
+    cages=(
+        (
+            "square",
+            Attested(
+                refused=("disk:/tmp", "exec"),
+                worked=(),
+                unconfined=False,
+                model="nanodet-g",
+                sha256="ab" * 32,
+            ),
+        ),
+        (
+            "yard",
+            Attested(refused=("exec",), worked=("net:192.0.2.1",), unconfined=True, model="toy", sha256=""),
+        ),
+    ),
 )
 CHECK: Final = jsonschema.Draft202012Validator(native_schema())
 
@@ -528,6 +549,7 @@ def corpus() -> dict[str, list[Message]]:
         "figure": list(Native(PLACE, NativeSettings(form="single")).batch(flow, HEAD, window)),
         **{name: list(made.birth(guarded(one), ROUTE, HEAD, LID)) for name, one in MODES.items()},
         "batch-every-state": list(made.batch(doors, HEAD, every_state)),
+        "birth-camera": list(made.birth(protected(), ROUTE, CAGED, LID)),
         "birth-parts": list(made.birth(many_points(), ROUTE, HEAD, LID)),
         "birth-states": list(made.birth(states(), ROUTE, HEAD, LID)),
     }
@@ -557,6 +579,14 @@ def as_case(messages: Sequence[Message]) -> list[dict[str, Any]]:
         }
         for one in messages
     ]  # fmt: skip
+
+
+def test_every_act_that_is_tried_has_a_place_in_a_birth() -> None:
+    whole = Attested(refused=HOLES, worked=HOLES, unconfined=True, model="toy", sha256="0" * 64)
+    head = msgspec.structs.replace(HEAD, cages=(("square", whole),))
+    (message,) = native().birth(protected(), ROUTE, head, LID)
+    CHECK.validate(body(message))
+    assert body(message)["cages"]["square"]["worked"] == list(HOLES)
 
 
 def test_the_corpus_holds_every_kind_every_topic_every_state_and_every_mode() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import ClockError, UplinkError
-from agent.uplink import dial
+from agent.uplink import tls
+from agent.uplink.dial import dial
+from agent.uplink.port import Call
 from agent.uplink.tls import failure
 from tests.agent.uplink.test_mosquitto import Towers
 from tests.peers import mosquitto as peer
@@ -32,15 +34,15 @@ from tests.peers import mosquitto as peer
 async def test_an_expired_certificate_is_the_brokers_fault_or_the_clocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, kind: type[UplinkError], sentence: str
 ) -> None:
-    monkeypatch.setattr(dial, "kernel_is_synced", lambda: trusted)
+    monkeypatch.setattr(tls, "kernel_is_synced", lambda: trusted)
     towers = Towers(tmp_path)
     certificate, key = towers.ours.leaf("old", days=("200101", "200201"))
-    context = ssl.create_default_context(cafile=str(towers.ours.certificate))
+    authority = str(towers.ours.certificate)
     with (
         peer.mosquitto(tmp_path, tls=peer.Tls(certificate, key)) as broker,
         pytest.raises(UplinkError, match=sentence) as caught,
     ):
-        await dial.dial("localhost", broker.port, context, patience=10.0)
+        await dial(Call(host="localhost", port=broker.port, client_id="gw1", ca=authority, tls=True))
     assert type(caught.value) is kind
 
 

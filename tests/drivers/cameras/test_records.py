@@ -54,8 +54,28 @@ class Sender:
 
 def ready() -> tuple[Sender, Receiver]:
     sender, receiver = Sender(), Receiver(WATCH, NOW)
-    assert receiver.take(sender.record(What.READY, 22), NOW) == Ready(22)
+    assert receiver.take(sender.record(What.READY, 22), NOW) == Ready(22, [], [])
     return sender, receiver
+
+
+def test_readiness_tells_what_was_tried() -> None:
+    sender, receiver = Sender(), Receiver(WATCH, NOW)
+    told = receiver.take(sender.record(What.READY, 3, bucket=0b1011), NOW)
+    assert told == Ready(3, [HOLES[0], HOLES[1], HOLES[3]], [])
+
+
+def test_what_worked_is_told_by_an_unconfined_process_alone() -> None:
+    sender, receiver = Sender(), Receiver(WATCH, NOW)
+    told = receiver.take(sender.record(What.READY | UNCONFINED, 1, bucket=0b11, stamp=0b10), NOW)
+    assert told == Ready(1, [HOLES[0], HOLES[1]], [HOLES[1]])
+    with pytest.raises(RefusedError, match="readiness with holes"):
+        Receiver(WATCH, NOW).take(Sender().record(What.READY, 1, bucket=0b11, stamp=0b10), NOW)
+
+
+@pytest.mark.parametrize("wrong", [{"bucket": 1 << 31}, {"bucket": 1, "stamp": 2}, {"stamp": 1 << 63}])
+def test_a_list_of_attempts_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(RefusedError, match="wrong list of attempts"):
+        Receiver(WATCH, NOW).take(Sender().record(What.READY | UNCONFINED, 1, **wrong), NOW)
 
 
 def test_a_whole_bucket_gives_its_numbers() -> None:
