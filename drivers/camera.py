@@ -121,6 +121,12 @@ class Camera(LinkSettings, kw_only=True):
             picture=self.picture,
         )
 
+    def forged(self) -> tuple[int, Sequence[str]]:
+        """Give the reader of its records what cannot be true; name what was believed."""
+        from drivers.cameras.forgery import believed
+
+        return believed(self._alone())
+
     async def run(self, emit: Emit, clock: Clock, desk: Desk) -> None:
         """Have it counted until cancelled; raise DriverError when the counting ends."""
         from drivers.cameras.hub import take_part

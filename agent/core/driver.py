@@ -287,6 +287,15 @@ class CanBeWatched(Protocol):
 
 
 @runtime_checkable
+class CanBeForged(Protocol):
+    """A driver that believes records of another process only if they can be true."""
+
+    def forged(self) -> tuple[int, Sequence[str]]:
+        """Give its reader what cannot be true; say how many kinds that were, and name what was believed."""
+        ...
+
+
+@runtime_checkable
 class CanBeLed(Protocol):
     """A driver that can be led to a spy on this computer in the place of its devices.
 

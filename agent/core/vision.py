@@ -127,7 +127,28 @@ class Count(Struct, frozen=True, kw_only=True, tag="count"):
     rate: float | None = None
 
 
-Request = Build | Install | Verify | Bench | Count
+Lock = Literal["disk", "calls", "landlock"]
+
+
+class Trial(Struct, frozen=True, kw_only=True, tag="trial"):
+    """Lock a process in that sees nothing, as if for cameras at *addresses*, and try to get out.
+
+    *without* leaves locks away, so that somebody can see that their lack is noticed.
+    """
+
+    addresses: tuple[str, ...] = ()
+    without: tuple[Lock, ...] = ()
+
+
+class Tried(Struct, frozen=True, kw_only=True):
+    """Which attempts to get out were made, and which worked; ``landlock``: the kernel's, 0: none."""
+
+    acts: tuple[str, ...]
+    worked: tuple[str, ...]
+    landlock: int
+
+
+Request = Trial | Build | Install | Verify | Bench | Count
 
 
 class Refused(Struct, frozen=True):

@@ -17,9 +17,11 @@ from agent.config.load import load
 from agent.core.clock import Clock
 from agent.core.errors import GatewayError
 from agent.core.plan import Plan
+from agent.core.vision import Trial, Tried
 from agent.flow import Flow, Store
 from agent.outbox.outbox import Outbox
 from agent.outbox.verdict import Verdict, verify
+from agent.prove.caged import tried
 from agent.prove.life import Life, live
 from agent.uplink.clients import connect
 from agent.uplink.port import Connect
@@ -46,6 +48,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     outbox: OpensOutbox = Outbox.open
     verify: Callable[[Path], Verdict] = verify
     connect: Connect = connect
+    cage: Callable[[Trial], Tried] = tried
     seconds: float = 1.5
     program: tuple[str, ...] = (sys.executable, "-P", "-m", "agent.prove.watched")
 

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import DecodeError, Struct, ValidationError, json
 
 from agent.core.errors import GatewayError
-from agent.core.vision import PROGRAM, Bench, Build, Count, Install, Refused, Request, Verify
+from agent.core.vision import PROGRAM, Bench, Build, Count, Install, Refused, Request, Trial, Verify
 
 _PACKAGES: Final = ("av", "cv2", "numpy", "onnx", "onnxruntime")
 
@@ -57,6 +57,10 @@ def _do(request: Request, tell: Callable[[str], None]) -> Struct:
             return count(request, tell)
         case Bench():
             return _bench(request)
+        case Trial():
+            from pipelines.vision.jail.trial import trial
+
+            return trial(request)
     from pipelines.vision.models import build
 
     match request:
