@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from agent.config.profiles import FOLDER as PROFILES
 from agent.config.profiles import tables as profiles
+from agent.config.secrets import secret
 from agent.resources import resource
 from agent.status import ask, somebody_listens
 
@@ -42,6 +43,10 @@ class Lent(Struct, frozen=True):
         if folder == PROFILES:
             return profiles(self.site if self.site.is_dir() else self.site.parent)
         return _files(resource(f"{_FOLDER}/{folder}"))
+
+    def secret(self, reference: str) -> str:
+        """Give the text behind ``credential:NAME``; raise ConfigError."""
+        return secret(reference)
 
     async def held(self) -> Sequence[RunningLink]:
         """List the links of the gateway that runs here; raise GatewayError when we may not ask it."""

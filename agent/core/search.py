@@ -87,6 +87,10 @@ class Facts(Protocol):
         """
         ...
 
+    def secret(self, reference: str) -> str:
+        """Give the text behind ``credential:NAME``, plain text as it is; raise ConfigError."""
+        ...
+
     async def held(self) -> Sequence[Held]:
         """List the links of the gateway that runs here; none if none runs."""
         ...

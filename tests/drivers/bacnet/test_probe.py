@@ -59,6 +59,9 @@ class Holding:
     def shipped(self, folder: str) -> dict[str, dict[str, Any]]:
         raise AssertionError(folder)
 
+    def secret(self, reference: str) -> str:
+        raise AssertionError(reference)
+
     async def held(self) -> list[Through]:
         return [self._link]
 

@@ -34,6 +34,9 @@ class Facts:
     def shipped(self, folder: str) -> Mapping[str, Mapping[str, Any]]:
         return self._lent.shipped(folder)
 
+    def secret(self, reference: str) -> str:
+        return self._lent.secret(reference)
+
     async def held(self) -> Sequence[Held]:
         return self._held
 

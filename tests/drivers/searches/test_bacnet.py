@@ -51,6 +51,9 @@ class NoFacts:
     def shipped(self, folder: str) -> dict[str, dict[str, Any]]:
         raise AssertionError(folder)
 
+    def secret(self, reference: str) -> str:
+        raise AssertionError(reference)
+
     async def held(self) -> list[Any]:
         return []
 
