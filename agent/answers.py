@@ -28,14 +28,14 @@ from agent.vitals import Physician, resident
 
 _PATIENCE: Final = 15.0  # seconds that a link may take to read what was wished
 _BEATS: Final = 60
-_QUESTIONS: Final = ("status", "why", "read", "links", "metrics", "probe", "ping")
+_QUESTIONS: Final = ("status", "why", "read", "links", "metrics", "tally", "probe", "ping")
 _FEW: Final = 12  # names in a sentence
 
 Object = dict[str, Any]
 
 
 class Answers:
-    """What can be asked: ``status``, ``why``, ``read``, ``links``, ``metrics``, ``probe`` and ``ping``."""
+    """What can be asked: ``status``, ``why``, ``read``, ``links``, ``metrics``, ``tally``, ``probe`` and ``ping``."""
 
     def __init__(self, gateway: Gateway, physician: Physician | None = None) -> None:
         self.lag: deque[float] = deque(maxlen=_BEATS)
@@ -58,9 +58,9 @@ class Answers:
             case "links":
                 return {"links": self._links()}
             case "why":
-                from agent.why.walk import why  # seldom asked: a running gateway need not hold it
-
-                return why(self._gateway, _name(wish.get("name")), _name(wish.get("recipient", "")))
+                return self._why(wish)
+            case "tally":
+                return self._tally(wish)
             case "metrics":
                 return {"text": self.metrics(form_of(wish.get("form")))}
             case "probe":
@@ -227,6 +227,21 @@ class Answers:
             raise GatewayError(
                 f"link {link} had no time for a probe within {_PATIENCE:g} s: its polls come first"
             ) from None
+
+    def _why(self, wish: Object) -> Object:
+        from agent.why.walk import why  # seldom asked: a running gateway need not hold it
+
+        return why(self._gateway, _name(wish.get("name")), _name(wish.get("recipient", "")))
+
+    def _tally(self, wish: Object) -> Object:
+        """Open running totals of a link, or look at those that are open."""
+        plan, now, name = self._gateway.plan, self._gateway.clock.now(), _name(wish.get("link"))
+        assert plan is not None
+        link = next((one for one in plan.links if one.name == name), None)
+        if link is None:
+            raise GatewayError(f'no link is called "{name}"')
+        tallies = self._gateway.tallies
+        return tallies.look(name, now) if wish.get("look") else tallies.open(link, now)
 
     def _remembered(self, point: str) -> Reading:
         """Give the newest sample there is; its age tells that it was not read just now."""

@@ -31,6 +31,7 @@ from agent.registry import encoder
 from agent.release import release
 from agent.reload import Changes, differences
 from agent.supervisor import LINK, UPLINK, Life, Supervisor
+from agent.tallies import Tallies
 from agent.timewatch import TimeWatch
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.watchdog import Watchdog
@@ -95,6 +96,7 @@ class Gateway:
         self.health = Health()
         self.flow = Flow(outbox, below)
         self.notes = KeptNotes(outbox)
+        self.tallies = Tallies(outbox)
         self.plan: Plan | None = None
         self.desks: dict[str, Desk] = {}
         self.uplinks: dict[str, Outlet] = {}
@@ -137,6 +139,7 @@ class Gateway:
             self.outbox.tell_time(now.offset)
         if self.flow.open:
             self.flow.tick(now)
+        self.tallies.tick(now)
         self._look_after_links(now.boot)
         for name, uplink in self.uplinks.items():
             if uplink.connected:
@@ -260,7 +263,7 @@ class Gateway:
         return frozenset(route.id for route in routes) - {route.id for route in self.flow.routes}
 
     def _emit_for(self, link: str, intake: Intake) -> Emit:
-        clock, flow, health = self.clock, self.flow, self.health
+        clock, flow, health, tallies = self.clock, self.flow, self.health, self.tallies
 
         def emit(samples: Iterable[Sample]) -> None:
             now = clock.now()
@@ -268,6 +271,7 @@ class Gateway:
             if intake.closed:
                 return
             health.observe(link, batch, now.boot)
+            tallies.observe(link, batch, now)
             flow.feed(batch, now)
 
         return emit

@@ -45,7 +45,7 @@ COMMANDS: Final = {
     "model": "list, add, compare, measure and pack camera models",
     "cage": "print what lets citygate-vision reach the cameras, and nothing else",
     "draw": "write the page on which lines, zones and bays are drawn, for a laptop",
-    "validate": "count a clip, and compare with what a person counted",
+    "validate": "count a clip or beside a camera, and compare with what a person counted",
     "schema": "print the JSON Schema of the configuration, for editors",
     "demo": "run a whole small site on this computer",
     "completion": "print a completion script for bash, zsh or fish",

@@ -64,13 +64,17 @@ def _add_notice(way: argparse.ArgumentParser) -> None:
 
 
 def _privacy(plan: Plan, args: argparse.Namespace) -> int:
+    from agent.outbox.ledger import saved
     from agent.prove.record import kept
     from agent.release import release
     from agent.report.document import html, markdown
     from agent.report.privacy import annex
+    from agent.tallies import KEY, listed
 
-    found = kept(Path(plan.outbox.path) if plan.outbox.path else args.state)
-    page = annex(plan, found, made=f"{datetime.now(UTC):%Y-%m-%d}", software=release())
+    folder = Path(plan.outbox.path) if plan.outbox.path else args.state
+    tallies = listed(saved(folder, KEY))
+    made = f"{datetime.now(UTC):%Y-%m-%d}"
+    page = annex(plan, kept(folder), made=made, software=release(), tallies=tallies)
     print(html([page]) if args.format == "html" else markdown(page), end="")
     return 0
 

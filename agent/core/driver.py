@@ -296,6 +296,15 @@ class CanBeForged(Protocol):
 
 
 @runtime_checkable
+class CanBeMeasured(CanBeWatched, Protocol):
+    """A camera whose lines can be measured: a person counts the same."""
+
+    def about(self, line: str) -> str:
+        """Name what an accuracy of *line* is about, so that it ends when that changes."""
+        ...
+
+
+@runtime_checkable
 class CanBeLed(Protocol):
     """A driver that can be led to a spy on this computer in the place of its devices.
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from agent.core.measured import Measured
+
 
 class Kind(StrEnum):
     """How the values of a point combine over time."""
@@ -37,7 +39,7 @@ class Point(Struct, frozen=True, kw_only=True):
     to which published figures are rounded (0: not rounded); ``every`` the expected seconds between
     samples (0: on change); ``rollover`` the value at which a counter starts again from zero; ``states``
     the texts of a state by its number; ``cell`` the seconds, aligned in UTC, that each sample sums up (0: it
-    is of a moment).
+    is of a moment); ``method`` how it is measured, and ``measured`` how right it was found to be.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Point(Struct, frozen=True, kw_only=True):
     personal: bool = False
     states: tuple[tuple[int, str], ...] = ()
     cell: float = 0.0
+    method: str = ""
+    measured: Measured | None = None
 
     @property
     def source(self) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from agent.core.attested import Attested
 from agent.core.message import Head
@@ -65,6 +66,8 @@ def _about(point: Point) -> wire.About:
         kind=word(point.kind),
         prop=point.quantity[:80] or UNSET,
         loc=point.location or UNSET,
+        method=point.method[:80] or UNSET,
+        acc=_accuracy(point),
         alias=names or UNSET,
         states={str(number): text[:80] for number, text in point.states} or UNSET,
     )
@@ -79,6 +82,16 @@ def _cage(attested: Attested) -> wire.Cage:
         model=attested.model[:80],
         sha256=attested.sha256,
     )
+
+
+def _accuracy(point: Point) -> tuple[float, float, float, int] | UnsetType:
+    """Give how right its counts were found to be."""
+    found = point.measured
+    if found is None:
+        return UNSET
+    # whole per cents and tens: how many passed in that half hour is nobody's to know more exactly
+    low, high = floor(found.low * 100) / 100, ceil(found.high * 100) / 100
+    return round(found.accuracy, 2), low, high, found.passages // 10 * 10
 
 
 def _protection(product: Product) -> wire.Protection:

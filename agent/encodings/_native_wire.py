@@ -33,6 +33,7 @@ StateNumber = Annotated[str, Meta(pattern=r"^-?\d{1,9}$", description="Number of
 Epoch = Annotated[int, Meta(ge=0, description="Number of the gateway's run.")]
 Seq = Annotated[int, Meta(ge=0, description="Number of the message in its route and epoch, from 1.")]
 Number = Annotated[int, Meta(ge=0)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[int | float, Meta(description="Length of the window in seconds.")]
 Columns = Annotated[
     list[Word],
@@ -236,6 +237,16 @@ class About(Closed, frozen=True, kw_only=True):
     prop: Annotated[Short, Meta(description="What is measured.")] | UnsetType = UNSET
     loc: Annotated[tuple[float, float], Meta(description="Longitude, latitude (WGS 84).")] | UnsetType = UNSET
     method: Annotated[Short, Meta(description="How it is measured.")] | UnsetType = UNSET
+    acc: (
+        Annotated[
+            tuple[Ratio, Ratio, Ratio, Number],
+            Meta(
+                description="How right counts are: share of passages, its 95 % interval from and to, and how"
+                " many passages a person counted for it, in tens."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     alias: Annotated[list[Short], Meta(description="Other names.")] | UnsetType = UNSET
     states: (
         Annotated[dict[StateNumber, Short], Meta(description="What the numbers of a state mean.")] | UnsetType

@@ -93,6 +93,20 @@ def rows(  # noqa: PLR0913 - each is a filter of its own
         raise OutboxError(f"{path} cannot be read: {error}") from error
 
 
+def saved(folder: Path, name: str) -> object | None:
+    """Give what was kept as *name* in the outbox of *folder*; None if there is nothing, or no outbox."""
+    path = folder / "outbox.db"
+    if not path.is_file():
+        return None
+    try:
+        with closing(connect_reader(path)) as db:
+            found = db.execute("SELECT value FROM state WHERE name=?", (f"saved/{name}",)).fetchone()
+        kept: object | None = msgspec.json.decode(found[0]) if found else None
+    except (sqlite3.Error, msgspec.DecodeError) as error:
+        raise OutboxError(f"{path} cannot be read: {error}") from error
+    return kept
+
+
 def export(  # noqa: PLR0913 - the filters of rows()
     path: Path,
     out: TextIO,

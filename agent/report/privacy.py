@@ -5,7 +5,8 @@ It describes and does not judge: whether processing is lawful, necessary or anon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from agent.config.tables import PURPOSES
 from agent.core.plan import Plan, Recipient
@@ -15,6 +16,7 @@ from agent.privacy.statement import adds_up, claim, label
 from agent.prove.record import Record
 from agent.report.document import Block, Bullets, Facts, Heading, Page, Paragraph, Table
 from agent.report.spans import span
+from agent.tallies import Period
 
 _ABOUT = (
     "This annex is made from the configuration of one gateway by the program that runs it. It is material for"
@@ -48,8 +50,13 @@ _NOT_PROMISED = (
 )
 
 
-def annex(plan: Plan, record: Record | None, *, made: str, software: str) -> Page:
-    """Make the annex; *made* is the date and *record* the last proofs that were kept, if there are any."""
+def annex(
+    plan: Plan, record: Record | None, *, made: str, software: str, tallies: Sequence[Period] = ()
+) -> Page:
+    """Make the annex; *made* is the date and *record* the last proofs that were kept, if there are any.
+
+    *tallies* are the periods in which somebody could see running totals.
+    """
     place = plan.place
     title = f"Annex to the data-protection impact assessment: {place.label or place.site}, {place.city}"
     blocks = (
@@ -60,6 +67,7 @@ def annex(plan: Plan, record: Record | None, *, made: str, software: str) -> Pag
         *_leaves(plan),
         *_promised(plan),
         *_kept(plan),
+        *_tallies(tallies),
         *_proofs(plan, record),
         Heading("What is not promised"),
         Bullets(_NOT_PROMISED),
@@ -156,6 +164,23 @@ def _kept(plan: Plan) -> Iterator[Block]:
             ("After that", "one check sum for each day and route, for 400 days"),
         )
     )
+
+
+def _tallies(periods: Sequence[Period]) -> Iterator[Block]:
+    yield Heading("Running totals on the gateway")
+    if not periods:
+        yield Paragraph("Nobody has had running totals shown here.")
+        return
+    yield Paragraph(
+        "While a person counts beside a camera (citygate validate LINK), whoever may use the gateway's own"
+        " control socket sees its running totals, without a threshold. They do not leave the gateway."
+    )
+    rows = tuple((one.link, _utc(one.begin), _utc(one.end), str(one.points)) for one in periods)
+    yield Table("Periods", ("link", "from (UTC)", "to (UTC)", "points"), rows)
+
+
+def _utc(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
 def _proofs(plan: Plan, record: Record | None) -> Iterator[Block]:

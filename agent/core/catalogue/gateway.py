@@ -16,6 +16,23 @@ RUNS: Final = Entry(
     matters="The plan is in force; what the line counts was started.",
     act="Nothing. `citygate status` shows how it does.",
 )
+TALLY_OPENED: Final = Entry(
+    code="tally-opened",
+    level=INFO,
+    text="somebody counts beside link %s: its running totals can be seen on this computer, for %d min",
+    title="Running totals of @LINK@ can be seen on this computer for a while",
+    matters="Counts of people that no threshold protects are shown to whoever may ask the control socket. "
+    "They do not leave, and `citygate report privacy` lists the period.",
+    act="Nothing, if somebody of yours runs `citygate validate`. If not, look who may use the socket.",
+)
+TALLY_ENDED: Final = Entry(
+    code="tally-ended",
+    level=INFO,
+    text="the running totals of link %s have ended",
+    title="The running totals of @LINK@ have ended",
+    matters="What is counted from now on is seen as the sharing policy says, and not otherwise.",
+    act="Nothing.",
+)
 REFUSES_TO_START: Final = Entry(
     code="refuses-to-start",
     level=ERROR,
