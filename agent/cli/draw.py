@@ -54,10 +54,10 @@ def page() -> str:
     """Put the page together; its own policy lets nothing run but this, and nothing be fetched."""
     import json
 
-    from agent.core.scene import CLASSES
+    from agent.core.scene import CLASSES, ODD
 
     style = _part("style.css")
-    words = f"const CLASSES = {json.dumps(CLASSES)};\n"
+    words = f"const CLASSES = {json.dumps(CLASSES)};\nconst ODD = {ODD};\n"
     script = "\n".join(['"use strict";', words, *(_part(f"{name}.js") for name in _SCRIPTS)])
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}';"

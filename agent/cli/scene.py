@@ -38,6 +38,19 @@ def scene(path: Path, link: str | None = None) -> Scene:
     return _made(source, {key: one for key, one in tables.items() if key in _PLACES}, base)
 
 
+def drawn_over(path: Path, link: str | None = None) -> tuple[int, int] | None:
+    """Give width and height of the still that the lines of *path* were drawn over, if it says so."""
+    told = _json(path) if path.suffix == ".json" else _of_link(_toml(path), link)[0]
+    given = (told.get("width"), told.get("height")) if path.suffix == ".json" else told.get("picture")
+    try:
+        found = msgspec.convert(given, tuple[int, int] | None)
+    except msgspec.ValidationError:
+        raise ConfigError(f"{path.name}: picture is a width and a height, such as [640, 480]") from None
+    if found is not None and min(found) < 1:
+        raise ConfigError(f"{path.name}: the picture needs a width and a height")
+    return found
+
+
 def expected(path: Path, drawn: Scene) -> Expected:
     """Give what a person counted, from the file at *path*; its lines must be among those *drawn*."""
     is_json = path.suffix == ".json"

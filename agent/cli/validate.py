@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return _beside(args)
     from agent.cli.model import chosen
     from agent.cli.published import measured_camera
-    from agent.cli.scene import expected, scene
+    from agent.cli.scene import drawn_over, expected, scene
     from agent.cli.vision import asked
     from agent.core.vision import Count, Counted
 
@@ -72,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
     wanted = expected(args.expect, drawn) if args.expect else {}
     args.name = args.name or (Path(camera.watched().model).stem if camera else _only(args.models))
     request = Count(
-        path=str(chosen(args)), clip=str(args.clip.absolute()), scene=drawn, every=every, rate=args.fps
+        path=str(chosen(args)),
+        clip=str(args.clip.absolute()),
+        scene=drawn,
+        every=every,
+        rate=args.fps,
+        picture=camera.watched().picture if camera else drawn_over(args.lines, args.link),
     )
     counted = asked(request, Counted)
     counts = _counts(drawn, counted)

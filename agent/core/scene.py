@@ -23,6 +23,9 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Spot = tuple[Share, Share]
 _SAME: Final = 1e-6
 
+ODD: Final = 0.02
+"""By which the aspect of a stream may differ from that of the still that was drawn over."""
+
 
 class Line(Settings):
     """A line over the ground; who crosses it is counted, in each direction."""
@@ -107,6 +110,11 @@ class Scene(Settings):
                 yield Counter(name, f"{one}_max", Kind.GAUGE)
         for name in sorted(self.bays):
             yield Counter(name, "occupied", Kind.GAUGE)
+
+
+def is_odd(picture: tuple[int, int], width: int, height: int) -> bool:
+    """Say whether a picture has another shape than *picture*, which was drawn over."""
+    return abs(width / height * picture[1] / picture[0] - 1) > ODD
 
 
 def _in_order(classes: tuple[Class, ...]) -> list[Class]:

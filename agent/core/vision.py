@@ -118,13 +118,14 @@ class Bench(Struct, frozen=True, kw_only=True, tag="bench"):
 
 
 class Count(Struct, frozen=True, kw_only=True, tag="count"):
-    """Count a clip."""
+    """Count a clip; ``picture`` is the width and height of the still that the scene was drawn over."""
 
     path: str
     clip: str
     scene: Scene
     every: int = 1
     rate: float | None = None
+    picture: tuple[int, int] | None = None
 
 
 Lock = Literal["disk", "calls", "landlock"]

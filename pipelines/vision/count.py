@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import GatewayError
+from agent.core.scene import is_odd
 from agent.core.vision import Count, Counted
 from pipelines.vision.clip import Clip
 from pipelines.vision.models.build import opened
 from pipelines.vision.models.bundle import read
 from pipelines.vision.models.pictures import Tell
+from pipelines.vision.picture import Picture
 from pipelines.vision.tally import Tally
 
 _OFTEN: Final = 25  # pictures between two words of progress
@@ -25,6 +27,7 @@ def count(request: Count, tell: Tell) -> Counted:
     first = last = 0.0
     for number, picture in enumerate(clip):
         if tally is None:
+            _fits(request, picture)
             first = picture.at
             tally = Tally(request.scene, picture.width / picture.height, first)
         tally.take(detector.find(picture), picture.at)
@@ -35,6 +38,16 @@ def count(request: Count, tell: Tell) -> Counted:
         raise GatewayError(f"{request.clip} holds no picture")
     cell = tally.close(last)
     return Counted(seconds=last - first, observed=cell.observed, pictures=cell.pictures, numbers=cell.numbers)
+
+
+def _fits(request: Count, picture: Picture) -> None:
+    """Refuse a clip of another shape than the still: what was drawn would lie elsewhere on it."""
+    if request.picture is not None and is_odd(request.picture, picture.width, picture.height):
+        wide, high = request.picture
+        raise GatewayError(
+            f"{request.clip} shows {picture.width} x {picture.height}, and the lines were drawn over"
+            f" {wide} x {high}, which is another shape: take a clip of the same stream, or draw anew"
+        )
 
 
 def _progress(clip: Clip) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.core.scene import Scene
+from agent.core.scene import ODD, Scene
 from agent.core.sight import ANALYSED, GATE, JUMPS, RATE, STATE, Camera, Cell, Sight
 from pipelines.vision.clip import Still
 from pipelines.vision.detector import Detector
@@ -18,7 +18,6 @@ from pipelines.vision.quality.gate import HEIGHT, WIDTH, Gate, Motion
 from pipelines.vision.tally import Tally
 
 LOOKS: Final = 2.0  # seconds between two pictures while nothing moves: a track outlives that
-_ODD: Final = 0.02  # by which the aspect of a stream may differ from the drawing's
 
 
 class Eye:
@@ -103,7 +102,7 @@ class Eye:
         aspect = still.width / still.height
         if self._aspect is None:
             self._aspect = aspect
-        if abs(aspect / self._aspect - 1) > _ODD:
+        if abs(aspect / self._aspect - 1) > ODD:
             return None
         if self._tally is None:
             self._tally = Tally(self._scene, self._aspect, max(self._begin, still.at))

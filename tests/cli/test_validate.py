@@ -16,6 +16,7 @@ from agent.cli.scene import scene
 from agent.core.errors import ConfigError
 from agent.core.vision import About, Manifest
 from pipelines.vision.models.bundle import Bundle, digest, write
+from tests.cli.conftest import SITE
 from tests.pipelines.vision.clips import across, clip, toy
 
 Screen = pytest.CaptureFixture[str]
@@ -103,6 +104,35 @@ def test_the_program_that_sees_pictures_leaves_no_file_behind(place: Path, tmp_p
     )
     assert done.returncode == 0, done.stderr
     assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(("picture", "status"), [("[640, 512]", 0), ("[640, 480]", 1), ("[640]", 2)])
+def test_a_clip_of_another_shape_than_the_still_is_a_fault(
+    place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], picture: str, status: int
+) -> None:
+    (tmp_path / "lines.toml").write_text(f"picture = {picture}\n{LINES}", "utf-8")
+    assert main(words(place, "--lines", str(tmp_path / "lines.toml"))) == status
+    if status == 1:
+        assert "shows 320 x 256, and the lines were drawn over 640 x 480" in capfd.readouterr().err
+
+
+def test_a_camera_of_the_configuration_brings_its_own_lines_and_keeps_what_was_found(
+    place: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    site = SITE.partition("[link")[0] + LINES.replace("[lines", "[link.square.lines").replace(
+        "[zones", "[link.square.zones"
+    )
+    link = '[link.square]\ndriver = "camera"\nsource = "rtsp://10.30.0.7/2"\nmodel = "toy"\n'
+    (tmp_path / "site.toml").write_text(site + link, "utf-8")
+    (tmp_path / "counted.txt").write_text("[lines.gate]\nto_left = 10\nto_right = 10\n", "utf-8")
+    line = words(place, "square", "--config", str(tmp_path), "--expect", str(tmp_path / "counted.txt"))
+    assert main(line) == 0
+    told = capsys.readouterr()
+    assert "Accuracy 10.0% (off by 18 of 20 passages" in told.out
+    assert "measured-square.toml; next: `systemctl reload citygate`" in told.err
+    assert "[link.square.measured.gate]\naccuracy = 0.1\n" in (
+        tmp_path / "site.d" / "measured-square.toml"
+    ).read_text("utf-8")
 
 
 def test_a_whole_site_file_may_hold_the_lines(tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 // What is drawn: read from a camera's tables, looked over as the gateway will, and written back.
-// CLASSES comes from the gateway's own code, by way of the command that makes this page.
+// CLASSES and ODD come from the gateway's own code, by way of the command that makes this page.
 
 const KINDS = { lines: "line", zones: "zone", bays: "bay" };
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const SAME = 1e-6;
 const EDGE = 0.05; // of the picture: a line wholly within it sees nobody come
-const ODD = 0.02; // of the aspect: as much as the gateway bears
 
 /** List the places of *tree* that may hold drawings, each as a path. */
 function camerasOf(tree) {
