@@ -47,6 +47,8 @@ class Session:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except _faults() as error:
             raise GatewayError(f"{what} is no model that can be run: {_short(error)}") from error
+        # kept for a second try with other providers, of which there are none: as much again as the weights
+        self._session._model_bytes = None  # noqa: SLF001
         taken = self._session.get_inputs()[0]
         self.input: str = taken.name
         self.shape: tuple[int | str, ...] = tuple(taken.shape)

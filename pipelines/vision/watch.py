@@ -96,19 +96,16 @@ def _outfits(wire: Wire) -> dict[int, Outfit]:
 
 def _import_all() -> None:
     """Load what pictures need: from now on no more files may be reached than must be."""
-    import ctypes
-    import gc
-
     import av.logging
     import av.video.reformatter
     import cv2
 
     import pipelines.vision.shift  # noqa: F401
+    from pipelines.vision.jail.pages import give_back
 
     av.logging.set_level(None)  # a library's word about an address may hold the password in it
     cv2.setNumThreads(1)
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what loading the models has left behind
+    give_back()
 
 
 def _confined(wire: Wire, outfits: dict[int, Outfit]) -> Verdict:

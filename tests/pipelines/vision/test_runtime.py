@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipelines.vision.runtime import Session, library
 from tests.peers import need
-from tests.pipelines.vision.clips import toy
+from tests.pipelines.vision.clips import HEIGHT, WIDTH, toy
 
 LOOK = """
 import sys, time
@@ -28,6 +29,14 @@ def test_a_session_takes_one_thread_that_never_spins_and_keeps_no_memory() -> No
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.enable_cpu_mem_arena is False
     assert options.graph_optimization_level == library().GraphOptimizationLevel.ORT_ENABLE_ALL
+
+
+def test_a_session_keeps_no_second_copy_of_its_weights() -> None:
+    model = toy().SerializeToString()
+    before = sys.getrefcount(model)
+    session = Session(model, "toy")
+    assert sys.getrefcount(model) == before
+    assert session.run(np.zeros((1, 3, HEIGHT, WIDTH), np.float32))[0].shape[2] == 85
 
 
 @pytest.mark.long
