@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
@@ -21,14 +22,14 @@ import numpy as np
 BUILD: Final = Path(__file__).parent.parent / "build" / "vision"
 SIZES: Final = {"1080p": (1920, 1080), "480p": (854, 480)}
 RATE: Final = 25
-SECONDS: Final = 6
+SECONDS: Final = 20
 MODEL: Final = "nanodet-g"
 _SQUARE: Final = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 
 
 def film(name: str) -> Path:
     """Give the film of the size called *name*: H.264, 25 frames a second, a key frame every two seconds."""
-    path = BUILD / f"{name}.mp4"
+    path = BUILD / f"{name}-{RATE}.mp4"
     if not path.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         half = path.with_name(f"half-{os.getpid()}-{path.name}")
@@ -52,8 +53,11 @@ def _encode(path: Path, width: int, height: int) -> None:
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.gop_size, stream.max_b_frames = 2 * RATE, 0  # as cameras do
-        for frame in islice(_frames(width, height), RATE * SECONDS):
-            frame.pts = None
+        for number, frame in enumerate(islice(_frames(width, height), RATE * SECONDS)):
+            frame.pts, frame.time_base = (
+                number,
+                Fraction(1, RATE),
+            )  # not those of the clip that it was taken from
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 

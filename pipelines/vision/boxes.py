@@ -32,13 +32,17 @@ def overlap(one: Floats, other: Floats, grown: Floats | float = 0.0) -> Floats:
     Both boxes of a pair grow first, on each side, by a share of their own size: by *grown*, which may differ
     from row to row of *one*.
     """
-    more = np.reshape(grown, (-1, 1, 1)) if np.ndim(grown) else grown
-    size, other_size = (one[:, 2:] - one[:, :2])[:, None], (other[:, 2:] - other[:, :2])[None]
-    low = np.maximum(one[:, None, :2] - more * size, other[None, :, :2] - more * other_size)
-    high = np.minimum(one[:, None, 2:] + more * size, other[None, :, 2:] + more * other_size)
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    scale = 1 + 2 * more
-    union = np.prod(size * scale, axis=2) + np.prod(other_size * scale, axis=2) - shared
+    more = np.reshape(grown, (-1, 1)) if np.ndim(grown) else grown
+    shared: Floats | float = 1.0
+    area: Floats | float = 1.0
+    other_area: Floats | float = 1.0
+    for low, high in ((0, 2), (1, 3)):  # along x, then along y
+        size, other_size = (one[:, high] - one[:, low])[:, None], (other[:, high] - other[:, low])[None]
+        begin = np.maximum(one[:, low, None] - more * size, other[None, :, low] - more * other_size)
+        end = np.minimum(one[:, high, None] + more * size, other[None, :, high] + more * other_size)
+        shared = shared * np.maximum(end - begin, 0.0)
+        area, other_area = area * size, other_area * other_size
+    union = (area + other_area) * (1 + 2 * more) ** 2 - shared
     return np.asarray(shared / np.maximum(union, 1e-12))
 
 

@@ -41,7 +41,7 @@ class Detector:
         return self._session.run(tensor)
 
     def prepare(self, picture: Picture) -> Tensor:
-        """Make the model's input of a picture."""
+        """Make the model's input of a picture; the next one may take its place."""
         width, height = self._room(picture)
         if (width, height) != self._filled:  # another camera, or its stream has changed
             self._canvas[:] = _GREY

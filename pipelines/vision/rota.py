@@ -79,7 +79,7 @@ class Seat:
 
     def look(self, now: float, end: float, close: Callable[[], None]) -> None:
         """Analyse the picture that waits; *close* comes first when it was taken after *end*."""
-        self.due = max(self.due + self._step, now)
+        self.due = self.source.latest.due = max(self.due + self._step, now)
         still = self.source.latest.take()
         if still is None:
             return

@@ -89,7 +89,9 @@ class Shift:
         self._bucket = max(present, self._bucket + 1)
 
     def _wait(self, now: float) -> None:
-        """Wait for a picture, or until one that waits is due."""
-        due = [one.due - now for one in self._seats.values() if one.source.latest.waits]
+        """Wait until a picture is due: it may be there by then, and wakes us if it comes later."""
+        seats = list(self._seats.values())
+        due = [one.due - now for one in seats if one.due > now]
         with self._ring:
-            self._ring.wait(max(0.001, min([_GLANCE, *due])))
+            if next_of(seats, now) is None:  # none has come meanwhile
+                self._ring.wait(max(0.001, min([_GLANCE, *due])))

@@ -51,6 +51,7 @@ class Latest:
         self.sight = Sight.SILENT
         self.new_at = now()  # when the latest picture came
         self.tried_at = now()  # when the stream was last opened
+        self.due = 0.0  # when the next one is wanted: one that comes before wakes nobody
         self.gone = False
         self._ring = ring
         self._now = now
@@ -65,7 +66,8 @@ class Latest:
         """Lay down a picture; one that waits there is dropped."""
         with self._ring:
             self._still, self.new_at, self.sight = still, self._now(), Sight.OK
-            self._ring.notify()
+            if self.new_at >= self.due:
+                self._ring.notify()
 
     def take(self) -> Still | None:
         """Take the picture, if one waits."""

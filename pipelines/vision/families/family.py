@@ -25,7 +25,7 @@ class Family(Protocol):
     stretched: bool  # the picture fills the input whatever its aspect; else it keeps its own, top left
 
     def prepare(self, canvas: Pixels) -> Tensor:
-        """Make the input of a picture of this height and width."""
+        """Make the input of a picture of this height and width; it may be overwritten by the next one."""
         ...
 
     def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
@@ -38,12 +38,12 @@ def best_kinds(scores: Tensor, least: float) -> tuple[Ints, Floats, Ints]:
 
     Something that is a dog before it is a person is no person.
     """
-    best = scores.max(axis=1)
-    rows = np.flatnonzero(best > least)
-    ours = scores[np.ix_(rows, _OURS)]
+    ours = scores[:, _OURS]
+    rows = np.flatnonzero((ours > least).any(axis=1))  # few, and only those are looked at in full
+    ours, best = ours[rows], scores[rows].max(axis=1)
     kinds = ours.argmax(axis=1)
-    right: Flags = ours[np.arange(len(rows)), kinds] >= best[rows]
-    return rows[right], best[rows[right]].astype(np.float64), kinds[right]
+    right: Flags = ours[np.arange(len(rows)), kinds] >= best
+    return rows[right], best[right].astype(np.float64), kinds[right]
 
 
 def expect(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:

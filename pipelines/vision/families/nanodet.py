@@ -28,15 +28,15 @@ class Nanodet:
     def __init__(self, shape: Shape) -> None:
         self.height, self.width = (int(one or 0) for one in shape[2:])
         self._middles = [(cells(self.height, self.width, one) + 0.5) * one for one in STRIDES]
+        self._made = np.empty((1, 3, self.height, self.width), np.float32)
 
     def prepare(self, canvas: Pixels) -> Tensor:
         """Normalise each colour."""
-        made = np.empty((1, 3, self.height, self.width), np.float32)
         for colour, (mean, deviation) in enumerate(zip(_MEAN, _DEVIATION, strict=True)):
-            plane = made[0, colour]
+            plane = self._made[0, colour]
             np.multiply(canvas[..., colour], np.float32(1 / deviation), out=plane)
             plane -= np.float32(mean / deviation)
-        return made
+        return self._made
 
     def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
         """Read the cells that see something, grid by grid; a finer grid has more of them."""

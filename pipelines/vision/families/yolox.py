@@ -26,13 +26,15 @@ class Yolox:
         self.height, self.width = (int(one or 0) for one in shape[2:])
         grids = [cells(self.height, self.width, one) for one in STRIDES]
         self._cells = np.concatenate(grids)
+        self._made = np.empty((1, 3, self.height, self.width), np.float32)
         self._strides = np.concatenate(
             [np.full((len(grid), 1), one) for grid, one in zip(grids, STRIDES, strict=True)]
         )
 
     def prepare(self, canvas: Pixels) -> Tensor:
         """Put the colours one after the other."""
-        return np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], np.float32)
+        np.copyto(self._made[0], canvas.transpose(2, 0, 1))
+        return self._made
 
     def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
         """Read the cells that see something."""

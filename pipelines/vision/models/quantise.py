@@ -45,7 +45,7 @@ class _Reader:
     """Hands the pictures over, one at a time."""
 
     def __init__(self, detector: Detector, pictures: Sequence[Picture]) -> None:
-        self._inputs: Iterator[Tensor] = (detector.prepare(one) for one in pictures)
+        self._inputs: Iterator[Tensor] = (detector.prepare(one).copy() for one in pictures)
         self._name = detector.input
 
     def get_next(self) -> dict[str, Tensor] | None:

@@ -15,6 +15,7 @@ from agent.core.sight import Sight
 from pipelines.vision.arrays import Pixels
 
 _WIDTH, _HEIGHT = 160, 120
+_PACE: Final = 0.9  # seconds between two looks: all that is told lasts for ten and more
 _DARK, _DARK_MOST = 28.0, 64  # of 255: the mean, and what all but the brightest hundredth keep below
 _FLAT: Final = 8.0  # variance of the Laplacian of a picture without any detail
 _COLLAPSED: Final = 0.08  # of the usual sharpness
@@ -36,12 +37,18 @@ class Condition:
         self._since: dict[Sight, float] = {}
         self._last: Pixels | None = None
         self._at = self._began = 0.0
+        self._told = Sight.OK
         self._sharp: float | None = None
         self._usual: np.ndarray | None = None
         self._present: np.ndarray | None = None
 
     def feed(self, luma: Pixels, at: float) -> Sight:
         """Take the brightness of the picture of *at*; give the gravest that lasts."""
+        if self._last is None or at - self._at >= _PACE:
+            self._told = self._judged(luma, at)
+        return self._told
+
+    def _judged(self, luma: Pixels, at: float) -> Sight:
         import cv2
 
         still = self._last is not None and np.array_equal(luma, self._last)

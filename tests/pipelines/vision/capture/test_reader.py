@@ -16,10 +16,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
 
 from agent.core.sight import Sight, What
 from agent.core.stream import parse
 from pipelines.vision.capture.reader import Latest, Reader
+from pipelines.vision.clip import Still
 from pipelines.vision.outfit import Outfit
 from tests.peers.rtsp_camera import rtsp_camera
 from tests.pipelines.vision.watched import bundle, camera, watching
@@ -155,6 +157,25 @@ def test_a_clip_is_played_at_its_own_speed_over_and_over(tmp_path: Path) -> None
         stamps = taken(latest, 15)
     assert stamps[-1] - stamps[0] == pytest.approx(1.4, abs=0.3)
     assert stamps == sorted(stamps)
+
+
+def test_a_picture_that_comes_before_it_is_wanted_wakes_nobody() -> None:
+    rung: list[int] = []
+
+    class Ring(threading.Condition):
+        def notify(self, n: int = 1) -> None:
+            rung.append(n)
+
+    at = 10.0
+    latest = Latest(Ring(), lambda: at)
+    latest.due = 10.2
+    still = Still(picture(0), at, VideoReformatter())
+    latest.put(still)
+    assert not rung
+    assert latest.waits
+    at = 10.2
+    latest.put(still)
+    assert rung == [1]
 
 
 @pytest.mark.long
