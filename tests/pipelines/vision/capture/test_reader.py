@@ -20,9 +20,11 @@ from av.video.reformatter import VideoReformatter
 
 from agent.core.sight import Sight, What
 from agent.core.stream import parse
+from pipelines.vision.capture.opening import SightError
 from pipelines.vision.capture.reader import Latest, Reader
 from pipelines.vision.clip import Still
 from pipelines.vision.outfit import Outfit
+from pipelines.vision.rota import Source
 from tests.peers.rtsp_camera import rtsp_camera
 from tests.pipelines.vision.watched import bundle, camera, watching
 
@@ -104,10 +106,10 @@ def page() -> Iterator[int]:
 
 
 @contextmanager
-def reading(source: str, user: str = "", password: str = "") -> Iterator[Latest]:
+def reading(source: str, user: str = "", password: str = "", *, keyframes: bool = False) -> Iterator[Latest]:
     latest = Latest(threading.Condition(), time.monotonic)
     where = Outfit(parse(source), user, password, None)  # type: ignore[arg-type]
-    reader = Reader(where, latest, rate=10)
+    reader = Reader(where, latest, rate=10, keyframes=keyframes)
     reader.start()
     try:
         yield latest
@@ -176,6 +178,48 @@ def test_a_picture_that_comes_before_it_is_wanted_wakes_nobody() -> None:
     at = 10.2
     latest.put(still)
     assert rung == [1]
+
+
+def test_of_key_frames_alone_one_comes_each_second(tmp_path: Path) -> None:
+    film(tmp_path / "street.mp4", seconds=5)
+    with rtsp_camera(tmp_path) as (_, port):
+        source = f"rtsp://127.0.0.1:{port}/street.mp4?play_count=0"
+        with reading(source, keyframes=True) as latest:
+            seldom = taken(latest, 4)
+        with reading(source) as latest:
+            often = taken(latest, 6)
+    # the first comes late: the stream must be understood before
+    assert np.diff(seldom[1:]) == pytest.approx(1, abs=0.3)
+    assert np.median(np.diff(often)) < 0.3
+
+
+def test_a_reader_that_hangs_is_replaced_from_outside_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library is not trusted to keep its time-outs: here it never comes back."""
+    stuck, now = threading.Event(), [100.0]
+
+    def hang(*_: object) -> None:
+        stuck.wait(60)
+        raise SightError(Sight.UNREACHABLE)
+
+    monkeypatch.setattr("pipelines.vision.capture.reader.opened", hang)
+    one = camera("rtsp://127.0.0.1:9/x", tmp_path)
+    where = Outfit(parse(one.source), "", "", None)  # type: ignore[arg-type]
+    source = Source(one, where, threading.Condition(), lambda: now[0])
+    assert source.sight() is None
+    now[0] += 5
+    assert source.sight() is Sight.SILENT
+    first = source.latest
+    begun = threading.active_count()
+    for _ in range(10):
+        now[0] += 20
+        assert source.sight() is Sight.SILENT
+    assert first.gone
+    assert source.latest is not first
+    assert threading.active_count() - begun == 3
+    source.end()
+    stuck.set()
 
 
 @pytest.mark.long
