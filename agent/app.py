@@ -37,6 +37,7 @@ from agent.notify import Notifier
 from agent.outbox.outbox import Outbox
 from agent.policy.edition import admit
 from agent.privacy.laplace import Below
+from agent.reach import must_fit, outside
 from agent.release import release
 from agent.supervisor import Restart, Supervisor
 from agent.uplink.uplink import Uplink
@@ -144,6 +145,8 @@ class Daemon:
         supervisor.start("control socket", Control(self._socket, answers).run, _SOON)
         for warning in plan.warnings:
             told.PLAN_WARNING.tell(_log, warning)
+        for beyond in outside(plan):
+            told.OUTSIDE_FENCE.tell(_log, beyond)
         told.RUNS.tell(_log, release(), answers.status()["place"], changes.sentence())
         self.notifier.ready(gateway.sentence())
         give_back()
@@ -160,6 +163,7 @@ class Daemon:
         self.notifier.reloading()
         try:
             plan = await asyncio.to_thread(load, self._folder)
+            await asyncio.to_thread(must_fit, plan)
             admit(plan, self._state)
         except ConfigError as fault:
             answers.fault = str(fault)

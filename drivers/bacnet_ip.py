@@ -13,7 +13,7 @@ from msgspec import Meta, field
 from msgspec.structs import replace
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, Driver, LinkSettings, Need, Poll, Reading
+from agent.core.driver import Desk, Driver, LinkSettings, Needs, Poll, Reading
 from agent.core.duration import Duration
 from agent.core.point import Point
 from agent.core.sample import Emit
@@ -100,10 +100,6 @@ class BacnetIp(LinkSettings, kw_only=True):
         """List every point of every device."""
         return [point for device in self.devices for point in device.described(self.location)]
 
-    def needs(self) -> Sequence[Need]:
-        """Name the port on which devices answer."""
-        return [Need("udp-port", str(self.port))] if self.port else []
-
     def plan(self) -> Sequence[Poll]:
         """List the requests of one cycle of each device, as planned before anything is learnt from it."""
         from drivers.bacnet.plan import polls
@@ -123,6 +119,15 @@ class BacnetIp(LinkSettings, kw_only=True):
 
         async with self._client(clock) as client:
             return await read(self._readers(client, clock), points, clock)
+
+    def needs(self) -> Needs:
+        """Give the network of the interface, who is called beyond it, and the port that devices answer to."""
+        from drivers.bacnet.interface import network
+
+        bbmd, routers = self._places()
+        known = [bbmd, *(peer for _, peer in routers), *(one.peer for one in self.devices if one.address)]
+        called = (one.place[0] for one in known if one is not None and one.network == HERE)
+        return Needs(hosts=(network(self.interface), *dict.fromkeys(called)), udp=self.port or None)
 
     def led(self, host: str, port: int) -> Driver:
         """Give this link on loopback, with its devices at one address, and little patience."""

@@ -17,7 +17,7 @@ from msgspec import Meta, field, json
 
 from agent.core import sight
 from agent.core.clock import Clock
-from agent.core.driver import Desk, LinkSettings, Need
+from agent.core.driver import Desk, LinkSettings, Needs
 from agent.core.duration import Duration
 from agent.core.measured import Measured
 from agent.core.point import Kind, Point
@@ -114,15 +114,15 @@ class Camera(LinkSettings, kw_only=True):
             f"in records of {sight.RECORD.size}; a picture of 20 kB would take {20_000 / most:.1f} h",
         ]
 
-    def needs(self) -> Sequence[Need]:
-        """Name the device of a camera at this computer."""
-        stream = parse(self.source)
-        return [Need("device", stream.path)] if stream.kind == "usb" else []
-
     def about(self, line: str) -> str:
         """Name what a measured accuracy of *line* is about: how it is drawn, and the model."""
         drawn = json.encode([self.lines[line], self.model, self.model_sha256], order="deterministic")
         return sha256(drawn).hexdigest()[:12]
+
+    def needs(self) -> Needs:
+        """Give the camera's device, if it is at this computer: another process opens it, in its own fence."""
+        stream = parse(self.source)
+        return Needs(lent=(stream.path,) if stream.kind == "usb" else ())
 
     def watched(self) -> sight.Camera:
         """Give the camera as `citygate-vision` is told of it."""

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from agent.core.driver import Driver, Need
+from agent.core.driver import Driver, Needs
 from agent.core.duration import Duration
 from drivers.modbus.line import Frame, rtu_cost
 from drivers.modbus.plan import Cost
 from drivers.modbus.settings import LED, ModbusLink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from drivers.modbus.way import Way
 
 
@@ -50,9 +48,9 @@ class ModbusRtu(ModbusLink, kw_only=True):
         """The serial port: two masters would spoil each other's frames."""
         return self.path
 
-    def needs(self) -> Sequence[Need]:
-        """Name the serial port."""
-        return [Need("device", self.path)]
+    def needs(self) -> Needs:
+        """Give the serial port."""
+        return Needs(ports=(self.path,))
 
     def led(self, host: str, port: int) -> Driver:
         """Give the same frames over TCP, to another address."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from msgspec import Meta
 from msgspec.structs import replace
 
-from agent.core.driver import Driver
+from agent.core.driver import Driver, Needs
 from agent.core.duration import Duration
 from drivers.modbus.line import Frame, character_seconds, rtu_cost
 from drivers.modbus.plan import Cost
@@ -44,6 +44,10 @@ class ModbusRtuTcp(ModbusLink, kw_only=True):
     def endpoint(self) -> str:
         """The address with its port: two connections would disturb each other."""
         return f"{self.host.lower()} port {self.port}"
+
+    def needs(self) -> Needs:
+        """Give the one address that it calls."""
+        return Needs(hosts=(self.host,))
 
     def led(self, host: str, port: int) -> Driver:
         """Give this link with its devices at another address, and little patience."""

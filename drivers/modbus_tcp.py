@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 from msgspec.structs import replace
 
-from agent.core.driver import Driver
+from agent.core.driver import Driver, Needs
 from agent.core.duration import Duration
 from drivers.modbus.plan import TCP, Cost
 from drivers.modbus.settings import LED, ModbusLink
@@ -32,6 +32,10 @@ class ModbusTcp(ModbusLink, kw_only=True):
     def endpoint(self) -> str:
         """The address with its port: two connections would disturb each other."""
         return f"{self.host.lower()} port {self.port}"
+
+    def needs(self) -> Needs:
+        """Give the one address that it calls."""
+        return Needs(hosts=(self.host,))
 
     def led(self, host: str, port: int) -> Driver:
         """Give this link with its devices at another address, and little patience."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from agent.core.driver import Driver
+from agent.core.driver import Driver, Needs
 from agent.core.duration import Duration
 from drivers.modbus.plan import TCP, Cost
 from drivers.modbus.settings import LED, ModbusLink
@@ -39,6 +39,10 @@ class ModbusTls(ModbusLink, kw_only=True):
     def endpoint(self) -> str:
         """The address with its port: two connections would disturb each other."""
         return f"{self.host.lower()} port {self.port}"
+
+    def needs(self) -> Needs:
+        """Give the one address that it calls."""
+        return Needs(hosts=(self.host,))
 
     def led(self, host: str, port: int) -> Driver:
         """Give the same requests without TLS: a spy has no certificate of this site."""

@@ -105,11 +105,14 @@ def _gateway(root: Path, job: Job) -> str:
         ("citygate.service", "usr/lib/systemd/system/citygate.service"),
         ("citygate.sysusers.conf", "usr/lib/sysusers.d/citygate.conf"),
         ("citygate.tmpfiles.conf", "usr/lib/tmpfiles.d/citygate.conf"),
+        ("citygate.catalog", "usr/lib/systemd/catalog/citygate.catalog"),
     ):
         _copy(_UNITS / name, root / place)
     examples = root / "usr/share/doc/citygate/examples"
     for file in sorted((ROOT / "config/templates").rglob("*.toml")):
         _copy(file, examples / file.relative_to(ROOT / "config/templates"))
+    for file in sorted([*(_UNITS / "drop-ins").glob("*.conf"), _UNITS / "journald@citygate.conf"]):
+        _copy(file, examples / "drop-ins" / file.name)
     manual.lay(root, job.version, job.epoch)
     return packages
 

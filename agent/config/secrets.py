@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import ConfigError
-from agent.folders import credential_folders
+from agent.folders import config_folder, credential_folders
 
 PREFIX: Final = "credential:"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
@@ -31,13 +31,29 @@ def secret(reference: str) -> str:
     return value.removesuffix("\n").removesuffix("\r")
 
 
+def name_of(reference: str) -> str:
+    """Give the name in *reference*; raise ConfigError when it is none."""
+    name = reference.removeprefix(PREFIX)
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f'"{reference}" names no credential: letters, digits, ".", "_" and "-" do')
+    return name
+
+
+def sealed_folder() -> Path:
+    """Give the folder of secrets that systemd alone can open, for a unit that asks for them."""
+    return config_folder() / "sealed"
+
+
+def is_sealed(reference: str) -> bool:
+    """Say whether the secret behind *reference* is one that systemd hands over."""
+    return (sealed_folder() / name_of(reference)).is_file()
+
+
 def secret_file(reference: str) -> Path:
     """Give the file behind *reference*; anything but ``credential:NAME`` is a path itself."""
     if not reference.startswith(PREFIX):
         return Path(reference)
-    name = reference.removeprefix(PREFIX)
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f'"{reference}" names no credential: letters, digits, ".", "_" and "-" do')
+    name = name_of(reference)
     folders = credential_folders()
     for index, folder in enumerate(folders):
         path = folder / name
@@ -52,5 +68,10 @@ def secret_file(reference: str) -> Path:
         if is_ours and mode & stat.S_IROTH:
             raise ConfigError(f"{path}: everybody can read this credential; chmod 600 it")
         return path
+    if is_sealed(reference):
+        raise ConfigError(
+            f'credential "{name}" is sealed for the services, and was not handed to this one; '
+            "`sudo citygate apply` does that"
+        )
     places = " or ".join(str(one) for one in folders)
     raise ConfigError(f'credential "{name}" is missing: put it into {places}, mode 600')

@@ -18,7 +18,7 @@ from agent.config.draft import Draft
 from agent.config.links import CREDENTIAL_HINT
 from agent.config.platforms import alpn, demands_of, fitted
 from agent.config.readers import as_recipients, compile_readers
-from agent.config.secrets import PREFIX, secret_file
+from agent.config.secrets import PREFIX, is_sealed, secret_file
 from agent.config.spans import Path
 from agent.config.terms import Terms
 from agent.config.wording import compile_encoding
@@ -141,7 +141,8 @@ def _warn(draft: Draft, path: Path, written: tables.Recipient, broker: Broker) -
             try:
                 secret_file(reference)
             except ConfigError as error:
-                draft.warn((*path, key), str(error))
+                if not is_sealed(reference):
+                    draft.warn((*path, key), str(error))
 
 
 def _check_connections(draft: Draft, recipients: Sequence[Recipient]) -> None:

@@ -8,7 +8,7 @@ protocols: a command finds out by ``isinstance``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Meta, Struct, field
 
@@ -252,28 +252,35 @@ class CanPlan(Protocol):
         ...
 
 
-class Need(Struct, frozen=True):
-    """Something of this computer that a link needs: the path of a device, or the number of a UDP port."""
-
-    kind: Literal["device", "udp-port"]
-    what: str
-
-
-@runtime_checkable
-class CanNeed(Protocol):
-    """A driver that needs more of this computer than its network."""
-
-    def needs(self) -> Sequence[Need]:
-        """List what `citygate doctor` should look at."""
-        ...
-
-
 @runtime_checkable
 class CanTell(Protocol):
     """A driver of which a person should know more than its points before it runs."""
 
     def facts(self) -> Sequence[str]:
         """Give sentences for `citygate check`."""
+        ...
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """What a link needs of the computer.
+
+    ``hosts`` is what it calls (names, addresses, networks), ``ports`` are paths of serial ports, ``udp`` is
+    the number of the port that it listens at, ``lent`` are paths of devices that another process opens for
+    it.
+    """
+
+    hosts: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    udp: int | None = None
+    lent: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class CanBeFenced(Protocol):
+    """A driver that says what it needs, so that this can be looked at and all else be closed."""
+
+    def needs(self) -> Needs:
+        """Give it; raise DriverError where it cannot be told at this moment."""
         ...
 
 

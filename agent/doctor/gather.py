@@ -25,8 +25,8 @@ from agent.config.secrets import secret_file
 from agent.core import host
 from agent.core.certificate import validity
 from agent.core.clock import kernel_is_synced
-from agent.core.driver import CanBeWatched, CanNeed
-from agent.core.errors import ConfigError, GatewayError
+from agent.core.driver import CanBeFenced, CanBeWatched, Needs
+from agent.core.errors import ConfigError, DriverError, GatewayError
 from agent.core.plan import Plan, Recipient
 from agent.doctor.facts import Certificate, Facts, Listener, Lookup, Port, Want
 from agent.outbox.outbox import FILE
@@ -202,12 +202,13 @@ def _open_credentials(folder: Path) -> Iterator[str]:
 def _needs(plan: Plan | None, pid: int | None) -> tuple[list[Want], list[Port]]:
     wants, ports = [], []
     for link in plan.links if plan else ():
-        for need in link.driver.needs() if isinstance(link.driver, CanNeed) else ():
-            if need.kind == "device":
-                wants.append(_want(link.name, Path(need.what)))
-            else:
-                number = int(need.what)
-                ports.append(Port(link=link.name, number=number, taken=_is_taken(number, pid)))
+        try:
+            needs = link.driver.needs() if isinstance(link.driver, CanBeFenced) else Needs()
+        except DriverError:
+            continue  # the network card is not there yet: the daemon tells more of it
+        wants += [_want(link.name, Path(one)) for one in (*needs.ports, *needs.lent)]
+        if needs.udp is not None:
+            ports.append(Port(link=link.name, number=needs.udp, taken=_is_taken(needs.udp, pid)))
     return wants, ports
 
 

@@ -79,6 +79,16 @@ def find(text: str) -> Interface:
     return _with(found)
 
 
+def network(text: str) -> str:
+    """Give the network of the interface that *text* names; raise DriverError if it has no address."""
+    if "/" in text:
+        return str(ipaddress.IPv4Interface(text).network)
+    for name in [text] if not text[0].isdigit() else _cards():
+        if (found := _of(name)) is not None and text in (name, str(found.ip)):
+            return str(found.network)
+    return f"{find(text).host}/32"
+
+
 def only() -> str:
     """Name the only network card with an address, loopback aside; raise DriverError if it is not one."""
     named = _cards()

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk, DeviceSettings, Driver, LinkSettings, Need, PointSettings, Reading
+from agent.core.driver import Desk, DeviceSettings, Driver, LinkSettings, Needs, PointSettings, Reading
 from agent.core.point import Point, Scope
 from agent.core.sample import Emit
 
@@ -106,10 +106,6 @@ class SerialLink(LinkSettings, kw_only=True):
         """The serial port, or the server's address with its port."""
         return self.path or f"{self.host.lower()} port {self.port}"
 
-    def needs(self) -> Sequence[Need]:
-        """Name the serial port, if there is one here."""
-        return [Need("device", self.path)] if self.path else []
-
     def points(self) -> Sequence[Point]:
         """List every point of every device."""
         return [point for device in self.devices for point in device.described(self.location)]
@@ -121,6 +117,10 @@ class SerialLink(LinkSettings, kw_only=True):
     async def read(self, points: tuple[str, ...], clock: Clock) -> Sequence[Reading]:
         """Wait until each of *points* (empty: all) has been heard; raise DriverError without a port."""
         return await self._listener(clock, Desk()).read(points)
+
+    def needs(self) -> Needs:
+        """Give the serial port, or the server that passes its bytes on."""
+        return Needs(ports=(self.path,)) if self.path else Needs(hosts=(self.host,))
 
     def led(self, host: str, port: int) -> Driver:
         """Give this link behind a serial server at another address."""

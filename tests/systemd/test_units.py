@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.resources import resource
+from tests.cli.test_apply import applied
 from tests.peers import need
 
 UNITS = Path(str(resource("systemd")))
@@ -22,6 +23,9 @@ def root(tmp_path: Path) -> Path:
     """Give a root folder with our unit, a stub of the command, and the targets that a system has."""
     units = tmp_path / "usr/lib/systemd/system"
     units.mkdir(parents=True)
+    for socket in ("systemd-journald@citygate.socket", "systemd-journald-varlink@citygate.socket"):
+        (units / socket).write_text("[Socket]\nListenDatagram=/run/stub\n")
+        (units / f"{socket.removesuffix('.socket')}.service").write_text("[Service]\nExecStart=/bin/kill\n")
     for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user", "sockets"):
         (units / f"{target}.target").write_text("[Unit]\nDescription=stub\n")
     for program in ("opt/citygate/bin/citygate", "opt/citygate/bin/citygate-vision", "bin/kill"):
@@ -73,6 +77,20 @@ def test_systemd_understands_every_drop_in(root: Path, name: str) -> None:
 
 
 def test_the_gateway_has_few_rights(root: Path) -> None:
+    assert _exposure(root) <= 1.2
+
+
+def test_with_serial_ports_it_has_few_rights_still(root: Path) -> None:
+    for name in ("narrow-network.conf", "serial.conf"):
+        _drop_in(root, name)
+    assert _exposure(root) <= 1.2
+
+
+def test_what_is_applied_for_a_site_is_understood_and_leaves_few_rights(root: Path, tmp_path: Path) -> None:
+    place = root / "etc/systemd/system" / "citygate.service.d"
+    place.mkdir(parents=True)
+    (place / "50-site.conf").write_text(applied(tmp_path), "utf-8")
+    assert _analyze("verify", f"--root={root}", "citygate.service") == ""
     assert _exposure(root) <= 1.2
 
 

@@ -69,6 +69,15 @@ PLAN_WARNING: Final = Entry(
     matters="The plan is in force; the line says what may come of it.",
     act="`citygate check` says where it stands and what to write.",
 )
+OUTSIDE_FENCE: Final = Entry(
+    code="outside-fence",
+    level=ERROR,
+    text="%s",
+    title="The configuration names an address that the service is kept from",
+    matters="The kernel drops what goes there, so the device or broker looks as if it were away. All else runs.",
+    act="`sudo citygate apply` opens the service to what the configuration names, and to nothing else.",
+    error=ConfigError,
+)
 RESTART_NEEDED: Final = Entry(
     code="restart-needed",
     level=WARNING,

@@ -1,0 +1,96 @@
+"""The gateway knows what its fence lets it reach, and says so before an address outside it stays silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config.load import load
+from agent.core.errors import ConfigError
+from agent.core.plan import Plan
+from agent.reach import VARIABLE, must_fit, outside, wishes
+
+SITE = """
+[site]
+city = "vaasa"
+id = "library"
+gateway = "gw1"
+timezone = "Europe/Helsinki"
+[link.plant-room]
+driver = "modbus-tcp"
+host = "10.20.0.15"
+[link.meters]
+driver = "modbus-rtu"
+path = "/dev/ttyUSB0"
+[link.bms]
+driver = "bacnet-ip"
+interface = "10.21.0.2/24"
+bbmd = "10.22.0.9"
+[device.ahu]
+link = "bms"
+instance = 7
+address = "10.23.0.7:47809"
+points.a = { object = "analog-input,1" }
+[device.far]
+link = "bms"
+instance = 8
+address = "2001:12"
+points.a = { object = "analog-input,1" }
+[link.square]
+driver = "camera"
+source = "rtsp://10.30.0.7/stream2"
+model = "toy"
+lines.gate = { from = [0.1, 0.1], to = [0.9, 0.9] }
+[recipient.city]
+broker = "mqtts://broker.vaasa.example:8883"
+"""
+ALL = "10.20.0.0/16 10.21.0.0/24 10.22.0.9 10.23.0.7 broker.vaasa.example 192.0.2.10"
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    file = tmp_path / "site.toml"
+    file.write_text(SITE, "utf-8")
+    return load(file)
+
+
+def test_every_driver_says_what_it_needs(plan: Plan) -> None:
+    found = wishes(plan)
+    assert [(one.who, one.host) for one in found.hosts] == [
+        ("link plant-room", "10.20.0.15"),
+        ("link bms", "10.21.0.0/24"),
+        ("link bms", "10.22.0.9"),
+        ("link bms", "10.23.0.7"),
+        ("recipient city", "broker.vaasa.example"),
+    ]
+    assert [(one.who, one.host) for one in found.ports] == [("link meters", "/dev/ttyUSB0")]
+    assert not found.unknown
+
+
+def test_nothing_is_outside_where_no_fence_was_told_of(plan: Plan) -> None:
+    assert outside(plan, {}) == []
+
+
+def test_networks_addresses_and_names_open_the_fence(plan: Plan) -> None:
+    assert outside(plan, {VARIABLE: ALL}) == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ("10.20.0.0/16", "link plant-room: 10.20.0.15"),
+        ("10.21.0.0/24", "link bms: 10.21.0.0/24"),
+        ("broker.vaasa.example", "recipient city: broker.vaasa.example"),
+    ],
+)
+def test_what_lies_outside_is_a_fault_that_names_link_address_and_remedy(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, gone: str, named: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, ALL.replace(gone, ""))
+    with pytest.raises(ConfigError) as caught:
+        must_fit(plan)
+    text = str(caught.value)
+    assert text.startswith(f"{named} is outside the fence of citygate.service")
+    assert "`sudo citygate apply`" in text
+    assert text.count("\n") == 0

@@ -1,0 +1,151 @@
+"""`citygate apply` opens the units to what the configuration names, and to no more."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.cli import apply, fence, units
+from agent.cli.main import main
+from agent.config.load import load
+from agent.core.errors import ConfigError
+from tests.agent.test_reach import SITE
+
+ADDRESSES = {"broker.vaasa.example": ["192.0.2.10", "2001:db8::10"]}
+
+
+def answers(name: str, *_: object, **__: object) -> list[Any]:
+    """Stand in for a name server."""
+    if name not in ADDRESSES:
+        raise socket.gaierror("not known")
+    return [(0, 0, 0, "", (one, 0)) for one in ADDRESSES[name]]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a computer's folder of units, with both of ours installed and nothing running."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/site.toml").write_text(SITE, "utf-8")
+    resolvers = tmp_path / "resolv.conf"
+    resolvers.write_text("search vaasa.example\nnameserver 10.0.0.53\n", "utf-8")
+    monkeypatch.setattr(apply, "_UNITS", tmp_path / "units")
+    monkeypatch.setattr(fence, "_RESOLVERS", resolvers)
+    monkeypatch.setattr(fence, "_CHRONY", ())
+    monkeypatch.setattr(socket, "getaddrinfo", answers)
+    monkeypatch.setattr(units, "_RUNNING", tmp_path / "none")
+    monkeypatch.setattr(units, "installed", lambda: frozenset({fence.GATEWAY, fence.VISION}))
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path / "site"))
+    return tmp_path
+
+
+def applied(folder: Path) -> str:
+    """Give the gateway's drop-in for a site with everything, as text."""
+    (folder / "site.toml").write_text(SITE, "utf-8")
+    allowed = (("link plant-room", "10.20.0.15"), ("recipient city: broker.vaasa.example", "192.0.2.10"))
+    found = fence.Found(allowed=allowed, names=("broker.vaasa.example",), also=(), told=())
+    text = fence.files(load(folder / "site.toml"), folder, found, frozenset())[fence.SITE]
+    assert text is not None
+    return text
+
+
+def test_the_gateway_reaches_what_is_configured_and_nothing_else(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", str(place / "site")]) == 0
+    lines = (place / "units" / fence.SITE).read_text("utf-8").splitlines()
+    assert "IPAddressDeny=any" in lines
+    assert [one.partition("=")[2] for one in lines if one.startswith("IPAddressAllow=")] == [
+        "localhost", "10.20.0.15", "10.21.0.0/24", "10.22.0.9", "10.23.0.7",
+        "192.0.2.10", "2001:db8::10", "10.0.0.53",
+    ]  # fmt: skip
+    assert "DeviceAllow=char-ttyUSB rw" in lines
+    told = capsys.readouterr().out
+    assert "recipient city: broker.vaasa.example is 192.0.2.10, 2001:db8::10" in told
+
+
+def test_the_cameras_process_reaches_the_cameras_alone(place: Path) -> None:
+    main(["apply", str(place / "site")])
+    text = (place / "units" / fence.CAMERAS).read_text("utf-8")
+    assert "IPAddressAllow=10.30.0.7" in text
+    assert text.count("IPAddressAllow") == 1
+    assert "10.30.0.7" not in (place / "units" / fence.SITE).read_text("utf-8")
+
+
+def test_a_site_without_cameras_takes_their_drop_in_away(place: Path) -> None:
+    main(["apply", str(place / "site")])
+    file = place / "site/site.toml"
+    before, _, after = SITE.partition("[link.square]")
+    file.write_text(before + after[after.index("[recipient.city]") :], "utf-8")
+    main(["apply", str(place / "site")])
+    assert not (place / "units" / fence.CAMERAS).exists()
+
+
+def test_a_dry_run_shows_the_difference_and_writes_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", str(place / "site"), "--dry-run"]) == 0
+    assert "+IPAddressAllow=10.20.0.15" in capsys.readouterr().out
+    assert not (place / "units").exists()
+    main(["apply", str(place / "site")])
+    capsys.readouterr()
+    main(["apply", str(place / "site"), "--dry-run"])
+    assert "No unit would change" in capsys.readouterr().out
+
+
+def test_a_faulty_configuration_changes_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "site/site.toml").write_text(SITE.replace("host =", "hots ="), "utf-8")
+    assert main(["apply", str(place / "site")]) == 2
+    assert not (place / "units").exists()
+    assert "hots" in capsys.readouterr().err
+
+
+def test_a_network_given_by_hand_stays_until_it_is_forgotten(place: Path) -> None:
+    site = str(place / "site")
+
+    def allowed() -> bool:
+        return "IPAddressAllow=198.51.100.0/24" in (place / "units" / fence.SITE).read_text("utf-8")
+
+    main(["apply", site, "--also", "198.51.100.0/24"])
+    assert allowed()
+    main(["apply", site])
+    assert allowed()
+    main(["apply", site, "--also", "none"])
+    assert not allowed()
+    with pytest.raises(ConfigError, match="is no network"):
+        fence.added(["everywhere"], place)
+
+
+def test_a_name_that_nobody_knows_is_told_and_stays_out_of_reach(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ADDRESSES, "broker.vaasa.example", [])
+    main(["apply", str(place / "site")])
+    assert "broker.vaasa.example is not known to any name server now" in capsys.readouterr().out
+    assert "broker.vaasa.example" not in (place / "units" / fence.SITE).read_text("utf-8")
+
+
+def test_a_sealed_secret_is_handed_over_by_systemd(place: Path) -> None:
+    sealed = place / "site/sealed"
+    sealed.mkdir()
+    (sealed / "square").write_text("x", "utf-8")
+    with_password = SITE.replace('stream2"', 'stream2"\nuser = "me"\npassword = "credential:square"')
+    (place / "site/site.toml").write_text(with_password, "utf-8")
+    main(["apply", str(place / "site")])
+    asked = f"LoadCredentialEncrypted=square:{sealed / 'square'}"
+    assert asked in (place / "units" / fence.SITE).read_text("utf-8")
+    assert asked in (place / "units" / fence.CAMERAS).read_text("utf-8")
+    assert "LoadCredential=" not in (place / "units" / fence.CAMERAS).read_text("utf-8")
+
+
+def test_a_port_is_opened_by_its_kind_wherever_its_name_leads(tmp_path: Path) -> None:
+    by_id = tmp_path / "by-id"
+    by_id.symlink_to("/dev/ttyAMA3")
+    assert fence._kinds([str(by_id)]) == ["ttyAMA"]
+    assert fence._kinds(["/dev/serial/by-id/not-there"]) == ["ttyACM", "ttyUSB"]
+
+
+def test_the_plan_of_the_cameras_counts_as_watching(place: Path) -> None:
+    assert fence.watches(load(place / "site"))
