@@ -35,7 +35,7 @@ Object = dict[str, Any]
 
 
 class Answers:
-    """What can be asked: ``status``, ``why``, ``read``, ``links``, ``metrics``, ``tally``, ``probe`` and ``ping``."""
+    """What can be asked: all of ``_QUESTIONS``."""
 
     def __init__(self, gateway: Gateway, physician: Physician | None = None) -> None:
         self.lag: deque[float] = deque(maxlen=_BEATS)

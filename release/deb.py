@@ -47,6 +47,7 @@ class Job(Struct, frozen=True, kw_only=True):
     version: str
     target: Target
     epoch: int
+    level: int
 
     @property
     def full(self) -> str:
@@ -59,17 +60,22 @@ class Job(Struct, frozen=True, kw_only=True):
         return f"{self.package}_{self.full}_{self.target.arch}.deb"
 
 
-def build(target: Target, out: Path, packages: Sequence[str] = PACKAGES) -> list[Path]:
-    """Make *packages* for *target* into *out*; end with words when a wheel must not be released."""
+def build(
+    target: Target, out: Path, packages: Sequence[str] = PACKAGES, *, version: str = "", level: int = 6
+) -> list[Path]:
+    """Make *packages* for *target* into *out*; end with words when a wheel must not be released.
+
+    *version* is the wheel's unless it is given; *level* is how hard zstd tries.
+    """
     epoch = wheels.epoch()
     own = wheels.own(epoch)
-    version = own.name.split("-")[1]
+    version = version or own.name.split("-")[1]
     made = []
     for package in packages:
         parts = [*([own] if package == "citygate" else []), *wheels.locked(package, target)]
         if faults := [fault for one in parts for fault in inspect.faults(one)]:
             raise SystemExit("this must not be released:\n" + "\n".join(faults))
-        job = Job(package=package, version=version, target=target, epoch=epoch)
+        job = Job(package=package, version=version, target=target, epoch=epoch, level=level)
         made.append(_packed(job, parts, out))
     return made
 
@@ -87,7 +93,7 @@ def _packed(job: Job, parts: list[Path], out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     path = out / job.file
     # one thread: with more, blocks and so bytes depend on the computer
-    words = ["dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zzstd", "-z6", "--build"]
+    words = ["dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zzstd", f"-z{job.level}", "--build"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(job.epoch)}
     subprocess.run([*words, str(root), str(path)], env=environment, check=True, stdout=subprocess.DEVNULL)
     return path

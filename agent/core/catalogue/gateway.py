@@ -74,7 +74,8 @@ OUTSIDE_FENCE: Final = Entry(
     level=ERROR,
     text="%s",
     title="The configuration names an address that the service is kept from",
-    matters="The kernel drops what goes there, so the device or broker looks as if it were away. All else runs.",
+    matters="The kernel drops what goes there, so the device or broker looks as if it were away. All else "
+    "runs.",
     act="`sudo citygate apply` opens the service to what the configuration names, and to nothing else.",
     error=ConfigError,
 )

@@ -1,0 +1,82 @@
+"""A computer of its own: a real systemd over an overlay of this root, outside which nothing is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from tests.peers import missing, need
+
+_UNIT: Final = """\
+[Unit]
+After=basic.target
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -u /story/story.py
+ExecStopPost=/bin/systemctl --force poweroff
+StandardOutput=file:/story/out
+StandardError=file:/story/err
+"""
+_QUIET: Final = ("mosquitto", "console-getty", "systemd-logind", "e2scrub_reap", "systemd-timesyncd")
+_FILTER: Final = "bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+
+
+def boot(story: Path, things: Mapping[str, Path], *, patience: float = 240.0) -> tuple[str, str]:
+    """Boot, run *story* with *things* (files or folders) beside it in /story; give its output and errors."""
+    need("systemd-nspawn")
+    if os.geteuid() != 0:
+        missing("root, to boot a container")
+    room = Path(tempfile.mkdtemp(prefix="citygate-boot-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3g", "tmpfs", str(room)], check=True)
+    try:
+        for name in ("upper", "work", "root"):
+            (room / name).mkdir()
+        layers = f"lowerdir=/,upperdir={room}/upper,workdir={room}/work"
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(room / "root")], check=True)
+        try:
+            return _told(room, story, things, patience)
+        finally:
+            subprocess.run(["umount", str(room / "root")], check=True)
+    finally:
+        subprocess.run(["umount", str(room)], check=True)
+        room.rmdir()
+
+
+def _told(room: Path, story: Path, things: Mapping[str, Path], patience: float) -> tuple[str, str]:
+    root = room / "root"
+    units = root / "etc/systemd/system"
+    for name in _QUIET:
+        (units / f"{name}.service").unlink(missing_ok=True)
+        (units / f"{name}.service").symlink_to("/dev/null")
+    (root / "usr/sbin/policy-rc.d").unlink(
+        missing_ok=True
+    )  # images forbid with it that packages start anything
+    (root / "story").mkdir()
+    shutil.copy(story, root / "story/story.py")
+    for name, thing in things.items():
+        (shutil.copytree if thing.is_dir() else shutil.copy)(thing, root / "story" / name)
+    (units / "story.service").write_text(_UNIT, "utf-8")
+    wants = units / "multi-user.target.wants"
+    wants.mkdir(exist_ok=True)
+    (wants / "story.service").symlink_to("../story.service")
+    console = room / "console"
+    words = [
+        "systemd-nspawn", "-q", "-D", str(root), "--boot", "--register=no", "--keep-unit",
+        "--private-network", "--capability=all", f"--system-call-filter={_FILTER}",
+    ]  # fmt: skip
+    environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+    with console.open("wb") as log, suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, timeout=patience,
+            check=False,
+        )  # fmt: skip
+    out, err = ((root / "story" / name) for name in ("out", "err"))
+    if not out.is_file():
+        raise AssertionError(console.read_text("utf-8", "replace")[-3000:])
+    return out.read_text("utf-8"), err.read_text("utf-8", "replace")
