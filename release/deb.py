@@ -21,7 +21,7 @@ _UNITS: Final = ROOT / "systemd"
 _SCRIPTS: Final = ROOT / "release" / "scripts"
 _PLUGINS: Final = f"{PREFIX}/plugins"
 _DEPENDS: Final = {
-    "citygate": "libc6 (>= 2.{glibc}), tzdata, passwd, init-system-helpers, "
+    "citygate": "libc6 (>= 2.{glibc}), tzdata, openssl, passwd, init-system-helpers, "
     "systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles",
     "citygate-vision": "citygate (= {version}), libc6 (>= 2.{glibc}), libstdc++6, libgcc-s1, zlib1g, systemd",
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agent.cli.fence import Files
 
-_UNITS: Final = Path("/etc/systemd/system")
+UNITS: Final = Path("/etc/systemd/system")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -43,17 +43,17 @@ def run(args: argparse.Namespace) -> int:
     from agent.config.load import load
 
     plan = load(args.folder)
-    also = fence.added(args.also, _UNITS)
+    also = fence.added(args.also, UNITS)
     found = fence.look_up(plan, also)
     files = fence.files(plan, args.folder, found, units.installed())
     for line in found.told:
         print(line)
-    changed = {name: text for name, text in files.items() if text != _text(_UNITS / name)}
+    changed = {name: text for name, text in files.items() if text != _text(UNITS / name)}
     if args.dry_run:
         print(_difference(changed) or "No unit would change; the gateway would read its files again.")
         return 0
     for name, text in changed.items():
-        _write(_UNITS / name, text)
+        _write(UNITS / name, text)
     return units.take_over({name.partition(".d/")[0] for name in changed}, watches=fence.watches(plan))
 
 
@@ -79,7 +79,7 @@ def _difference(changed: Files) -> str:
 
     parts: list[str] = []
     for name, text in changed.items():
-        before = (_text(_UNITS / name) or "").splitlines()
+        before = (_text(UNITS / name) or "").splitlines()
         after = (text or "").splitlines()
-        parts += unified_diff(before, after, str(_UNITS / name), f"{_UNITS / name} (new)", lineterm="")
+        parts += unified_diff(before, after, str(UNITS / name), f"{UNITS / name} (new)", lineterm="")
     return "\n".join(parts)

@@ -31,7 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "site/site.toml").write_text(SITE, "utf-8")
     resolvers = tmp_path / "resolv.conf"
     resolvers.write_text("search vaasa.example\nnameserver 10.0.0.53\n", "utf-8")
-    monkeypatch.setattr(apply, "_UNITS", tmp_path / "units")
+    monkeypatch.setattr(apply, "UNITS", tmp_path / "units")
     monkeypatch.setattr(fence, "_RESOLVERS", resolvers)
     monkeypatch.setattr(fence, "_CHRONY", ())
     monkeypatch.setattr(socket, "getaddrinfo", answers)

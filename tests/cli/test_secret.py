@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli import secret
+from agent.cli import vault
 from agent.cli.main import main
 from agent.config.secrets import secret as opened
 from agent.core.errors import ConfigError
@@ -36,7 +36,7 @@ def test_what_is_piped_in_is_what_the_gateway_reads(
     assert opened("credential:city-password") == "open sesame"
     main(["secret", "list", "--config", str(site)])
     told = capsys.readouterr().out
-    assert "city-password: readable by the gateway's user" in told
+    assert "city-password: readable by root and the group citygate" in told
     assert "sesame" not in told
 
 
@@ -87,7 +87,7 @@ def test_where_systemd_seals_the_value_lies_nowhere_in_clear(
 
     piped(monkeypatch, b"old")
     main(["secret", "set", "a", "--plain", "--config", str(site)])
-    monkeypatch.setattr(secret, "_sealed", systemd)
+    monkeypatch.setattr(vault, "_seal", systemd)
     piped(monkeypatch, b"new")
     main(["secret", "set", "a", "--config", str(site)])
     assert not (site / "credentials/a").exists()
