@@ -27,7 +27,7 @@ _QUIET: Final = ("mosquitto", "console-getty", "systemd-logind", "e2scrub_reap",
 _FILTER: Final = "bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 
 
-def boot(story: Path, things: Mapping[str, Path], *, patience: float = 240.0) -> tuple[str, str]:
+def boot(story: Path, things: Mapping[str, Path], *, patience: float = 500.0) -> tuple[str, str]:
     """Boot, run *story* with *things* (files or folders) beside it in /story; give its output and errors."""
     need("systemd-nspawn")
     if os.geteuid() != 0:

@@ -93,7 +93,9 @@ def surroundings() -> None:
     sh("mosquitto_passwd -b /story/pw city seen", check=True)
     (STORY / "broker.conf").write_text(
         f"listener 8883 {BROKER}\ncertfile /story/broker.pem\nkeyfile /story/broker.key\n"
-        "password_file /story/pw\nallow_anonymous false\nuser root\n",
+        "password_file /story/pw\nallow_anonymous false\nuser root\n"
+        f"listener 8884 {BROKER}\ncertfile /story/broker.pem\nkeyfile /story/broker.key\n"
+        "cafile /story/city-ca.pem\nrequire_certificate true\n",
         "utf-8",
     )
     sh("systemd-run -q --unit=broker /usr/sbin/mosquitto -c /story/broker.conf", check=True)
@@ -194,6 +196,32 @@ def reloads() -> dict[str, Any]:
 
 
 @step
+def identity() -> dict[str, Any]:
+    """Have the city's authority sign a request, twice; call a broker that wants to see the certificate."""
+    told: dict[str, Any] = {"accepted": []}
+    sign = (
+        "openssl x509 -req -in gw1.csr -CA city-ca.pem -CAkey files/city-ca.key -CAcreateserial -days 30"
+        " -copy_extensions copyall -out gw1.pem"
+    )
+    for _ in range(2):
+        sh("citygate identity request > gw1.csr", check=True)
+        sh(sign, check=True)
+        told["accepted"].append(sh("citygate identity accept gw1.pem --ca /etc/citygate/city-ca.pem"))
+    place = Path("/etc/citygate/sharing.toml")
+    before = place.read_text("utf-8")
+    lines = 'certificate = "/etc/citygate/gateway.pem"\nkey = "credential:gateway-key"\n'
+    place.write_text(before.replace(":8883", ":8884").replace("username =", f"{lines}username ="), "utf-8")
+    told["applied"] = sh("citygate apply")
+    until(lambda: "uplink city ok" in show("StatusText") or "held" in show("StatusText"))
+    told["status"] = show("StatusText")
+    told["sealed"] = sorted(one.name for one in Path("/etc/citygate/sealed").iterdir())
+    told["clear"] = sh("grep -rl 'PRIVATE KEY' /etc/citygate /var/lib/citygate")["out"]
+    place.write_text(before, "utf-8")
+    told["back"] = sh("citygate apply")
+    return told
+
+
+@step
 def watchdog() -> dict[str, Any]:
     place = Path("/etc/systemd/system/citygate.service.d/test.conf")
     place.write_text("[Service]\nWatchdogSec=3s\nRestartSec=200ms\n", "utf-8")
@@ -279,9 +307,15 @@ def remove() -> dict[str, Any]:
     removed = sh("apt-get remove -y citygate citygate-vision")
     kept = {one: Path(one).exists() for one in ("/etc/citygate/site.toml", "/var/lib/citygate/outbox.db")}
     running = sh("pgrep -u citygate")["out"]
+    sh("dpkg -i debs/citygate_0.2*.deb", check=True)
+    wiped = sh("citygate wipe library/gw1 --ledger /story/kept.db")
+    left = sh("find /etc/citygate /var/lib/citygate /etc/systemd/system/citygate.service.d -type f")["out"]
+    verified = sh("citygate ledger verify --state /story/kept.db")
+    enabled = sh("systemctl is-enabled citygate; systemctl is-active citygate")["out"].split()
     purged = sh("apt-get purge -y citygate citygate-vision")
     return {
-        "removed": removed, "kept": kept, "running": running, "purged": purged, "files": files(),
+        "removed": removed, "kept": kept, "running": running, "wiped": wiped, "left": left,
+        "verified": verified, "enabled": enabled, "purged": purged, "files": files(),
         "user": sh("getent passwd citygate; getent group citygate")["out"],
         "failed": sh("systemctl --failed --no-legend --plain")["out"],
     }  # fmt: skip
