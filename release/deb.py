@@ -92,6 +92,8 @@ def _packed(job: Job, parts: list[Path], out: Path) -> Path:
     _settle(root, job.epoch)
     out.mkdir(parents=True, exist_ok=True)
     path = out / job.file
+    for name in ("sbom.cdx.json", "licences.txt"):  # beside the package too: who decides has not installed it
+        _copy(root / "usr/share/doc" / job.package / name, path.with_suffix(f".{name}"))
     # one thread: with more, blocks and so bytes depend on the computer
     words = ["dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zzstd", f"-z{job.level}", "--build"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(job.epoch)}

@@ -60,6 +60,21 @@ def test_everything_belongs_to_root_and_nothing_can_be_written_by_others(twice: 
         assert rights[0] == "l" or rights[8] == "-", line
 
 
+def test_for_another_processor_and_python_nothing_of_this_one_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    [made] = deb.build(TARGETS["debian13-arm64"], tmp_path, ["citygate"])
+    subprocess.run(["dpkg-deb", "--raw-extract", str(made), str(tmp_path / "tree")], check=True)
+    libraries = list((tmp_path / "tree").rglob("*.so"))
+    assert libraries
+    for one in libraries:
+        assert one.read_bytes()[18] == 183, one  # e_machine of an ELF file: AArch64
+        assert "cpython-313-" in one.name
+    assert "python3 (>= 3.13~), python3 (<< 3.14)" in (tmp_path / "tree/DEBIAN/control").read_text("utf-8")
+    assert (tmp_path / made.name).with_suffix(".sbom.cdx.json").is_file()
+
+
 def test_no_file_knows_the_folder_where_it_was_packed(twice: tuple[Path, Path]) -> None:
     tree = BUILD / "tree" / host().name / "citygate"
     for path in tree.rglob("*"):
