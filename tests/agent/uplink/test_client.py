@@ -162,5 +162,5 @@ def test_there_is_no_way_to_verify_less() -> None:
 
 
 def test_a_missing_authority_file_is_said_in_words() -> None:
-    with pytest.raises(UplinkError, match=r"tls\.ca /nowhere/ca\.pem cannot be used"):
+    with pytest.raises(UplinkError, match=r"ca /nowhere/ca\.pem cannot be used"):
         tls.context("/nowhere/ca.pem")
