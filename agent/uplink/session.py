@@ -63,6 +63,7 @@ class Session:
         self._setup = setup
         self._since = setup.now().boot
         self._live_since: dict[str, float] = {}
+        self._newest: dict[str, int] = {}  # of each route, the latest row that was sent
         self._own: deque[Message] = deque()
         self._flights: dict[asyncio.Future[int], Flight] = {}
         self._wake = asyncio.Event()
@@ -195,6 +196,7 @@ class Session:
             self._feed.release([row])  # its retention is over: the outbox declares it
         else:
             self._setup.tally.late += packet.user != row.user
+            self._newest[row.route] = max(row.id, self._newest.get(row.route, 0))
             self._publish(packet, Flight(now.boot, row), backlog=backlog)
 
     def _packet(self, row: Row, now: Instant) -> Packet:
@@ -212,9 +214,10 @@ class Session:
         )
 
     def _is_late(self, row: Row) -> bool:
-        """Say whether *row* waited: for this run, for this connection, or for its route."""
+        """Say whether *row* waited: for this run, for this connection, for its route, or until overtaken."""
         since = self._live_since.get(row.route, self._since)
-        return row.epoch != self._setup.epoch() or row.boot <= since
+        overtaken = row.id < self._newest.get(row.route, 0)
+        return row.epoch != self._setup.epoch() or row.boot <= since or overtaken
 
     def _publish(self, packet: Packet, flight: Flight, *, backlog: bool) -> None:
         answer = self._link.publish(packet)

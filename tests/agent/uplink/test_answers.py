@@ -205,6 +205,28 @@ async def test_a_quota_slows_down_and_loses_nothing(virtual: VirtualClock) -> No
         assert sorted(row.seq for row in rig.feed.done) == list(range(1, 31))
 
 
+async def test_what_was_overtaken_by_newer_rows_is_told_as_history(virtual: VirtualClock) -> None:
+    slow = True
+    async with fake_broker(
+        lambda one: 0x97 if slow and is_data(one) and id_of(one).endswith("/1") else 0
+    ) as broker:
+        rig = Rig(broker.port, clock=virtual)
+        async with rig.running():
+            await rig.until(lambda: rig.uplink.connected)
+            await virtual.sleep(1)
+            rig.put(3)
+            await rig.until(lambda: len(rig.feed.done) == 2)
+            slow = False
+            await rig.until(lambda: len(rig.feed.done) == 3)
+        told = {id_of(one)[-1]: ("h", "1") in one.user for one in broker.accepted if is_data(one)}
+        assert told == {"2": False, "3": False, "1": True}
+
+
+def id_of(one: Publish) -> str:
+    """Give the id of a data message."""
+    return dict(one.user).get("id", "")
+
+
 async def test_an_odd_refusal_is_tried_again(virtual: VirtualClock) -> None:
     async with fake_broker(lambda one: 0x80 if is_data(one) and one.n < 6 else 0) as broker:
         rig = Rig(broker.port, clock=virtual)
