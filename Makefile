@@ -9,7 +9,7 @@ NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check fmt bench bench-peers peers long wheel deb lock clean help $(VENV)
+.PHONY: demo test check fmt bench bench-peers peers long simulate wheel deb lock clean help $(VENV)
 
 demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
 	@$(BIN)/citygate demo --cache build/demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
@@ -39,6 +39,9 @@ bench-peers: $(STAMP)  ## install the gateway that ours is measured beside, into
 
 long: $(STAMP)  ## run the tests that take longer: kills, power cuts, days of outage
 	$(BIN)/python -m pytest -q -rs -m long $(ARGS)
+
+simulate: $(STAMP)  ## let everything happen to a whole gateway on virtual time (SEEDS=500, FIRST=0)
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),500) --first $(or $(FIRST),0)
 
 peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
 	$(SUDO) apt-get update -q

@@ -77,7 +77,7 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
 class World(Struct, frozen=True, kw_only=True):
     """What the daemon needs of the world outside: tests give it another one.
 
-    *rng* spreads attempts in time; the noise of figures comes from *below*.
+    *rng* spreads attempts in time; the noise of figures comes from *below*; *tick* is in seconds.
     """
 
     clock: Clock
@@ -86,6 +86,7 @@ class World(Struct, frozen=True, kw_only=True):
     make_uplink: MakeOutlet
     below: Below = secrets.randbelow
     boxed: bool = True
+    tick: float = 1.0
 
 
 class Daemon:
@@ -178,7 +179,7 @@ class Daemon:
     async def _tick(self, gateway: Gateway, answers: Answers) -> None:
         """Let time pass once a second, and prove life to the service manager while all advances."""
         written = -inf
-        async for due in ticks(self.clock, 1.0):
+        async for due in ticks(self.clock, self._world.tick):
             answers.lag.append(self.clock.boot() - due)
             now = self.clock.now()
             gateway.tick(now)
