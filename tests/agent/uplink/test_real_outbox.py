@@ -50,11 +50,17 @@ class Site:
 
 
 @asynccontextmanager
-async def site(
-    folder: Path, port: int, clock: VirtualClock, *, rate: float = 50.0, cap: int = 8 << 20
+async def site(  # noqa: PLR0913 - each by its name
+    folder: Path,
+    port: int,
+    clock: VirtualClock,
+    *,
+    rate: float = 50.0,
+    cap: int = 8 << 20,
+    encoding: Encoding | None = None,
 ) -> AsyncIterator[Site]:
     """Open an outbox and run it with its uplink; a clean stop at the end."""
-    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": rate})
+    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": rate}, encoding=encoding)
     encodings: dict[str, Encoding] = {"city": rig.native}
     outbox = await Outbox.open(folder, cap=cap, keep=86400.0, clock=clock, boxed=False)
     outbox.configure(
