@@ -15,7 +15,7 @@ _UNITS: Final = {
     "g/m3": "g/m³", "m3": "m³", "m3/h": "m³/h", "m3/min": "m³/min", "m3/s": "m³/s", "W/m2": "W/m²",
     "m2": "m²", "mm[Hg]": "mmHg", "[in_i'Hg]": "inHg", "[psi]": "psi", "uS/cm": "μS/cm", "deg": "°",
     "/min": "rpm", "[lb_av]": "lb", "[ft_i]": "ft", "[mi_i]/h": "mph", "[cft_i]/min": "ft³/min",
-    "m/s2": "m/s²", "Ohm": "Ω", "kOhm": "kΩ", "wk": "w", "[pH]": "pH",
+    "m/s2": "m/s²", "Ohm": "Ω", "kOhm": "kΩ", "wk": "w", "[pH]": "",
 }  # fmt: skip
 _BY_UNIT: Final = {
     **dict.fromkeys(("mW", "W", "kW", "MW"), "power"),
@@ -53,7 +53,7 @@ _BY_QUANTITY: Final = {
     ("no2", "μg/m³"): "nitrogen_dioxide",
     ("o3", "μg/m³"): "ozone",
     ("so2", "μg/m³"): "sulphur_dioxide",
-    ("ph", "pH"): "ph",
+    ("ph", ""): "ph",
 }
 # classes of amounts: they are added up, so they are no measurement
 _AMOUNTS: Final = frozenset({"energy", "reactive_energy", "volume"})

@@ -113,6 +113,7 @@ def test_a_sensor_has_unit_classes_and_an_end() -> None:
         (Point(name="a.x", unit="[ppm]", quantity="co2"), "mean", ("ppm", "carbon_dioxide", "measurement")),
         (Point(name="a.x", kind=Kind.STATE), "share", ("", "", "measurement")),
         (Point(name="a.x", unit="W"), "mean", ("W", "power", "measurement")),
+        (Point(name="a.x", unit="[pH]", quantity="ph"), "mean", ("", "ph", "measurement")),
     ],
 )
 def test_classes_follow_from_unit_quantity_and_statistic(
