@@ -1,7 +1,8 @@
 """Notices that a model sees nothing of what moves: from high above, most models see no people and no cars.
 
-Something that moves across a line or in a zone for several pictures is one passage. If the model found
-nothing there in any of them, it was overlooked. No number says so by itself: a blind counter counts zero.
+Something that moves across a line or in a zone for several pictures is one passage. If nothing was followed
+there in any of them, it was overlooked: a faint box now and then counts nobody. No number says so by itself:
+a blind counter counts zero.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ import numpy as np
 
 from agent.core.scene import Scene
 from pipelines.vision.arrays import Floats
-from pipelines.vision.boxes import Found
 from pipelines.vision.polygon import Polygon
-from pipelines.vision.tracker import WEAK
 
 _REMEMBERED: Final = 600.0  # seconds
 _AT_LEAST: Final = 3  # passages that were overlooked
@@ -40,16 +39,16 @@ class Blindness:
         self._seen = False
         self._last = 0.0
 
-    def feed(self, moving: Floats, found: Found, at: float) -> None:
-        """Take what moved, in shares of the picture, and what the model found, in heights of it."""
+    def feed(self, moving: Floats, followed: Floats, at: float) -> None:
+        """Take what moved, in shares of the picture, and the boxes of who counts, in heights of it."""
         if self._pictures and at - self._last > _PAUSE:
             self._end()
         here = self._relevant(moving * self._scale)
         if not len(here):
             return
         self._pictures, self._last = self._pictures + 1, at
-        boxes = found.boxes[found.scores >= WEAK]
-        self._seen = self._seen or bool(_touch(here, boxes).any())
+        # where it counts: what moved here may be one with what is seen elsewhere
+        self._seen = self._seen or bool(_touch(here, self._relevant(followed)).any())
 
     def is_blind(self, at: float) -> bool:
         """Say whether most of what passed of late was overlooked."""

@@ -6,21 +6,23 @@ import numpy as np
 from msgspec import convert
 
 from agent.core.scene import Scene
-from pipelines.vision.boxes import Found
 from pipelines.vision.quality.blindness import Blindness
 
 SCENE = convert({"lines": {"gate": {"from": [0.5, 0.95], "to": [0.5, 0.05]}}}, Scene)
-NOBODY = Found(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.intp))
+NOBODY = np.zeros((0, 4))
 
 
-def passages(*seen: bool, y: float = 0.4, x: float = 0.0) -> bool:
-    """Let something pass over the line once for each word, and give whether the model is blind at the end."""
+def passages(*seen: bool, y: float = 0.4, x: float = 0.0, aside: float = 0.0) -> bool:
+    """Let something pass over the line once for each word, and give whether the model is blind at the end.
+
+    What is followed of it may lie *aside*.
+    """
     blindness, at = Blindness(SCENE, 4 / 3), 0.0
     for one in seen:
         for step in range(8):
             box = np.array([[0.4 + x + 0.02 * step, y, 0.5 + x + 0.02 * step, y + 0.2]])
-            known = Found(box * (4 / 3, 1, 4 / 3, 1), np.array([0.6]), np.zeros(1, np.intp))
-            blindness.feed(box, known if one else NOBODY, at)
+            followed = (box - (aside, 0, aside, 0)) * (4 / 3, 1, 4 / 3, 1)
+            blindness.feed(box, followed if one else NOBODY, at)
             at += 0.2
         at += 2.0
     return blindness.is_blind(at)
@@ -32,6 +34,11 @@ def test_a_model_that_overlooks_what_passes_is_blind() -> None:
 
 def test_a_model_that_sees_most_of_it_is_not() -> None:
     assert not passages(True, True, False, True, False, True)
+
+
+def test_a_model_that_sees_things_only_beside_the_line_is_blind_there() -> None:
+    """From high above a car is recognised at the picture's edge, if at all, and not where it is counted."""
+    assert passages(True, True, True, aside=0.25)
 
 
 def test_once_or_twice_is_not_enough() -> None:
