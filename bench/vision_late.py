@@ -8,13 +8,12 @@ the two cores. Whatever else this computer does is kept behind it, where we may 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from typing import Final, NamedTuple
 
 from agent.core.sight import RATE as ACHIEVED
-from bench._eye import cameras, eye
+from bench._eye import before_others, cameras, eye
 from bench._report import Figure, show
 
 _MANY: Final = 4
@@ -33,8 +32,7 @@ class Took(NamedTuple):
 def main() -> None:
     """Measure on two cores and tell."""
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:_CORES]))
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    before_others()
     took = asyncio.run(_took())
     print("analyses done by their deadline: " + ", ".join(f"{min(1.0, one):.1%}" for one in took.done))
     step = 1000 / _WANTED

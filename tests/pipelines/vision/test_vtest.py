@@ -48,6 +48,40 @@ def test_nanodet_in_whole_numbers_is_accepted_and_counts_as_well(tmp_path: Path,
     assert accuracy(tmp_path, capsys, every=2) >= 0.95
 
 
+OTHER_LINES = """
+[lines]
+middle = { from = [0.65, 0.87], to = [0.65, 0.17] }
+right = { from = [0.78, 0.90], to = [0.78, 0.26] }
+left = { from = [0.20, 0.69], to = [0.20, 0.26] }
+long = { from = [0.39, 0.97], to = [0.39, 0.17] }
+falling = { from = [0.26, 0.21], to = [0.78, 0.83] }
+short = { from = [0.34, 0.35], to = [0.55, 0.73] }
+"""
+
+
+@pytest.mark.long
+def test_two_models_at_different_paces_count_other_lines_alike(tmp_path: Path, capsys: Screen) -> None:
+    """Lines that nobody counted by hand, in other places and directions: one model checks the other."""
+    need("npm")
+    lines = tmp_path / "lines.toml"
+    lines.write_text(OTHER_LINES)
+    add("yolox-nano", tmp_path / "yolox", "--from", str(there(YOLOX)))
+    add("nanodet-g", tmp_path / "nanodet")
+    often = passages(tmp_path / "yolox", lines, capsys, every=1)
+    seldom = passages(tmp_path / "nanodet", lines, capsys, every=4)
+    off = sum(abs(often[one] - seldom[one]) for one in often)
+    assert sum(often.values()) > 150
+    assert off <= 0.05 * sum(often.values())
+
+
+def passages(place: Path, lines: Path, capsys: Screen, *, every: int) -> dict[tuple[str, str], int]:
+    capsys.readouterr()
+    words = ["--clip", str(clip()), "--lines", str(lines), "--models", str(place), "--every", str(every)]
+    assert main(["validate", *words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["counts"]
+    return {(line, name): round(number) for line, names in told.items() for name, number in names.items()}
+
+
 def add(name: str, place: Path, *more: str) -> None:
     assert main(["model", "add", name, "--models", str(place), *more]) == 0
 
