@@ -1,8 +1,7 @@
-"""A camera that speaks RTSP, of another make than our reader: it plays the clips of a folder."""
+"""A camera that speaks RTSP, of another make than our reader (the demo's): it plays the clips of a folder."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import subprocess
 import sys
@@ -10,8 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-REQUIREMENT = "aio-rtsp-toolkit[server]==0.1.4"
 
 
 @contextmanager
@@ -21,9 +18,7 @@ def rtsp_camera(folder: Path, *, port: int = 0) -> Iterator[tuple[subprocess.Pop
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-    from tests.peers.packages import package
-
-    words = [sys.executable, "-P", __file__, str(package(REQUIREMENT)), str(folder), str(port)]
+    words = [sys.executable, "-P", "-m", "agent.demo.camera", "--folder", str(folder), "--port", str(port)]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             _wait(port)
@@ -43,10 +38,3 @@ def _wait(port: int) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, sys.argv[1])
-    from aio_rtsp_toolkit import server
-
-    asyncio.run(server.serve(sys.argv[2], "127.0.0.1", int(sys.argv[3])))
