@@ -18,7 +18,7 @@ from agent.core.sight import Camera, Watch, cells
 from agent.core.vision import PROGRAM
 from drivers.cameras.line import Line, opened
 from drivers.cameras.records import Holes, News, Numbers, Ready, Receiver, RefusedError
-from drivers.cameras.report import Report
+from drivers.cameras.report import GONE, Report
 
 _SETTLE: Final = 0.3  # seconds: links are begun one after the other
 _GLANCE: Final = 1.0
@@ -74,7 +74,7 @@ class Hub:
         finally:
             self._task = None
             for member in self._members.values():
-                member.report.interrupted("vision_gone")
+                member.report.interrupted(GONE)
                 if not member.ended.done():
                     member.ended.set_exception(failure)
 

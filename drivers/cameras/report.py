@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from drivers.cameras.records import Ready
 
 _log = logging.getLogger(__name__)
+GONE: Final = "vision_gone"
 _WHOLE: Final = 0.02  # share of a cell that may be missing before anybody is told
 _DOUBTFUL: Final = (Sight.BLIND, Sight.MOVED)
 
@@ -34,8 +35,8 @@ class _Seen(NamedTuple):
 
     begin: float
     since: float
-    gravest: Sight
-    doubt: Sight | None
+    gravest: str
+    doubt: str
 
 
 class Report:
@@ -53,6 +54,8 @@ class Report:
         self._desk = desk
         self._sight: Sight | None = None
         self._end: float | None = None
+        # why the cell that is open is not whole; a run after another one follows an end of the process
+        self._broken = GONE if desk.attested else ""
 
     def ready(self, ready: Ready) -> None:
         """Take the result of the attempts to get out."""
@@ -101,26 +104,28 @@ class Report:
                 samples += self._counted(point.name, value, seen)
             elif name != STATE:
                 known = share if name == ANALYSED else value
-                why = seen.gravest if known is None else None
+                why = seen.gravest if known is None else ""
                 samples.append(self._sample(point.name, known, begin, why))
         if self._end is not None and begin - self._end > self._width / 2:
             self.interrupted("silent")  # whole cells are missing in between
-        self._end = end
+        self._end, self._broken = end, ""
         self._emit(sorted(samples, key=lambda one: one.at))
 
     def interrupted(self, why: str) -> None:
         """Say that nothing is known of the time since the latest cell."""
         if self._end is not None:
-            at, self._end = self._end + self._inset, None
+            at, self._end, self._broken = self._end + self._inset, None, why
             counted = [one.name for one in self._points if one.personal]
             self._emit([Sample(one, None, at, Quality.BAD, why, self.unconfined) for one in counted])
 
     def _seen(self, begin: float, end: float, observed: float, mask: int) -> _Seen:
         sights = [one for one in Sight if mask >> one & 1]
         grave: list[Sight] = [one for one in sights if one is not Sight.OK]
-        grave = grave or [self._sight or Sight.SILENT]
-        doubt = [one for one in sights if one in _DOUBTFUL]
-        return _Seen(begin, end - min(self._width, observed), grave[-1], doubt[-1] if doubt else None)
+        gravest = (grave or [self._sight or Sight.SILENT])[-1]
+        # who has just begun to look anew has seen nothing yet: that is no fault of the camera
+        why = self._broken if self._broken and gravest is Sight.SILENT else gravest.word
+        doubt = [one.word for one in sights if one in _DOUBTFUL]
+        return _Seen(begin, end - min(self._width, observed), why, doubt[-1] if doubt else "")
 
     def _counted(self, name: str, value: float | None, seen: _Seen) -> Iterator[Sample]:
         """Give the sample of one counter, and before it one that says what is missing."""
@@ -129,6 +134,6 @@ class Report:
         if value is not None:
             yield self._sample(name, value, seen.since, seen.doubt)
 
-    def _sample(self, name: str, value: float | None, at: float, why: Sight | None) -> Sample:
-        quality = Quality.GOOD if why is None else Quality.BAD if value is None else Quality.UNCERTAIN
-        return Sample(name, value, at + self._inset, quality, why.word if why else "", self.unconfined)
+    def _sample(self, name: str, value: float | None, at: float, why: str) -> Sample:
+        quality = Quality.GOOD if not why else Quality.BAD if value is None else Quality.UNCERTAIN
+        return Sample(name, value, at + self._inset, quality, why, self.unconfined)

@@ -133,6 +133,31 @@ async def test_a_killed_process_ends_the_run_soon_and_leaves_a_gap(
     assert gap - whole == pytest.approx(300)
 
 
+async def test_the_cell_of_a_killed_process_is_broken_for_that_reason_and_no_other(
+    virtual: VirtualClock, vision: Vision
+) -> None:
+    link = Heard(camera())
+    async with running(virtual, link) as (task,):
+        await vision.session()
+        await vision.say(What.READY, 22)
+        now = await to_next_cell(virtual)
+        await vision.bucket(now, person_to_left=7, analysed=300_000, sight=1)
+        await virtual.sleep(60)
+        vision.hang_up()
+        with pytest.raises(DriverError):
+            await task
+    async with running(virtual, link):
+        await vision.session()
+        await vision.say(What.READY, 22)
+        for observed in (150_000, 150_000):
+            now = await to_next_cell(virtual)
+            silent = 1 << Sight.SILENT | 1
+            await vision.bucket(now, person_to_left=2, analysed=observed, sight=silent)
+        await virtual.sleep(0.1)
+    missing = [why for value, _, why in link.of("gate.person_to_left") if value is None]
+    assert missing == ["vision_gone", "vision_gone", "silent"]
+
+
 async def test_what_cannot_be_true_ends_the_session(virtual: VirtualClock, vision: Vision) -> None:
     async with running(virtual, Heard(camera())) as (task,):
         await vision.session()
