@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.cli.conftest import SITE
 from tests.peers.chromium import Browser, browser
 
 Screen = pytest.CaptureFixture[str]
+ROOT = Path(__file__).parents[2]
 _PLACE = SITE.partition("[link")[0]
 GIVEN = """\
 # the library's cameras
@@ -57,6 +60,27 @@ source = "rtsp://10.30.0.8/2"
 model = "nanodet-g"
 bays.taxi = { corners = [[0.6, 0.6], [0.7, 0.6], [0.7, 0.8], [0.6, 0.8]], label = "Taxi" }
 rate = 1  # slow
+"""
+
+
+ODD_FORMS = r"""
+a.b.c = 1_000
+d = [ 1, # one
+ 2, ]
+'e f' = 'x\y'
+g = '''
+i
+j'
+'''
+k = 2026-11-28
+l = {m = true, n.o = -1.5e3}
+["t.u".v]
+w = []
+[[p]]
+q=1
+[[p]]
+[p.r]
+s="\U0001F600 \"\\"
 """
 
 
@@ -240,6 +264,36 @@ def test_a_file_of_lines_alone_stays_one(drawing: Browser) -> None:
         "picture": [640, 480],
         "lines": {"gate": {"from": [0.5, 0.95], "to": [0.5, 0.05], "classes": ["person"]}},
     }
+
+
+def test_the_page_reads_toml_as_the_standard_library_does(drawing: Browser) -> None:
+    """Every TOML file that ships, and forms that none of them has."""
+    paths = [
+        one for folder in ("config", "tests/profiles") for one in sorted((ROOT / folder).rglob("*.toml"))
+    ]
+    texts = [one.read_text("utf-8") for one in paths] + [GIVEN, ODD_FORMS]
+    drawing.run(f"window.texts = {json.dumps(texts)}; 0")
+    read = "(text) => { try { return readToml(text).tree; } catch (error) { return error.message; } }"
+    ours = json.loads(drawing.run(f"JSON.stringify(texts.map({read}))"))
+    assert len(texts) > 100
+    for path, text, one in zip([*paths, "GIVEN", "ODD_FORMS"], texts, ours, strict=True):
+        try:
+            theirs = plain(tomllib.loads(text))
+        except tomllib.TOMLDecodeError:  # written wrongly, for other tests
+            continue
+        assert one == theirs, path
+
+
+def plain(value: object) -> object:
+    """Give what the page makes of *value*: dates are passed over as words."""
+    match value:
+        case dict():
+            return {key: plain(one) for key, one in value.items()}
+        case list():
+            return [plain(one) for one in value]
+        case date():
+            return {"word": str(value)}
+    return value
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 // Reads TOML and remembers where each statement stands, so that a file can be given back with all else as it was.
-// A table in an array of tables, a date or a number in another base is passed over as it stands.
+// A date is passed over as the word that it is.
 
 class TomlFault extends Error {
   constructor(text, at, message) {
@@ -87,7 +87,8 @@ class TomlReader {
     if (word === "true" || word === "false") return word === "true";
     const plain = word.replaceAll("_", "");
     if (/^[+-]?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(plain)) return Number(plain);
-    if (/^(\d{4}-\d\d-\d\d|\d\d:\d\d|0[xob][0-9A-Fa-f]|[+-]?(inf|nan)$)/.test(word)) return { word };
+    if (/^0(x[0-9A-Fa-f]+|o[0-7]+|b[01]+)$/.test(plain)) return Number(plain);
+    if (/^(\d{4}-\d\d-\d\d|\d\d:\d\d|[+-]?(inf|nan)$)/.test(word)) return { word };
     throw this.fault(`"${word}" is no value`, this.at - word.length);
   }
 

@@ -121,6 +121,15 @@ async def test_a_subnet_is_knocked_at_and_who_is_silent_costs_no_word() -> None:
     assert (heard.progress[0].of, heard.progress[-1].done) == (6, 6)
 
 
+async def test_a_password_is_not_sent_into_a_subnet(locked: int, folder: Path) -> None:
+    del folder
+    heard = await searched("127.0.0.0/30", port=locked, **RIGHT)
+    assert [one.address for one in heard.missed] == [f"127.0.0.1:{locked}"]
+    assert "name its address alone" in heard.missed[0].why
+    heard = await searched("127.0.0.0/30", "127.0.0.1", port=locked, **RIGHT)
+    assert proposed(heard).address == f"127.0.0.1:{locked}", "who is named too is asked as such"
+
+
 async def test_a_camera_that_the_gateway_has_is_not_proposed_again() -> None:
     async def answer(_: object) -> dict[str, Any]:
         raise AssertionError
