@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,3 +180,21 @@ def test_the_command_prints_a_table_that_lacks_nothing_but_lines(tmp_path: Path,
     assert link["source"] == "rtsp://127.0.0.1:8554/video_sub"
     assert "citygate draw" in told.out
     assert "SubStream: H264 640 x 360" in told.err
+
+
+def test_an_interrupted_search_gives_the_cameras_that_it_found_so_far(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, onvif_camera() as port:
+        ends = [f"127.0.0.1:{one}" for one in (port, silent.getsockname()[1])]
+        words = ["scan", "camera", *ends, "--wait", "60s", "--config", str(tmp_path)]
+        with subprocess.Popen(
+            [sys.executable, "-P", "-m", "agent", *words, "--socket", str(tmp_path / "none.sock")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stderr is not None
+            while "this one" not in process.stderr.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            said, told = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert tomllib.loads(said)["link"]["camera-127-0-0-1"]["picture"] == [640, 360]
+    assert "Traceback" not in told
