@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,11 +26,13 @@ def onvif_camera(clock: str = "", **fields: Any) -> Iterator[int]:  # noqa: ANN4
     if clock:
         command = [need("faketime"), "-f", clock, *command]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as process:
         try:
             assert process.stdout
             line = process.stdout.readline()
             assert line, "the camera's process has ended"
             yield int(line)
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # faketime is its parent, and would leave it behind
