@@ -32,13 +32,13 @@ class Known(Struct, frozen=True, kw_only=True):
 
 
 class Trial(Struct, frozen=True, kw_only=True):
-    """A bundle on trial: until which UTC second, what was well before, and which files to take back.
+    """A bundle on trial: for how many seconds at most, what was well before, and which files to take back.
 
     ``added`` are files that were not there before; ``stage`` says how far it has come.
     """
 
     bundle: Known
-    until: float
+    patience: float
     stage: Literal["writing", "watching"]
     well: tuple[str, ...] = ()
     added: tuple[str, ...] = ()

@@ -35,10 +35,12 @@ _CALM: Final = 60.0  # seconds for which all must be well without a break
 class World(Struct, frozen=True, kw_only=True):
     """What a trial needs of the world: *status* is None while the gateway does not answer.
 
-    *reload* makes the gateway read its files, and starts it if it does not run.
+    *reload* makes the gateway read its files, and starts it if it does not run. Spans are measured by *boot*,
+    which never jumps; *now* only labels.
     """
 
     now: Callable[[], float]
+    boot: Callable[[], float]
     sleep: Callable[[float], None]
     status: Callable[[], Mapping[str, Any] | None]
     reload: Callable[[], None]
@@ -71,7 +73,7 @@ class Keeper:
         status = self._world.status()
         trial = Trial(
             bundle=known,
-            until=self._world.now() + patience,
+            patience=patience,
             stage="writing",
             well=tuple(sorted(well(status))) if status is not None else (),
             added=self._places.added(bundle.files),
@@ -138,18 +140,19 @@ class Keeper:
             raise ConfigError(refusal)
 
     def _watched(self, trial: Trial) -> Verdict:
-        """Watch until all has been well for a while, or the time is over."""
+        """Watch until all has been well for a while, or the time is over; anew after a power cut."""
         world = self._world
         applied = datetime.fromtimestamp(world.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         try:
             world.reload()
         except GatewayError as error:
             return self._taken_back(trial, str(error))
+        began = world.boot()
         calm: float | None = None
         why = "nothing was seen of it"
-        while world.now() < trial.until:
+        while world.boot() - began < trial.patience:
             world.sleep(_GLANCE)
-            now = world.now()
+            now = world.boot()
             why = objection(world.status(), trial.well, applied)
             calm = None if why else (now if calm is None else calm)
             if calm is not None and now - calm >= _CALM:

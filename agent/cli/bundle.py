@@ -155,7 +155,12 @@ def _keeper(args: argparse.Namespace) -> Keeper:
         except GatewayError:
             return None
 
-    world = World(now=time.time, sleep=time.sleep, status=status, reload=lambda: _reload(args.reload))
+    def boot() -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    world = World(
+        now=time.time, boot=boot, sleep=time.sleep, status=status, reload=lambda: _reload(args.reload)
+    )
     return Keeper(args.folder, args.state, args.models, world)
 
 

@@ -24,6 +24,7 @@ LOOKS: Final[Sequence[Look]] = (
     machine.kernel,
     machine.swap,
     service.models,
+    service.privacy,
     service.versions,
 )
 

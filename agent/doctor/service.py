@@ -11,6 +11,7 @@ from agent.doctor.finding import Finding, notice, well, wrong
 
 _DAY: Final = 86400.0
 _SOON: Final = 30 * _DAY
+_TOO_MUCH: Final = 0.3
 
 
 def gateway(facts: Facts) -> Iterator[Finding]:
@@ -132,6 +133,15 @@ def models(facts: Facts) -> Iterator[Finding]:
         yield wrong("telemetry", says, act)
     if not facts.telemetry:
         yield well("telemetry", "ONNX Runtime has left no trace of telemetry")
+
+
+def privacy(facts: Facts) -> Iterator[Finding]:
+    """Look whether a product's privacy mode leaves anything to publish."""
+    for one in (facts.status or {}).get("products", ()):
+        if (one.get("withheld") or 0.0) > _TOO_MUCH:
+            says = f"{one['withheld']:.0%} of the figures of {one['name']} by day are withheld"
+            act = "a longer window or mode hold would tell more: `citygate utility` shows how much"
+            yield notice("privacy", says, act)
 
 
 def versions(facts: Facts) -> Iterator[Finding]:

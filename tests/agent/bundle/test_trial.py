@@ -59,7 +59,13 @@ class City:
     @property
     def keeper(self) -> Keeper:
         """Give what a process of its own would have."""
-        world = World(now=lambda: self.now, sleep=self._sleep, status=self._status, reload=self._reload)
+        world = World(
+            now=lambda: self.now,
+            boot=lambda: self.now,
+            sleep=self._sleep,
+            status=self._status,
+            reload=self._reload,
+        )
         return Keeper(self.etc, self.state, self.state / "models", world)
 
     def made(
@@ -185,7 +191,9 @@ def test_a_gateway_that_cannot_be_reloaded_gets_its_files_back(city: City) -> No
     def broken() -> None:
         raise GatewayError("`systemctl reload` failed: no such unit")
 
-    world = World(now=lambda: city.now, sleep=city._sleep, status=city._status, reload=broken)
+    world = World(
+        now=lambda: city.now, boot=lambda: city.now, sleep=city._sleep, status=city._status, reload=broken
+    )
     with pytest.raises(GatewayError, match="no such unit"):
         Keeper(city.etc, city.state, city.state / "models", world).apply(city.made(), TEN_MINUTES)
     assert city.files() == before
@@ -322,6 +330,7 @@ def test_a_trial_that_was_broken_off_goes_on(city: City) -> None:
     with pytest.raises(ConfigError, match="another bundle is on trial"):
         city.keeper.apply(data, TEN_MINUTES)
     city.answer = lambda _: city.report()
+    city.now += 86_400  # the power was away for a day
     verdict = city.keeper.settle()
     assert verdict is not None
     assert verdict.kept
@@ -345,7 +354,7 @@ def test_the_command_makes_what_apply_takes(city: City, tmp_path: Path, capsys: 
 def test_a_note_that_cannot_be_read_says_what_to_do(city: City) -> None:
     memory = Memory(city.etc)
     known = Known(number=4, digest="", signer="x")
-    memory.begin(Trial(bundle=known, until=0.0, stage="writing"))
+    memory.begin(Trial(bundle=known, patience=0.0, stage="writing"))
     (memory.folder / "trial.json").write_text("{")
     with pytest.raises(ConfigError, match="remove it to begin anew"):
         city.keeper.apply(city.made(), TEN_MINUTES)

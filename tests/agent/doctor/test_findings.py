@@ -55,6 +55,10 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"config_fault": "site.toml:1:1: no\nmore"}, "wrong", "it has faults: site.toml:1:1: no", "check"),
     ({"running": False}, "wrong", "none runs here", "systemctl start"),
     ({"status": {"software": "0.0.9"}}, "notice", "release 0.0.9 runs, and 0.1.0", "systemctl restart"),
+    (
+        {"status": {"products": [{"name": "flow", "withheld": 0.5}]}},
+        "notice", "50% of the figures of flow by day", "citygate utility",
+    ),
     ({"runs_as_root": True}, "wrong", "it runs as root", "citygate.service"),
     ({"seccomp_filter": False}, "notice", "its system calls are not filtered", "citygate.service"),
     ({"listeners": (Listener("tcp", "0.0.0.0:80"),)}, "wrong", "listens on tcp 0.0.0.0:80", "SECURITY"),
@@ -104,6 +108,12 @@ def test_what_is_wrong_is_found_alone_and_says_what_to_do(
     assert one.verdict == verdict
     assert says in one.says
     assert act in one.act
+
+
+@pytest.mark.parametrize("withheld", [None, 0.3])
+def test_few_figures_and_few_that_are_withheld_are_no_finding(withheld: float | None) -> None:
+    found = examine(replace(WELL, status={"products": [{"name": "flow", "withheld": withheld}]}))
+    assert "privacy" not in {one.what for one in found}
 
 
 def test_a_disk_that_does_not_tell_its_wear_is_no_trouble() -> None:
