@@ -20,10 +20,12 @@ _GRACE: Final = 5.0
 def source_of(gateway: Gateway, point: Point) -> list[Stage]:
     """Walk from the link to the newest sample of *point*; ends with the first stage that stops it."""
     link = link_of(gateway, point)
-    found = [_link(gateway, link), *_device(gateway, link, point.source)]
-    if any(one.verdict == "stops" for one in found):
-        return found
-    return [*found, _sample(gateway, link, point)]
+    found = [_link(gateway, link)]
+    for look in (_device, _sample):
+        if found[-1].verdict == "stops":
+            break
+        found += look(gateway, link, point)
+    return found
 
 
 def sources_of(gateway: Gateway, points: Sequence[Point]) -> list[Stage]:
@@ -64,7 +66,8 @@ def _link(gateway: Gateway, name: str) -> Stage:
     return passes("link", f"link {name} runs")
 
 
-def _device(gateway: Gateway, link: str, name: str) -> list[Stage]:
+def _device(gateway: Gateway, link: str, point: Point) -> list[Stage]:
+    name = point.source
     seen = gateway.health.links.get(link)
     device = next((one for one in seen.devices if one.name == name), None) if seen else None
     if device is None:
@@ -90,7 +93,11 @@ def _waiting(device: DeviceHealth, now: float) -> Stage:
     return doubtful("device", says, f"wait {spoken(device.every)}; then `citygate read {device.name}`")
 
 
-def _sample(gateway: Gateway, link: str, point: Point) -> Stage:
+def _sample(gateway: Gateway, link: str, point: Point) -> list[Stage]:
+    return [_newest(gateway, link, point)]
+
+
+def _newest(gateway: Gateway, link: str, point: Point) -> Stage:
     newest = gateway.health.newest.get(point.name)
     now = gateway.clock.boot()
     if newest is None:

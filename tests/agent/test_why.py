@@ -64,6 +64,14 @@ async def test_a_link_that_failed_stops_its_points(site: Site) -> None:
     assert end["says"].startswith("link hall failed: nobody answers at 10.0.0.5; next try in ")
 
 
+async def test_a_product_all_of_whose_links_failed_stops_there(site: Site) -> None:
+    NETWORK.setdefault("10.0.0.5", Meter()).state = "off"
+    async with site.running():
+        await site.clock.sleep(3)
+        end = await end_of(site, "energy")
+    assert (end["name"], end["verdict"]) == ("link", "stops")
+
+
 async def test_a_silent_device_stops_its_points(site: Site) -> None:
     async with site.running():
         await site.clock.sleep(35)
