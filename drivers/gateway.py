@@ -7,7 +7,7 @@ no product names and no grant shares. It reads files of the kernel and nothing o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
@@ -20,7 +20,7 @@ from agent.core.ticks import ticks
 
 if TYPE_CHECKING:
     from agent.core.clock import Clock
-    from agent.core.driver import Desk, Reading
+    from agent.core.driver import Desk, Driver, Reading
     from agent.core.sample import Emit
     from agent.core.vitals import Vitals
 
@@ -59,6 +59,8 @@ _FORMS: Final = {
 class Gateway(LinkSettings, kw_only=True):
     """The gateway's own health; the link's name stands where a device's would."""
 
+    language: ClassVar[str] = "bytes"
+
     every: Annotated[
         Duration, Meta(description="Time between two looks.", extra={"least": "10s", "most": "1h"})
     ] = Duration(60)
@@ -77,6 +79,15 @@ class Gateway(LinkSettings, kw_only=True):
             )
             for name, form in _FORMS.items()
         ]
+
+    def led(self, host: str, port: int) -> Driver:
+        """Give the same: it reaches for nothing that could be led elsewhere."""
+        del host, port
+        return self
+
+    def slips(self) -> Sequence[str]:
+        """Find no frame that could hold a request."""
+        return []
 
     async def run(self, emit: Emit, clock: Clock, desk: Desk) -> None:
         """Look again and again, and whenever somebody asks."""

@@ -21,7 +21,7 @@ class Sealed(Struct, frozen=True):
 
 
 def seal(plan: Plan, port: int) -> Sealed:
-    """Lead links and recipients to *port* of loopback, and the outbox away from the site's own.
+    """Lead links and recipients to *port* of loopback, and outbox and metrics away from the site's own.
 
     No name, password or certificate goes along.
     """
@@ -30,7 +30,8 @@ def seal(plan: Plan, port: int) -> Sealed:
     )
     led, left_out = lead(plan.links, port)
     outbox = replace(plan.outbox, path="")  # the folder that the gateway is told at its start
-    return Sealed(replace(plan, links=tuple(led), recipients=recipients, outbox=outbox), tuple(left_out))
+    sealed = replace(plan, links=tuple(led), recipients=recipients, outbox=outbox, metrics="")
+    return Sealed(sealed, tuple(left_out))
 
 
 def lead(links: Sequence[Link], port: int) -> tuple[list[Link], list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields, replace
 
-from agent.core.driver import Desk
+from agent.core.driver import CanBeLed, Desk
 from agent.core.plan import Link, Tls
 from agent.core.sample import Quality, Sample
 from agent.core.vitals import Vitals
@@ -88,6 +88,12 @@ async def test_what_the_computer_does_not_tell_is_not_available(virtual: Virtual
         "not_available",
     )
     assert reading.sample.value == 48.5
+
+
+def test_it_reaches_for_nothing_that_could_be_led_elsewhere() -> None:
+    driver: CanBeLed = OWN
+    assert driver.led("127.0.0.1", 4242) == OWN
+    assert driver.slips() == []
 
 
 def test_certificates_are_looked_at_where_the_recipients_name_them(tmp_path: Path) -> None:

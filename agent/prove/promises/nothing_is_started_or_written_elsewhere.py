@@ -18,10 +18,10 @@ def prove(scene: Scene) -> Outcome:
     """Look at what a gateway of this site starts and writes."""
     life = scene.life
     writes = sum(one.what == "write" for one in life.events)
-    return judged(
-        tuple(dict.fromkeys(_elsewhere(life))),
-        f"A gateway of this site opened {writes} files for writing, all its own, and started nothing.",
-    )
+    told = [f"A gateway of this site opened {writes} files for writing, all its own, and started nothing."]
+    if scene.plan.metrics:
+        told.append(f"Beside them [metrics] names {scene.plan.metrics}: that one was left alone here.")
+    return judged(tuple(dict.fromkeys(_elsewhere(life))), *told)
 
 
 def _elsewhere(life: Life) -> Iterator[str]:

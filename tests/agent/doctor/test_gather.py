@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,13 @@ from tests.core.test_host import lay
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a site whose broker is an address, with an authority of its own."""
-    folder = tmp_path / "site"
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a site whose broker is an address, with an authority of its own, where others can come to it."""
+    with tempfile.TemporaryDirectory() as name:
+        yield laid(Path(name) / "site", monkeypatch)
+
+
+def laid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(folder))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
@@ -35,7 +41,7 @@ def test_files_and_certificates_are_looked_at_as_they_are(site: Path, tmp_path: 
     (site / "credentials" / "city").write_text("x")
     (site / "credentials" / "city").chmod(0o644)
     (site / "site.toml").chmod(0o666)
-    for one in (tmp_path, *tmp_path.parents[:2], site, site / "credentials"):
+    for one in (site.parent, site, site / "credentials"):
         one.chmod(0o755)
     facts = gather(site, tmp_path, tmp_path / "none")
     assert facts.config_fault == ""

@@ -112,6 +112,8 @@ def test_a_sealed_plan_leads_nowhere_but_to_loopback(tmp_path: Path) -> None:
         assert driver.points() == next(one.driver for one in plan.links if one.name == link.name).points()
     elsewhere = street(outbox=OutboxPlan(path="/var/lib/citygate"))
     assert seal(elsewhere, 4242).plan.outbox.path == "", "the site's own outbox is never opened"
+    told = seal(street(metrics="/var/lib/prometheus/citygate.prom"), 4242)
+    assert told.plan.metrics == "", "the site's own metrics are never written over"
     brokers = seal(street(), 4242).plan.recipients
     assert [(one.host, one.port, one.tls, one.password) for one in brokers] == [("127.0.0.1", 4242, None, "")]
 
