@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
+from agent.core.catalogue.uplinks import MESSAGE_IMPOSSIBLE
 from agent.core.errors import UplinkError
 from agent.uplink.dial import dial
 from agent.uplink.mqtt import properties, writing
@@ -108,7 +109,7 @@ class Client:
         try:
             raw = writing.publish(packet, mid, five=self._five)
         except ValueError as error:
-            _log.warning("%s: %s", self._where, error)
+            MESSAGE_IMPOSSIBLE.tell(_log, self._where, error)
             answer.set_result(_BAD_TOPIC)
             return answer
         if self._info.maximum_packet is not None and len(raw) > self._info.maximum_packet:

@@ -91,3 +91,12 @@ BLIND_TO_REFUSALS: Final = Entry(
     matters="A broker that refuses a topic drops its messages without a word; no gap can be declared.",
     act="Use a broker with MQTT 5 and remove `mqtt`, or see to it that its access list lets everything in.",
 )
+MESSAGE_IMPOSSIBLE: Final = Entry(
+    code="message-impossible",
+    level=ERROR,
+    text="%s: %s",
+    title="A message cannot be written as an MQTT packet",
+    matters="No broker could take it, so its route counts as refused; its data wait in the outbox.",
+    act="Most often a template or a name makes a topic that MQTT does not allow: `citygate check` shows the "
+    "topics. Correct it and reload.",
+)
