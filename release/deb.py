@@ -113,6 +113,7 @@ def _gateway(root: Path, job: Job) -> str:
         ("citygate.service", "usr/lib/systemd/system/citygate.service"),
         ("citygate.sysusers.conf", "usr/lib/sysusers.d/citygate.conf"),
         ("citygate.tmpfiles.conf", "usr/lib/tmpfiles.d/citygate.conf"),
+        ("citygate-bundle.service", "usr/lib/systemd/system/citygate-bundle.service"),
         ("citygate.catalog", "usr/lib/systemd/catalog/citygate.catalog"),
     ):
         _copy(_UNITS / name, root / place)

@@ -59,8 +59,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--reload",
             metavar="COMMAND",
-            default="systemctl reload-or-restart citygate.service",
-            help="what makes the gateway read its files (default: %(default)s)",
+            default="citygate apply",
+            help="what brings the files into force (default: %(default)s)",
         )
     for one in (apply, settle, show):
         options.config(one)

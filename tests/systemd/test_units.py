@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("#!/bin/sh\n")
         stub.chmod(0o755)
-    for unit in ("citygate.service", VISION, "citygate-vision.socket"):
+    for unit in ("citygate.service", "citygate-bundle.service", VISION, "citygate-vision.socket"):
         (units / unit).write_text((UNITS / unit).read_text())
     return tmp_path
 
@@ -68,6 +68,10 @@ def _unit(name: str = "citygate.service") -> configparser.ConfigParser:
 
 def test_systemd_understands_the_unit(root: Path) -> None:
     assert _analyze("verify", f"--root={root}", "citygate.service") == ""
+
+
+def test_systemd_understands_the_unit_that_ends_a_trial(root: Path) -> None:
+    assert _analyze("verify", f"--root={root}", "citygate-bundle.service") == ""
 
 
 @pytest.mark.parametrize("name", sorted(one.name for one in (UNITS / "drop-ins").iterdir()))
