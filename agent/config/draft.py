@@ -18,6 +18,7 @@ from msgspec.structs import fields
 from agent import registry
 from agent.config.hints import name_hint, nearest
 from agent.config.merge import Merged
+from agent.config.renamed import bring_forward
 from agent.config.report import Fault, sentences
 from agent.config.size import Size, decode, parse_limit
 from agent.config.sources import Source
@@ -40,12 +41,13 @@ class Draft:
     """
 
     def __init__(self, sources: list[Source], folder: FilePath) -> None:
+        renamed = [(source, told) for source in sources for told in bring_forward(source)]
         merged = Merged(sources)
         self.tables = merged.tables
         self.folder = folder
         self.sources = sources
         self.faults = merged.faults
-        self._warnings: list[Fault] = []
+        self._warnings = [Fault(source, path, text, at_key=True) for source, (path, text) in renamed]
         self.is_whole = all(one.wrong is None for one in sources)
         self.profiles: dict[str, Any] = {}  # by file name, as agent.config.profiles has read them
         self.points: dict[tuple[str, type, str], Any] = {}  # by profile, type and name: devices share them
