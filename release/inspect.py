@@ -5,8 +5,10 @@ A library that is told to be silent can forget it with its next version; what ha
 
 from __future__ import annotations
 
+import hashlib
 from email.message import Message
 from email.parser import Parser
+from functools import cache
 from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
@@ -30,7 +32,12 @@ _REPORTS_TO: Final = (
 
 def faults(wheel: Path) -> list[str]:
     """Say why *wheel* must not be released; nothing: it may."""
-    found = []
+    return list(_faults(wheel, hashlib.sha256(wheel.read_bytes()).hexdigest()))
+
+
+@cache
+def _faults(wheel: Path, _digest: str) -> tuple[str, ...]:
+    found: list[str] = []
     with ZipFile(wheel) as archive:
         for name in archive.namelist():
             content = archive.read(name)
@@ -38,7 +45,7 @@ def faults(wheel: Path) -> list[str]:
             found += [f"{wheel.name}: {name} knows {host}, which takes reports" for host in hosts]
         if not licence(metadata(archive)):
             found.append(f"{wheel.name}: its metadata name no licence")
-    return found
+    return tuple(found)
 
 
 def metadata(archive: ZipFile) -> Message:

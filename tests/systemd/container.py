@@ -62,9 +62,12 @@ def _told(room: Path, story: Path, things: Mapping[str, Path], patience: float) 
     for name, thing in things.items():
         (shutil.copytree if thing.is_dir() else shutil.copy)(thing, root / "story" / name)
     (units / "story.service").write_text(_UNIT, "utf-8")
-    wants = units / "multi-user.target.wants"
-    wants.mkdir(exist_ok=True)
-    (wants / "story.service").symlink_to("../story.service")
+    # a target of our own: what else is installed here is not started
+    (units / "story.target").write_text(
+        "[Unit]\nRequires=basic.target story.service\nAfter=basic.target\n", "utf-8"
+    )
+    (units / "default.target").unlink(missing_ok=True)
+    (units / "default.target").symlink_to("story.target")
     console = room / "console"
     words = [
         "systemd-nspawn", "-q", "-D", str(root), "--boot", "--register=no", "--keep-unit",
