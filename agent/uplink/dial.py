@@ -26,7 +26,11 @@ async def dial(call: Call) -> tuple[socket.socket, Wants]:
             # imported here, since nobody else should pay for it
             from agent.uplink import tls
 
-            context = await asyncio.to_thread(tls.context, call.ca, call.certificate, call.key, call.alpn)
+            if call.identity is not None:
+                context = await asyncio.to_thread(call.identity.context)
+            else:
+                files = (call.ca, call.certificate, call.key)
+                context = await asyncio.to_thread(tls.context, *files, call.alpn)
             opened = await _connected(call.host, call.port, where, patience=call.patience)
             return await tls.secured(opened, context, call.host, where), tls.WANTS
     except TimeoutError as error:

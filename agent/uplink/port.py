@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from agent.core.message import Message
+
+if TYPE_CHECKING:
+    from agent.uplink.identity import Identity
 
 
 class Packet(Struct, frozen=True, kw_only=True):
@@ -86,6 +89,7 @@ class Call(Struct, frozen=True, kw_only=True):
     tls: bool = False
     client: str = "citygate"
     alpn: str = ""
+    identity: Identity | None = None
 
 
 Connect = Callable[[Call], Awaitable[Link]]

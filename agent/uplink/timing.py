@@ -17,5 +17,6 @@ class Timing(Struct, frozen=True, kw_only=True):
     status: float = 60.0
     birth: float = 86400.0  # between two births where the platform retains none
     head: float = 3600.0  # between two heads of the ledger, for witnesses
+    identity: float = 10.0  # between two looks at certificate files
     farewell: float = 2.0
     crowd: float = 10.0  # the first connection waits up to this long, so that a city's gateways do not rush

@@ -1,7 +1,7 @@
 """The uplink: one recipient's broker, kept informed and fed from the outbox.
 
-``run`` is one connection and ends with UplinkError when that is lost; the supervisor calls it again. What the
-broker thinks of each route outlives the connection and stays here.
+``run`` connects and ends with UplinkError when that is lost; the supervisor calls it again. What the broker
+thinks of each route outlives the connection and stays here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from agent.core.catalogue.uplinks import (
     BLIND_TO_REFUSALS,
     OWN_REFUSED,
+    PAIR_RENEWED,
     ROUTE_ACCEPTED,
     ROUTE_HELD,
     ROUTE_REFUSED,
@@ -33,7 +34,8 @@ from agent.uplink.call import call_of
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.uplink.flow import Flow
 from agent.uplink.hearing import Ear
-from agent.uplink.port import Link
+from agent.uplink.identity import Identity, IdentityRenewedError
+from agent.uplink.port import Call, Link
 from agent.uplink.routes import HELD, OK, Routes
 from agent.uplink.session import Session, Setup, Tally
 from agent.uplink.spoken import Spoken
@@ -74,6 +76,8 @@ class Uplink:
         self._access = Access(recipient.name, encoding, desk)
         self._ear: Ear | None = None
         self._cages: list[Cages] = []
+        self._identity: Identity | None = None
+        self._look_at = inf
         self._complained: dict[str, int] = {}
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
 
@@ -128,6 +132,13 @@ class Uplink:
 
     async def run(self) -> None:
         """Connect, send until the connection is lost, then raise UplinkError; when cancelled, say goodbye."""
+        while True:
+            try:
+                await self._connection()
+            except IdentityRenewedError:
+                PAIR_RENEWED.tell(_log, self._recipient.name, RECIPIENT=self._recipient.name)
+
+    async def _connection(self) -> None:
         await self._wait_for_a_person()
         if self._connects == 0 and self._recipient.host not in _LOOPBACK:
             await self._desk.clock.sleep(self._desk.chance() * self._timing.crowd)
@@ -139,7 +150,7 @@ class Uplink:
             call = call_of(self._recipient, self._desk.gateway, self._timing.connect, will)
         except ConfigError as error:  # a credential may still be put in place
             raise UplinkError(f"{self._recipient.name}: {error}") from error
-        link = await self._access.connect(call)
+        link = await self._access.connect(self._identified(call))
         if talk is None:
             self._ear = None
             await self._live(link, will)
@@ -161,6 +172,16 @@ class Uplink:
         if self._session is not None:
             self._session.stir()
 
+    def _identified(self, call: Call) -> Call:
+        """Say what is shown and believed in TLS: files that may be renewed at any time."""
+        if not call.tls:
+            return call
+        files = (call.ca, call.certificate, call.key)
+        if self._identity is None or self._identity.files != files:
+            self._identity = Identity(self._recipient.name, files, call.alpn)
+        self._look_at = self._desk.clock.boot() + self._timing.identity
+        return replace(call, identity=self._identity)
+
     async def _live(self, link: Link, will: Message) -> None:
         now = self._desk.clock.boot()
         flow = Flow(self._recipient.rate, link.info.receive_maximum, now)
@@ -172,6 +193,9 @@ class Uplink:
         UPLINK_CONNECTED.tell(_log, self._recipient.name, self._where, RECIPIENT=self._recipient.name)
         try:
             await session.run()
+        except IdentityRenewedError:
+            await session.farewell(())
+            raise
         except asyncio.CancelledError:
             await session.farewell([*self._deaths(), *self._head(), self._status("stopping"), will])
             raise
@@ -194,7 +218,9 @@ class Uplink:
             where=self._where,
             epoch=lambda: self._epoch,
             news=self._news,
-            next_news=lambda: min(self._tell_at, self._births_at, self._head_at, self._access.renew_at),
+            next_news=lambda: min(
+                self._tell_at, self._births_at, self._head_at, self._access.renew_at, self._look_at
+            ),
             changed=self._changed,
             own_answered=self._own_answered,
         )
@@ -210,6 +236,10 @@ class Uplink:
             raise UplinkError(f"{self._where}: the host that must be there has gone; everything waits here")
         if now >= self._access.renew_at:
             raise UplinkError(f"{self._where}: the access token ends soon; we connect with a new one")
+        if self._identity is not None and now >= self._look_at:
+            self._look_at = now + self._timing.identity
+            if self._identity.renewed():
+                raise IdentityRenewedError(f"{self._where}: the certificate files have changed")
         said: list[Message] = []
         if (cages := [self._desk.cages(one) for one in self._plan[0]]) != self._cages:
             self._cages, self._births_at = cages, 0.0

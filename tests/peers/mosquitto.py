@@ -219,8 +219,13 @@ class Authority:
         _openssl(
             *("ca", "-batch", "-config", str(config), "-in", str(request), "-out", str(made), "-notext"),
             *("-cert", str(self.certificate), "-keyfile", str(self._key), "-extfile", str(extra)),
-            *("-startdate", f"{days[0]}000000Z", "-enddate", f"{days[1]}000000Z"),
+            *("-startdate", _moment(days[0]), "-enddate", _moment(days[1])),
         )
+
+
+def _moment(day: str) -> str:
+    """Write a day, or a day with its time, as openssl wants it."""
+    return f"{day}Z" if len(day) > 8 else f"{day}000000Z"
 
 
 def free_port() -> int:

@@ -73,6 +73,22 @@ OWN_REFUSED: Final = Entry(
     "not hear whether the gateway lives.",
     act="The broker's access list must allow this topic too: `citygate policy export ./out` writes it.",
 )
+PAIR_REFUSED: Final = Entry(
+    code="pair-refused",
+    level=ERROR,
+    text="%s: %s; the last good one stays in use",
+    title="The new certificate for @RECIPIENT@ cannot be used",
+    matters="Nothing is lost: the old certificate serves until it expires, and is forgotten at a restart.",
+    act="Put a certificate and the key that belongs to it in place; they are looked at again by themselves.",
+)
+PAIR_RENEWED: Final = Entry(
+    code="pair-renewed",
+    level=INFO,
+    text="%s: the certificate files have changed; connecting with the new ones",
+    title="The certificate for @RECIPIENT@ was renewed",
+    matters="The connection is made anew; what was under way is answered first.",
+    act="Nothing.",
+)
 TAKEN_OVER: Final = Entry(
     code="taken-over",
     level=CRITICAL,
