@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agent.core.clock import Clock
 from agent.core.message import Encoding
 from agent.core.plan import Plan
 from agent.core.record import Aggregate
@@ -29,7 +30,7 @@ PRODUCTS = ("energy", "people")
 class Site:
     """A gateway of two products for one recipient, without its devices."""
 
-    def __init__(self, rig: Rig, outbox: Outbox, clock: VirtualClock) -> None:
+    def __init__(self, rig: Rig, outbox: Outbox, clock: Clock) -> None:
         self.rig = rig
         self.outbox = outbox
         self.clock = clock
@@ -53,7 +54,7 @@ class Site:
 async def site(  # noqa: PLR0913 - each by its name
     folder: Path,
     port: int,
-    clock: VirtualClock,
+    clock: Clock,
     *,
     rate: float = 50.0,
     cap: int = 8 << 20,
