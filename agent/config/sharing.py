@@ -6,6 +6,7 @@ twice to the same recipient, and personal figures without a legal basis.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
@@ -26,6 +27,7 @@ from agent.core.errors import ConfigError
 from agent.core.plan import Grant, Purpose, Reader, Recipient, Tls
 from agent.core.product import Product, Route
 
+_PROXY: Final = re.compile(r"http://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}/?")
 _ONE_OWNER: Final = "keep one of the two; who else may read there is the broker's access list to say"
 
 
@@ -70,6 +72,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     encoding, style = compile_encoding(draft, written.encoding, (*path, "encoding"))
     if written.password and not written.password.startswith(PREFIX):
         draft.fault((*path, "password"), "a secret stands in this file", CREDENTIAL_HINT)
+    _check_proxy(draft, path, written)
     for key in ("ca", "certificate", "key"):
         if "\n" in getattr(written, key):
             message = "expected the name of a file, got what stands in one"
@@ -97,6 +100,9 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         tls=tls if broker.is_encrypted else None,
         mqtt=written.mqtt,
         client=written.client,
+        proxy=written.proxy,
+        proxy_username=written.proxy_username,
+        proxy_password=written.proxy_password,
         encoding=encoding,
         style=style,
         username=written.username,
@@ -109,6 +115,17 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         witness=written.witness,
         alpn=alpn(demands, broker.port),
     )
+
+
+def _check_proxy(draft: Draft, path: Path, written: tables.Recipient) -> None:
+    if written.proxy and not _PROXY.fullmatch(written.proxy):
+        hint = "write proxy_username, and proxy_password" if "@" in written.proxy else ""
+        draft.fault((*path, "proxy"), 'expected an address such as "http://proxy.example:3128"', hint)
+    if written.proxy_password and not written.proxy_password.startswith(PREFIX):
+        draft.fault((*path, "proxy_password"), "a secret stands in this file", CREDENTIAL_HINT)
+    for key, beside in (("proxy_username", "proxy"), ("proxy_password", "proxy_username")):
+        if getattr(written, key) and not getattr(written, beside):
+            draft.fault((*path, key), f'"{key}" needs "{beside}" beside it', at_key=True)
 
 
 def _check_tls(

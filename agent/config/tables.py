@@ -257,6 +257,9 @@ class Recipient(Settings):
         str | dict[str, Any],
         Meta(description='How records are written: a name, or { use = "name", ... } with its settings.'),
     ] = "native"
+    proxy: Annotated[str, Meta(description="HTTP proxy on the way to the broker: http://host:port.")] = ""
+    proxy_username: Annotated[str, Meta(description="User name there, as text or credential:NAME.")] = ""
+    proxy_password: Annotated[str, Meta(description="Password there: always credential:NAME.")] = ""
     username: Annotated[str, Meta(description="User name, as text or credential:NAME.")] = ""
     password: Annotated[str, Meta(description="Always credential:NAME, never the password itself.")] = ""
     ca: Annotated[str, Meta(description="Authority that signs the broker: a file or credential:NAME.")] = ""

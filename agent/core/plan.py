@@ -42,6 +42,9 @@ class Recipient(Struct, frozen=True, kw_only=True):
     tls: Tls | None = None
     mqtt: str = "5"
     client: str = "citygate"
+    proxy: str = ""
+    proxy_username: str = ""
+    proxy_password: str = ""
     encoding: str = "native"
     style: Settings | None = None
     username: str = ""

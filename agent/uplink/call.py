@@ -24,12 +24,20 @@ def call_of(recipient: Recipient, gateway: str, patience: float, will: Message) 
         window=WINDOW,
         will=will,
         client=recipient.client,
+        proxy=recipient.proxy,
+        proxy_login=_login(recipient),
         tls=tls is not None,
         alpn=recipient.alpn,
         ca=_file(tls.ca) if tls else None,
         certificate=_file(tls.certificate) if tls else None,
         key=_file(tls.key) if tls else None,
     )
+
+
+def _login(recipient: Recipient) -> str | None:
+    if not recipient.proxy_username:
+        return None
+    return f"{secret(recipient.proxy_username)}:{secret(recipient.proxy_password)}"
 
 
 def _file(reference: str) -> str | None:

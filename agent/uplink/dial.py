@@ -22,7 +22,7 @@ async def dial(call: Call) -> tuple[socket.socket, Wants]:
     try:
         async with asyncio.timeout(call.patience):
             if not call.tls:
-                return await _connected(call.host, call.port, where, patience=call.patience), Wants()
+                return await _opened(call, where), Wants()
             # imported here, since nobody else should pay for it
             from agent.uplink import tls
 
@@ -31,10 +31,22 @@ async def dial(call: Call) -> tuple[socket.socket, Wants]:
             else:
                 files = (call.ca, call.certificate, call.key)
                 context = await asyncio.to_thread(tls.context, *files, call.alpn)
-            opened = await _connected(call.host, call.port, where, patience=call.patience)
+            opened = await _opened(call, where)
             return await tls.secured(opened, context, call.host, where), tls.WANTS
     except TimeoutError as error:
         raise UplinkError(f"{where} did not answer within {call.patience:g} s") from error
+
+
+async def _opened(call: Call, where: str) -> socket.socket:
+    """Open a socket on which only the broker hears us: to it, or through a proxy."""
+    if not call.proxy:
+        return await _connected(call.host, call.port, where, patience=call.patience)
+    from agent.uplink import proxy
+
+    host, port = proxy.address(call.proxy)
+    opened = await _connected(host, port, f"{host}:{port}", patience=call.patience)
+    await proxy.ask(opened, call.host, call.port, call.proxy_login, proxy=f"{host}:{port}")
+    return opened
 
 
 async def _connected(host: str, port: int, where: str, *, patience: float) -> socket.socket:

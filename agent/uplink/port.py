@@ -89,6 +89,8 @@ class Call(Struct, frozen=True, kw_only=True):
     tls: bool = False
     client: str = "citygate"
     alpn: str = ""
+    proxy: str = ""
+    proxy_login: str | None = None
     identity: Identity | None = None
 
 
