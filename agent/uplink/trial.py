@@ -53,8 +53,7 @@ async def trial(call: Call, topics: Sequence[str]) -> list[Finding]:
         link = await connect(call)
     except UplinkError as error:
         step = ("name", "connection", "welcome")[len(found)]
-        says, _, act = str(error).partition("; ")
-        return [*found, Finding(step=step, verdict="stops", says=says, act=act or _act(step))]
+        return [*found, Finding(step=step, verdict="stops", says=str(error), act=_act(step))]
     try:
         found.append(Finding(step="welcome", verdict="passes", says=_welcome(call, link)))
         for topic in topics:
@@ -135,7 +134,7 @@ def judged(topic: str, reason: int, *, telling: bool) -> Finding:
 def _act(step: str) -> str:
     return {
         "name": "check the name, and whether DNS works here",
-        "connection": "check the port, and what stands between: firewall, proxy, the broker itself",
+        "connection": "do as the line says; or look at what stands between: firewall, proxy, broker",
         "welcome": "check user name, password and client id with the operator of the broker",
     }[step]
 
