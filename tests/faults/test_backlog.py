@@ -47,6 +47,8 @@ async def drain(folder: Path, rows: int) -> Drained:
                 before = most = _memory()
                 begun = time.monotonic()
                 while running.outbox.queue("city").n:
+                    assert running.task is not None
+                    assert not running.task.done(), running.task.exception()
                     put.append(time.time())
                     running.window("people")
                     await asyncio.sleep(WINDOW)

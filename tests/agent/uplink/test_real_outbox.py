@@ -39,6 +39,7 @@ class Site:
         rig.desk.queue = lambda: outbox.queue("city")
         products = tuple(rig.products.values())
         self.uplink.configure(products, rig.routes, POLICY, outbox.lid, outbox.epoch)
+        self.task: asyncio.Task[None] | None = None  # what runs the uplink
         self.gate = Gate(products, rig.routes, UTC)
 
     def window(self, product: str, points: int = 1) -> None:
@@ -74,7 +75,7 @@ async def site(  # noqa: PLR0913 - each by its name
     made = Site(rig, outbox, clock)
     task = asyncio.ensure_future(outbox.run())
     try:
-        async with rig.running():
+        async with rig.running() as made.task:
             yield made
     finally:
         task.cancel()
