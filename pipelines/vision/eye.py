@@ -95,7 +95,7 @@ class Eye:
         self._analysed_at, self._pictures = still.at, self._pictures + 1
         tally.take(found, still.at)
         assert self._blindness is not None
-        self._blindness.feed(motion.boxes, tally.followed, still.at)
+        self._blindness.feed(motion.boxes, found, still.at)
 
     def _tally_for(self, still: Still) -> Tally | None:
         """Give the tally, begun with the first picture; None while pictures have another shape."""

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from agent.core.scene import CLASSES, VEHICLES, Class, Scene
-from pipelines.vision.arrays import Flags, Floats, Ints
+from pipelines.vision.arrays import Flags, Ints
 from pipelines.vision.bay import Bay
 from pipelines.vision.boxes import Found
 from pipelines.vision.line import Line
@@ -76,11 +76,6 @@ class Tally:
                 self._fill(name, one, int((passed.inside & _are(kinds, one)).sum()))
         for bay in self._bays.values():
             bay.feed(boxes, sure & _VEHICLES[kinds], min(since, LOST))
-
-    @property
-    def followed(self) -> Floats:
-        """Where those are who count and were found in the latest picture."""
-        return self._tracker.boxes[self._tracker.sure & self._tracker.found]
 
     def close(self, at: float) -> Cell:
         """Give the numbers up to *at*, and begin the next cell there."""

@@ -1,8 +1,8 @@
 """Notices that a model sees nothing of what moves: from high above, most models see no people and no cars.
 
-Something that moves across a line or in a zone for several pictures is one passage. If nothing was followed
-there in any of them, it was overlooked: a faint box now and then counts nobody. No number says so by itself:
-a blind counter counts zero.
+Something that moves across a line or in a zone for several pictures is one passage. If the model found
+nothing there in most of them, of whatever class, it was overlooked: a faint box now and then counts nobody.
+No number says so by itself: a blind counter counts zero.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import numpy as np
 
 from agent.core.scene import Scene
 from pipelines.vision.arrays import Floats
+from pipelines.vision.boxes import Found
 from pipelines.vision.polygon import Polygon
+from pipelines.vision.tracker import WEAK
 
 _REMEMBERED: Final = 600.0  # seconds
 _AT_LEAST: Final = 3  # passages that were overlooked
 _SHARE: Final = 0.5  # of all passages
 _LONG: Final = 3  # pictures of a passage; less is a flicker
 _PAUSE: Final = 1.0  # seconds that end a passage
+_ENOUGH: Final = 0.25  # of the pictures of a passage
 _CLOSE: Final = 0.02  # heights of the picture, around a line
 
 
@@ -36,19 +39,20 @@ class Blindness:
         self._areas = [Polygon(one, aspect) for one in outlines]
         self._passages: deque[tuple[float, bool]] = deque()  # when, and whether the model saw anything of it
         self._pictures = 0
-        self._seen = False
+        self._seen = 0
         self._last = 0.0
 
-    def feed(self, moving: Floats, followed: Floats, at: float) -> None:
-        """Take what moved, in shares of the picture, and the boxes of who counts, in heights of it."""
+    def feed(self, moving: Floats, found: Found, at: float) -> None:
+        """Take what moved, in shares of the picture, and what the model found, in heights of it."""
         if self._pictures and at - self._last > _PAUSE:
             self._end()
         here = self._relevant(moving * self._scale)
         if not len(here):
             return
         self._pictures, self._last = self._pictures + 1, at
-        # where it counts: what moved here may be one with what is seen elsewhere
-        self._seen = self._seen or bool(_touch(here, self._relevant(followed)).any())
+        # of any class: who is not to be counted was not overlooked. And here: what moved may reach elsewhere
+        boxes = self._relevant(found.boxes[found.scores >= WEAK])
+        self._seen += bool(_touch(here, boxes).any())
 
     def is_blind(self, at: float) -> bool:
         """Say whether most of what passed of late was overlooked."""
@@ -61,8 +65,8 @@ class Blindness:
 
     def _end(self) -> None:
         if self._pictures >= _LONG:
-            self._passages.append((self._last, self._seen))
-        self._pictures, self._seen = 0, False
+            self._passages.append((self._last, self._seen >= _ENOUGH * self._pictures))
+        self._pictures, self._seen = 0, 0
 
     def _relevant(self, boxes: Floats) -> Floats:
         """Give those that lie on a line or stand in an area."""

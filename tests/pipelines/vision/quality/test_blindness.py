@@ -5,24 +5,26 @@ from __future__ import annotations
 import numpy as np
 from msgspec import convert
 
-from agent.core.scene import Scene
+from agent.core.scene import CLASSES, Scene
+from pipelines.vision.boxes import Found
 from pipelines.vision.quality.blindness import Blindness
 
 SCENE = convert({"lines": {"gate": {"from": [0.5, 0.95], "to": [0.5, 0.05]}}}, Scene)
-NOBODY = np.zeros((0, 4))
+NOBODY = Found(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.intp))
 
 
-def passages(*seen: bool, y: float = 0.4, x: float = 0.0, aside: float = 0.0) -> bool:
+def passages(*seen: bool, x: float = 0.0, aside: float = 0.0, once: bool = False) -> bool:
     """Let something pass over the line once for each word, and give whether the model is blind at the end.
 
-    What is followed of it may lie *aside*.
+    What is found of it may lie *aside*, or be found in one picture only.
     """
     blindness, at = Blindness(SCENE, 4 / 3), 0.0
     for one in seen:
         for step in range(8):
-            box = np.array([[0.4 + x + 0.02 * step, y, 0.5 + x + 0.02 * step, y + 0.2]])
-            followed = (box - (aside, 0, aside, 0)) * (4 / 3, 1, 4 / 3, 1)
-            blindness.feed(box, followed if one else NOBODY, at)
+            box = np.array([[0.4 + x + 0.02 * step, 0.4, 0.5 + x + 0.02 * step, 0.6]])
+            found = (box - (aside, 0, aside, 0)) * (4 / 3, 1, 4 / 3, 1)
+            car = Found(found, np.array([0.6]), np.array([CLASSES.index("car")]))
+            blindness.feed(box, car if one and (not once or step == 4) else NOBODY, at)
             at += 0.2
         at += 2.0
     return blindness.is_blind(at)
@@ -39,6 +41,10 @@ def test_a_model_that_sees_most_of_it_is_not() -> None:
 def test_a_model_that_sees_things_only_beside_the_line_is_blind_there() -> None:
     """From high above a car is recognised at the picture's edge, if at all, and not where it is counted."""
     assert passages(True, True, True, aside=0.25)
+
+
+def test_a_faint_box_in_one_picture_of_each_passage_counts_nobody() -> None:
+    assert passages(True, True, True, once=True)
 
 
 def test_once_or_twice_is_not_enough() -> None:
