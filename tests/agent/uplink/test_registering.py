@@ -6,7 +6,7 @@ import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -55,9 +55,9 @@ async def service(port: int, answer: Answer) -> AsyncIterator[list[str]]:
         try:
             yield asked
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            while not task.done():  # aiomqtt now and then swallows the word
+                task.cancel()
+                await asyncio.wait([task], timeout=0.2)
 
 
 def rig_of(broker: Mosquitto) -> Rig:
