@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from agent.core.message import Head, Loss, Message
+from agent.core.message import Head, Loss, Message, Previous
 from agent.core.product import Product
 from agent.core.record import Aggregate, Event, Record, State
 from agent.encodings._text import day_floor, rounded
@@ -18,6 +18,23 @@ _SHARE: Final = 0.0001  # a share lies between 0 and 1 whatever the point's own 
 
 WriteWindow = Callable[[Sequence[Aggregate], Head], Message]
 WriteEvent = Callable[[Event, Head], Message]
+
+
+class NoRuns:
+    """An encoding whose platform has no place for the start of a run, nor for a date that is learnt later.
+
+    What was filed under a wrong time says so, or is overwritten by the next window.
+    """
+
+    def start(self, product: str, head: Head, previous: Previous | None) -> Message | None:
+        """Say nothing: the numbers in each message show where a run begins."""
+        del product, head, previous
+        return None
+
+    def time(self, product: str, head: Head, offset: float) -> Message | None:
+        """Say nothing."""
+        del product, head, offset
+        return None
 
 
 def messages_of(

@@ -13,12 +13,12 @@ from msgspec import Meta, field
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status
+from agent.core.message import Head, Late, Loss, Message, Place, Status
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Name, Settings
 from agent.encodings._fiware_entities import Entity, Layout, ModelMap, layout, objections
-from agent.encodings._records import coarse, coverage, lost, named, steps, stretches, values, windows
+from agent.encodings._records import NoRuns, coarse, coverage, lost, named, steps, stretches, values, windows
 from agent.encodings._text import rounded, utc_text
 
 Json = dict[str, Any]
@@ -56,7 +56,7 @@ class FiwareSettings(Settings):
 _USUAL: Final = FiwareSettings()
 
 
-class Fiware:
+class Fiware(NoRuns):
     """Writes what a FIWARE platform takes, for one gateway."""
 
     settings_type: ClassVar[type[Settings]] = FiwareSettings
@@ -89,16 +89,6 @@ class Fiware:
         """Declare what was lost, as attributes of the gateway."""
         told = {"lostProduct": product, "lostMessages": lost(losses), "lostDetails": stretches(losses)}
         return replace(self._gateway(told, "gap"), user=named(self._place.gateway, head, product))
-
-    def start(self, product: str, head: Head, previous: Previous | None) -> Message | None:
-        """Say nothing: an entity has no place for it."""
-        del product, head, previous
-        return None
-
-    def time(self, product: str, head: Head, offset: float) -> Message | None:
-        """Say nothing: what was filed under a wrong time is overwritten by the next window."""
-        del product, head, offset
-        return None
 
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
         """Say nothing: devices are provisioned; see ``provision``."""

@@ -12,13 +12,23 @@ from typing import Annotated, Any, ClassVar, Final
 from msgspec import Meta
 from msgspec.json import encode
 
-from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status
+from agent.core.message import Head, Late, Loss, Message, Place, Status
 from agent.core.point import Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Settings
 from agent.encodings._homeassistant_classes import device_class, state_class, unit_of
-from agent.encodings._records import coarse, coverage, lost, messages_of, named, steps, stretches, values
+from agent.encodings._records import (
+    NoRuns,
+    coarse,
+    coverage,
+    lost,
+    messages_of,
+    named,
+    steps,
+    stretches,
+    values,
+)
 from agent.encodings._text import rounded, utc_text
 
 Json = dict[str, Any]
@@ -40,7 +50,7 @@ class HomeassistantSettings(Settings):
 _USUAL: Final = HomeassistantSettings()
 
 
-class Homeassistant:
+class Homeassistant(NoRuns):
     """Writes what Home Assistant shows, for one gateway."""
 
     settings_type: ClassVar[type[Settings]] = HomeassistantSettings
@@ -66,16 +76,6 @@ class Homeassistant:
         """Declare what was lost: a sensor shows how many messages."""
         told = {"n": lost(losses), "details": stretches(losses)}
         return self._data(product, head, told, kind="gap", end="lost")
-
-    def start(self, product: str, head: Head, previous: Previous | None) -> Message | None:
-        """Say nothing: there is no place for it."""
-        del product, head, previous
-        return None
-
-    def time(self, product: str, head: Head, offset: float) -> Message | None:
-        """Say nothing: a state has the time at which it came."""
-        del product, head, offset
-        return None
 
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
         """Announce the gateway, and each device of the product with its sensors."""

@@ -16,11 +16,11 @@ from msgspec import Meta
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status
+from agent.core.message import Head, Late, Loss, Message, Place, Status
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Settings
-from agent.encodings._records import coarse, coverage, lost, named, steps, stretches, values, windows
+from agent.encodings._records import NoRuns, coarse, coverage, lost, named, steps, stretches, values, windows
 from agent.encodings._text import rounded, utc_text, word
 
 _PLACES: Final = ("city", "site", "gateway", "product", "point", "device", "name", "statistic")
@@ -77,7 +77,7 @@ class TemplateSettings(Settings):
                 raise ValueError(f'{key}: "{flaw[0]}" may not stand in a topic that is written')
 
 
-class Template:
+class Template(NoRuns):
     """Writes each figure by the recipient's own template."""
 
     settings_type: ClassVar[type[Settings]] = TemplateSettings
@@ -131,16 +131,6 @@ class Template:
         """Declare what was lost, below the topic of the status."""
         told = {"product": product, "lost": lost(losses), "details": stretches(losses)}
         return self._own(f"{self._status}/lost", told, "gap", named(self._gateway, head, product))
-
-    def start(self, product: str, head: Head, previous: Previous | None) -> Message | None:
-        """Say nothing: a template has no place for it."""
-        del product, head, previous
-        return None
-
-    def time(self, product: str, head: Head, offset: float) -> Message | None:
-        """Say nothing: a template has no place for it."""
-        del product, head, offset
-        return None
 
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
         """Say nothing: the platform knows what it has fixed."""

@@ -12,12 +12,22 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import Meta
 from msgspec.json import encode
 
-from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status
+from agent.core.message import Head, Late, Loss, Message, Place, Status
 from agent.core.platform import Demands
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record
 from agent.core.settings import Settings
-from agent.encodings._records import coarse, coverage, lost, messages_of, named, steps, stretches, values
+from agent.encodings._records import (
+    NoRuns,
+    coarse,
+    coverage,
+    lost,
+    messages_of,
+    named,
+    steps,
+    stretches,
+    values,
+)
 from agent.encodings._text import rounded
 
 Json = dict[str, Any]
@@ -35,7 +45,7 @@ class ThingsboardSettings(Settings):
 _USUAL: Final = ThingsboardSettings()
 
 
-class Thingsboard:
+class Thingsboard(NoRuns):
     """Writes what ThingsBoard files, for one gateway."""
 
     settings_type: ClassVar[type[Settings]] = ThingsboardSettings
@@ -66,16 +76,6 @@ class Thingsboard:
         ends = [one.end for one in losses if one.end is not None]
         told = {"lost.messages": lost(losses), "lost.details": stretches(losses)}
         return self._telemetry(product, head, told, kind="gap", at=max(ends, default=None))
-
-    def start(self, product: str, head: Head, previous: Previous | None) -> Message | None:
-        """Say nothing: the numbers in each message show where a run begins."""
-        del product, head, previous
-        return None
-
-    def time(self, product: str, head: Head, offset: float) -> Message | None:
-        """Say nothing: what was filed under a wrong time stays there, and says so."""
-        del product, head, offset
-        return None
 
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
         """Announce the product's device, and tell as attributes what its keys are."""
