@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from agent.config.words import kind_of
 from agent.core.errors import ConfigError
 from agent.core.message import Place
 from agent.core.plan import ClockPlan, OutboxPlan, Plan, Purpose
+from agent.core.product import Product
 
 
 def load(path: Path, *, today: date | None = None) -> Plan:
@@ -58,11 +60,7 @@ def outbox_folder(path: Path) -> str:
 
 
 def _compile(draft: Draft, today: date | None) -> Plan | None:
-    for name in draft.tables.keys() - tables.SINGLE.keys() - tables.NAMED.keys():
-        hint = nearest(name, [*tables.SINGLE, *tables.NAMED])
-        draft.fault((name,), f'unknown table "{name}"', hint, at_key=True)
-        if hint.startswith("did you mean"):
-            draft.is_whole = False  # what seems to be missing stands in it
+    _refuse_unknown(draft)
     site = _single(draft, "site", tables.Site)
     clock = _single(draft, "clock", tables.Clock)
     metrics = _single(draft, "metrics", tables.Metrics)
@@ -84,11 +82,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     )
     check_births(draft, place, products, sharing)
     check_encodings(draft, place, products, sharing.recipients, sharing.routes)
-    if "timezone" not in draft.tables["site"]:
-        for one in products:
-            if one.span in CALENDAR:
-                text = f'[site] has no timezone: "{one.span}" begins by UTC'
-                draft.warn(("product", one.id, "window"), text)
+    _warn_of_utc(draft, products)
     name, contact, dpo = (owner.name, owner.contact, owner.dpo) if owner else ("", "", "")
     terms: dict[str, Any] = {"owner": [name, contact, dpo], "purposes": purposes}
     if most:
@@ -118,6 +112,23 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         ),
         warnings=draft.warnings(),
     )
+
+
+def _refuse_unknown(draft: Draft) -> None:
+    for name in draft.tables.keys() - tables.SINGLE.keys() - tables.NAMED.keys():
+        hint = nearest(name, [*tables.SINGLE, *tables.NAMED])
+        draft.fault((name,), f'unknown table "{name}"', hint, at_key=True)
+        if hint.startswith("did you mean"):
+            draft.is_whole = False  # what seems to be missing stands in it
+
+
+def _warn_of_utc(draft: Draft, products: Iterable[Product]) -> None:
+    if "timezone" in draft.tables["site"]:
+        return
+    for one in products:
+        if one.span in CALENDAR:
+            text = f'[site] has no timezone: "{one.span}" begins by UTC'
+            draft.warn(("product", one.id, "window"), text)
 
 
 def _single(draft: Draft, name: str, wanted: Any) -> Any:  # noqa: ANN401 - one of the tables

@@ -70,13 +70,8 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
             draft.fault(path, 'missing key "broker"', "mqtts://host[:port], or mqtt:// without encryption")
         return None
     encoding, style = compile_encoding(draft, written.encoding, (*path, "encoding"))
-    if written.password and not written.password.startswith(PREFIX):
-        draft.fault((*path, "password"), "a secret stands in this file", CREDENTIAL_HINT)
+    _check_secrets(draft, path, written)
     _check_proxy(draft, path, written)
-    for key in ("ca", "certificate", "key"):
-        if "\n" in getattr(written, key):
-            message = "expected the name of a file, got what stands in one"
-            draft.fault((*path, key), message, CREDENTIAL_HINT)
     try:
         broker = parse_broker(written.broker)
     except ValueError as error:
@@ -117,12 +112,20 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     )
 
 
+def _check_secrets(draft: Draft, path: Path, written: tables.Recipient) -> None:
+    for key in ("password", "proxy_password"):
+        if getattr(written, key) and not getattr(written, key).startswith(PREFIX):
+            draft.fault((*path, key), "a secret stands in this file", CREDENTIAL_HINT)
+    for key in ("ca", "certificate", "key"):
+        if "\n" in getattr(written, key):
+            message = "expected the name of a file, got what stands in one"
+            draft.fault((*path, key), message, CREDENTIAL_HINT)
+
+
 def _check_proxy(draft: Draft, path: Path, written: tables.Recipient) -> None:
     if written.proxy and not _PROXY.fullmatch(written.proxy):
         hint = "write proxy_username, and proxy_password" if "@" in written.proxy else ""
         draft.fault((*path, "proxy"), 'expected an address such as "http://proxy.example:3128"', hint)
-    if written.proxy_password and not written.proxy_password.startswith(PREFIX):
-        draft.fault((*path, "proxy_password"), "a secret stands in this file", CREDENTIAL_HINT)
     for key, beside in (("proxy_username", "proxy"), ("proxy_password", "proxy_username")):
         if getattr(written, key) and not getattr(written, beside):
             draft.fault((*path, key), f'"{key}" needs "{beside}" beside it', at_key=True)
