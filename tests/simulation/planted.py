@@ -69,6 +69,8 @@ def _same_epoch(init: Original) -> Original:
         init(self, opening, clock)
         if opening.epoch:
             self.epoch -= 1
+            for lane in self.lanes.values():
+                lane.seq = 0
 
     return wrong
 
@@ -116,7 +118,7 @@ PLANTED: Final[dict[str, Callable[[], Any]]] = {
     "what a failed transaction held is dropped": _plant(Books, "take_back", _nothing),
     "a crash is not owned up to": _plant(Books, "_note_crash", _nothing),
     "a crash is told of, but not how long it was": _plant(Lane, "reached", _nothing),
-    "a restart goes on in the numbering of the run before": _plant(Books, "__init__", _same_epoch),
+    "a restart gives the numbers of the run before again": _plant(Books, "__init__", _same_epoch),
     "rows of the ledger are not bound to the one before": _plant(store, "_values", _unbound),
     "a reply is taken whatever its transaction number": _plant(TcpFrames, "_is_ours", _any_number),
     "a counter begins anew with each window": _plant(Cell, "inherit", _forget_base),
