@@ -1,6 +1,6 @@
-"""FIWARE's IoT Agent for JSON, between a broker and a context broker that only writes down what it is told.
+"""FIWARE's IoT Agent for JSON, between a broker and a context broker that only writes down what it hears.
 
-It is run, never copied from (AGPL-3.0). No package installs it: where it is absent, tests are skipped by name.
+It is run, never copied from (AGPL-3.0). No package installs it: where absent, tests are skipped by name.
 """
 
 from __future__ import annotations

@@ -9,8 +9,10 @@ from typing import Final
 
 from tests.simulation.network import End, Host
 
-POWER, ENERGY, SECRET = 0, 10, 20
-"""Where a meter's registers lie: u16, u32, u16."""
+POWER, ENERGY, SECRET = 0, 300, 20
+"""Where a meter's registers lie: u32, u32, u16. Power and energy are too far apart for one request, and of
+one size: a late reply to the one could pass for the other's.
+"""
 
 BAND: Final = 1000
 """The power of meter *n* lies between ``n * BAND`` and ``n * BAND + 99``: another meter's value shows."""
@@ -38,7 +40,7 @@ class Meter:
         """Give all registers at *now*."""
         energy = self.energy(now)
         power = self.number * BAND + int(now * 7.3) % 100
-        return {POWER: power, ENERGY: energy >> 16, ENERGY + 1: energy & 0xFFFF, SECRET: 7}
+        return {POWER: 0, POWER + 1: power, ENERGY: energy >> 16, ENERGY + 1: energy & 0xFFFF, SECRET: 7}
 
 
 class Bus(Host):

@@ -27,8 +27,8 @@ link = "{link}"
 unit = {n}
 every = "{every}"
 [device.m{n}.points]
-power = {{ addr = 0, unit = "W" }}
-energy = {{ addr = 10, type = "u32", unit = "kW.h", kind = "counter" }}
+power = {{ addr = 0, type = "u32", unit = "W" }}
+energy = {{ addr = 300, type = "u32", unit = "kW.h", kind = "counter" }}
 secret = {{ addr = 20 }}
 """
 _SHARING: Final = """
