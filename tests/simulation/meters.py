@@ -9,9 +9,9 @@ from typing import Final
 
 from tests.simulation.network import End, Host
 
-POWER, ENERGY, SECRET = 0, 300, 20
-"""Where a meter's registers lie: u32, u32, u16. Power and energy are too far apart for one request, and of
-one size: a late reply to the one could pass for the other's.
+POWER, ENERGY, SECRET = 0, 300, 600
+"""Where a meter's registers lie, each u32: too far apart for one request, and of one size, so that a late
+reply to the one could pass for the other's.
 """
 
 BAND: Final = 1000
@@ -40,7 +40,14 @@ class Meter:
         """Give all registers at *now*."""
         energy = self.energy(now)
         power = self.number * BAND + int(now * 7.3) % 100
-        return {POWER: 0, POWER + 1: power, ENERGY: energy >> 16, ENERGY + 1: energy & 0xFFFF, SECRET: 7}
+        return {
+            POWER: 0,
+            POWER + 1: power,
+            ENERGY: energy >> 16,
+            ENERGY + 1: energy & 0xFFFF,
+            SECRET: 0,
+            SECRET + 1: 7,
+        }
 
 
 class Bus(Host):
@@ -93,7 +100,8 @@ class _Server(asyncio.Protocol):
                 code = rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 11))
                 self._end.write(struct.pack(">HHHBBB", number, 0, 3, unit, function | 0x80, code))
             case "twice":
-                self._end.write(reply + reply)
+                self._end.write(reply)
+                loop.call_later(rng.uniform(0.0, 0.003), self._end.write, reply)  # while the next is asked
             case "short":
                 self._end.write(reply[: rng.randrange(1, len(reply))])
             case "half":

@@ -29,7 +29,7 @@ every = "{every}"
 [device.m{n}.points]
 power = {{ addr = 0, type = "u32", unit = "W" }}
 energy = {{ addr = 300, type = "u32", unit = "kW.h", kind = "counter" }}
-secret = {{ addr = 20 }}
+secret = {{ addr = 600, type = "u32" }}
 """
 _SHARING: Final = """
 [owner]
