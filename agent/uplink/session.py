@@ -283,7 +283,8 @@ class Session:
 
     def _check_patience(self, now: float) -> None:
         oldest = min((flight.sent for flight in self._flights.values()), default=now)
-        if now - oldest >= self._setup.timing.answer:
+        # the very sum that _next waits for: a difference may round to the other side of it
+        if oldest + self._setup.timing.answer <= now:
             raise UplinkError(
                 f"{self._setup.where} has not answered for {now - oldest:.0f} s: the link is given up"
             )

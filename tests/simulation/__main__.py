@@ -7,15 +7,18 @@ python -m tests.simulation --first 17 --seeds 1 --history
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from multiprocessing import Pool
 from pathlib import Path
+from types import FrameType
 
 from tests.simulation.run import HOURS, run
 
 _CORES = 2
+_PATIENCE = 180  # seconds of this computer for one seed: one that turns in a circle has to show
 
 
 def main() -> int:
@@ -46,12 +49,22 @@ def main() -> int:
 def one(job: tuple[int, float]) -> tuple[int, list[str], list[str], int]:
     """Simulate one seed; give what is wrong, what happened, and how many messages came."""
     seed, hours = job
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(_PATIENCE)
     with tempfile.TemporaryDirectory(prefix="citygate-sim-", dir=_memory()) as name:
         try:
             world = run(seed, Path(name), hours=hours)
+        except TimeoutError as error:
+            return seed, [f"it does not end: {error}"], [], 0
         except Exception as error:
             raise RuntimeError(f"seed {seed}") from error
+        finally:
+            signal.alarm(0)
         return seed, world.faults, world.history, sum(books.messages for books in world.books.values())
+
+
+def _give_up(_number: int, frame: FrameType | None) -> None:
+    raise TimeoutError(f"after {_PATIENCE} s it stood at {frame}")
 
 
 def _say(text: str) -> None:
