@@ -92,6 +92,8 @@ def _device_steps(link: Object) -> list[str]:
             steps.append(f"device {one['name']}: {trouble}")
         elif one["state"] in {"silent", "faulty"}:
             steps.append(_device_step(one))
+        elif one["state"] == "waiting":
+            steps.append(f"device {one['name']} has not answered yet: look again in half a minute")
     return steps
 
 

@@ -190,6 +190,13 @@ def test_what_a_link_counts_of_its_devices_stands_under_their_table(tmp_path: Pa
     assert "  main-meter:  at 10.20.0.15  aborts 3" in lines
 
 
+def test_a_device_that_has_not_answered_yet_is_not_well() -> None:
+    link = WELL["links"][0]
+    young = {**link["devices"][0], "state": "waiting", "last_good_s": None}
+    found = {**WELL, "state": "degraded", "links": [{**link, "devices": [young]}]}
+    assert next_steps(found) == ["device main-meter has not answered yet: look again in half a minute"]
+
+
 def test_the_trouble_of_a_device_is_told_in_its_own_words() -> None:
     trouble = "device 1011 is there twice, at 10.20.0.15 and 10.20.0.16: say which by address"
     [step] = next_steps(
