@@ -7,7 +7,6 @@ is too long, too slow or one too many is refused.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -15,12 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from agent.core.errors import GatewayError
-from agent.status import LONGEST
 
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _log = logging.getLogger(__name__)
+_LONGEST: Final = 40 * 1024  # bytes of a question
 _MOST_GUESTS: Final = 16
 _MOST_CALLERS: Final = 64  # beyond it nobody is even told why: each costs a descriptor
 _PATIENCE: Final = 60.0  # seconds for the next question on an open connection, and to read an answer
@@ -41,7 +42,7 @@ class Control:
             listener = _listen(self._path)
         except OSError as error:
             raise GatewayError(f"the control socket {self._path} cannot be made: {error}") from error
-        server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LONGEST // 100)
+        server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_LONGEST)
         self.listening.set()
         try:
             await server.serve_forever()
@@ -83,8 +84,8 @@ class Control:
 
     async def _reply(self, line: bytes) -> dict[str, Any]:
         try:
-            wish = json.loads(line)
-        except (ValueError, RecursionError):
+            wish = msgspec.json.decode(line)
+        except (msgspec.DecodeError, RecursionError):
             wish = None
         if not isinstance(wish, dict):
             return {"error": 'a question is one JSON object on one line, such as {"ask": "status"}'}
@@ -95,7 +96,7 @@ class Control:
 
 
 async def _tell(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
-    writer.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
+    writer.write(msgspec.json.encode(answer) + b"\n")
     async with asyncio.timeout(_PATIENCE):
         await writer.drain()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ from agent.core.catalogue.gateway import CLOCK_UNSYNCHRONISED, UNCONFINED
 from agent.core.clock import Instant
 from agent.core.plan import Plan
 from agent.core.product import Product, Route
-from agent.core.record import Aggregate, Record
+from agent.core.record import Aggregate, Record, State
 from agent.core.sample import Sample
 from agent.gate import Cleared, Gate
 from agent.pipeline import Pipeline
@@ -205,7 +206,7 @@ class Flow:
         work.last = now.boot
         for one in records:
             if isinstance(one, Aggregate):
-                work.made[one.point] = (str(one.state), one.why)
+                work.made[one.point] = _how(one.state, one.why)
         if (state := self._memory(work, stopping=False)) is not None:
             self._store.save(work.product.id, state)
 
@@ -233,4 +234,14 @@ class Flow:
         for work in self.works.values():
             for point in work.pipeline.wants:
                 wanted.setdefault(point, []).append(work)
+        # points of the same products share one list of them
+        shared: dict[tuple[str, ...], list[Work]] = {}
+        for point, works in wanted.items():
+            wanted[point] = shared.setdefault(tuple(one.product.id for one in works), works)
         self._wanted = wanted
+
+
+@lru_cache(maxsize=64)
+def _how(state: State, why: str) -> tuple[str, str]:
+    """Keep one pair for all points of which the same is told."""
+    return state.value, why

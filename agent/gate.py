@@ -98,7 +98,7 @@ class Gate:
         """Clear *records* of *product* for every route that is open at *now*; no grant: nothing leaves."""
         leaving = self._guards[product].protect(records)
         states = self.told.setdefault(product, {})
-        states.update((one.point, str(one.state)) for one in leaving if isinstance(one, Aggregate))
+        states.update((one.point, one.state.value) for one in leaving if isinstance(one, Aggregate))
         self._shares[product].note(leaving)
         # what an earlier run left untold comes after what is new, which tells where a crash ended
         owed = self._owed.pop(product, []) if leaving else []

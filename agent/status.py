@@ -17,8 +17,7 @@ from typing import Any, Final
 
 from agent.core.errors import GatewayError
 
-LONGEST: Final = 4 * 1024 * 1024
-"""Bytes that an answer may have; a question may have a hundredth of it."""
+_LONGEST: Final = 4 * 1024 * 1024  # bytes of an answer
 
 
 def ask(path: Path, wish: dict[str, Any], *, patience: float = 20.0) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def somebody_listens(path: Path) -> bool:
 
 def _whole_line(line: socket.socket) -> bytes:
     parts = bytearray()
-    while not parts.endswith(b"\n") and len(parts) < LONGEST:
+    while not parts.endswith(b"\n") and len(parts) < _LONGEST:
         try:
             part = line.recv(65536)
         except ConnectionResetError:

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
+import venv
 from collections.abc import Iterator
+from importlib.metadata import requires
+from importlib.util import find_spec
 from pathlib import Path
 
 from agent.demo.broker import free_port
 from agent.demo.site import Site
 
-_UNIT = Path(__file__).parent.parent / "systemd" / "citygate.service"
+_ROOT = Path(__file__).parent.parent
+_UNIT = _ROOT / "systemd" / "citygate.service"
 _WRITES_NONE = "PYTHONDONTWRITEBYTECODE"
 _SITE = """\
 [site]
@@ -93,6 +98,20 @@ def as_installed(compiled: Path) -> dict[str, str]:
     return {**kept, "PYTHONPYCACHEPREFIX": str(compiled)}
 
 
+def python(folder: Path) -> str:
+    """Give an interpreter that sees what the package needs, and nothing that development adds."""
+    place = folder / "installed"
+    if not place.exists():
+        venv.create(place, symlinks=True)
+        (packages,) = place.glob("lib/python*/site-packages")
+        for wanted in requires("citygate") or []:
+            if "extra ==" not in wanted and (found := find_spec(re.split(r"[^\w.-]", wanted)[0])):
+                for one in found.submodule_search_locations or []:
+                    (packages / found.name).symlink_to(one)
+        (packages / "citygate.pth").write_text(f"{_ROOT}\n", encoding="utf-8")
+    return str(place / "bin" / "python")
+
+
 def warm(site: Site) -> None:
     """Let a first gateway compile all modules, and end it."""
     with gateway(site):
@@ -102,10 +121,15 @@ def warm(site: Site) -> None:
 
 @contextlib.contextmanager
 def gateway(site: Site) -> Iterator[subprocess.Popen[str]]:
-    """Run `citygate run` on *site*."""
+    """Run `citygate run` on *site*, as its unit does."""
+    told = {  # as systemd tells it
+        "CONFIGURATION_DIRECTORY": str(site.config),
+        "STATE_DIRECTORY": str(site.state),
+        "RUNTIME_DIRECTORY": str(site.socket.parent),
+    }
     with contextlib.ExitStack() as stack:
-        words = ("run", str(site.config), "--state", str(site.state), "--socket", str(site.socket))
-        yield start(stack, "agent", *words, environment=as_installed(site.folder / "compiled"))
+        environment = as_installed(site.folder / "compiled") | told
+        yield start(stack, "agent", "run", environment=environment, interpreter=python(site.folder))
 
 
 def wait_for(path: Path, seconds: float = 20) -> None:
@@ -118,10 +142,13 @@ def wait_for(path: Path, seconds: float = 20) -> None:
 
 
 def start(
-    stack: contextlib.ExitStack, *words: str, environment: dict[str, str] | None = None
+    stack: contextlib.ExitStack,
+    *words: str,
+    environment: dict[str, str] | None = None,
+    interpreter: str = sys.executable,
 ) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", *words],
+        [interpreter, "-P", "-m", *words],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env=environment,
     )  # fmt: skip

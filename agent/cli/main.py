@@ -14,6 +14,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from agent.core.errors import ConfigError, GatewayError
+from agent.folders import config_folder, control_socket, state_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -116,6 +117,11 @@ def _command(words: list[str]) -> int:
         case ["--version" | "-V"]:
             print(_version())
             return 0
+        case ["run"]:
+            # as the service starts it: there is no word to parse, and no parser lies in its memory for years
+            from agent.cli.run import start
+
+            return start(config_folder(), state=state_folder(), socket=control_socket())
         case [name, *rest] if name in COMMANDS:
             command, parser = parser_of(name)
             return command.run(parser.parse_args(rest))

@@ -16,6 +16,7 @@ from agent.cli import options
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +28,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the daemon."""
+    return start(args.folder, state=args.state, socket=args.socket)
+
+
+def start(folder: Path, *, state: Path, socket: Path) -> int:
+    """Run the daemon whose files lie in *folder*; the outbox in *state*, questions at *socket*."""
     import asyncio
 
     from agent.app import run as daemon
     from agent.memory import keep_private
 
     keep_private()
-    return asyncio.run(daemon(args.folder, state=args.state, socket=args.socket))
+    return asyncio.run(daemon(folder, state=state, socket=socket))

@@ -50,15 +50,20 @@ class Learnt:
 
     def __init__(self, device: ModbusDevice, spans: Sequence[Span], lore: Lore) -> None:
         self._device, self._lore = device, lore
-        self._atoms = atoms(spans)
-        self._type = type_of(device, self._atoms)
-        self._widest = max((one.size for one in self._atoms), default=0)
+        self._spans = spans
+        self._type = type_of(device, parts := self._atoms)
+        self._widest = max((one.size for one in parts), default=0)
         self.shape, self._holes = lore.shape(self._type), lore.holes(device.name, self._type)
         self._had: set[Span] = set()
         self._whole_until: dict[Block, float] = {}
         self.next_question = 0.0
         self._refresh()
         self._news = False
+
+    @property
+    def _atoms(self) -> list[Block]:
+        """What can be asked for alone; made when it is asked for, which is seldom."""
+        return atoms(self._spans)
 
     @property
     def who(self) -> str | None:

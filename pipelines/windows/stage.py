@@ -195,7 +195,7 @@ class Windows:
 
     def _summarise(self, point: Point, frame: Frame, *, synced: bool) -> Aggregate:
         """Give the aggregate of *point*; what it does not tell of a counter goes into the next window."""
-        cell = frame.cells.get(point.name) or unseen(point, frame)
+        cell = frame.cells.pop(point.name, None) or unseen(point, frame)  # let go one by one, not all at once
         terms = self._terms
         told = aggregate(frame, cell, terms.statistics, coverage=terms.coverage, synced=synced)
         if told.state is State.NO_DATA and cell.delta():

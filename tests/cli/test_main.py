@@ -113,6 +113,20 @@ def test_a_command_that_is_imported_brings_no_protocol_library(name: str) -> Non
     assert not {"pymodbus", "aiomqtt", "bacpypes3", "asyncio"} & set(ast.literal_eval(done.stdout))
 
 
+def test_the_service_is_started_without_a_parser_and_by_hand_with_one(tmp_path: Path) -> None:
+    code = "import sys; from agent.cli.main import main; main({0}); print('argparse' in sys.modules)"
+    environment = {**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path / "nothing")}
+    told = [
+        subprocess.run(
+            [sys.executable, "-P", "-c", code.format(words)],
+            capture_output=True, text=True, check=True, env=environment,
+        )
+        for words in (["run"], ["run", str(tmp_path / "nothing")])
+    ]  # fmt: skip
+    assert [one.stdout for one in told] == ["False\n", "True\n"]
+    assert all(f"{tmp_path}/nothing: there is no such file or folder" in one.stderr for one in told)
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     with subprocess.Popen([*HERE, "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
