@@ -42,24 +42,23 @@ _MORE: Final[dict[str, tuple[str, Settings]]] = {
 
 
 def main() -> None:
-    """Print a row for each encoding."""
+    """Print two rows for each encoding."""
+    show(rows("wire_bytes."))
+
+
+def rows(prefix: str) -> list[Figure]:
+    """Measure each encoding; *prefix* begins the names of the figures."""
     wanted = {kind: (kind, _SETTINGS.get(kind)) for kind in kinds("encoding")} | _MORE
     sizes = {name: _sizes(kind, settings) for name, (kind, settings) in wanted.items()}
     plain, packed = sizes["native"]
-    show([one for name, found in sizes.items() for one in _rows(name, found, plain, packed)])
-
-
-def _rows(name: str, found: tuple[float, float], plain: float, packed: float) -> list[Figure]:
-    word = name.replace(", ", "-").replace("-", "_")
     return [
         Figure(
-            name=f"wire_bytes.{word}", what=f"{name}: bytes a point", value=found[0], unit="B",
-            against="native", floor=plain,
-        ),
-        Figure(
-            name=f"wire_bytes.{word}_gzip", what=f"{name}, gzip: bytes a point", value=found[1], unit="B",
-            against="native, gzip", floor=packed,
-        ),
+            name=f"{prefix}{name.replace(', ', '-').replace('-', '_')}{end}",
+            what=f"{name}{', gzip' if end else ''}: bytes a point", value=found[bool(end)], unit="B",
+            against=f"native{', gzip' if end else ''}", floor=(plain, packed)[bool(end)],
+        )
+        for name, found in sizes.items()
+        for end in ("", "_gzip")
     ]  # fmt: skip
 
 

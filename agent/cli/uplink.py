@@ -1,4 +1,4 @@
-"""Try the way to a recipient's broker step by step: name, TLS, welcome, each topic, does anyone listen.
+"""Try the way to a recipient's broker step by step: name, TLS, WebSocket, welcome, each topic, who listens.
 
 The gateway may run meanwhile: the client id ends with -test, nothing is retained, each message is empty.
 Topics of data are tried for the native format alone, whose readers pass over what is empty. The exit status

@@ -1,6 +1,6 @@
-"""Reads the address of a broker: ``mqtts://host[:port]``.
+"""Reads the address of a broker: ``mqtts://host[:port]``, or ``wss://host[:port][/path]`` within WebSocket.
 
-It refuses user names and passwords in the address, paths, and any other scheme.
+It refuses user names and passwords in the address, paths of MQTT alone, questions, and any other scheme.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+_REST: Final = re.compile(r"(?::(?P<port>[0-9]{1,5}))?(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,200})?")
 _FORM: Final = re.compile(
     r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<user>.*@)?(?P<host>\[[^\]]*\]|[^:/?#@]*)(?P<rest>.*)"
 )
@@ -24,11 +25,16 @@ _WITH_PORT: Final = re.compile(r"([^:\s]+):(\d{1,5})")
 
 
 class Broker(Struct, frozen=True):
-    """Where a broker listens, and whether the way there is encrypted."""
+    """Where a broker listens, and whether the way there is encrypted, or goes within WebSocket by ``path``.
+
+    ``path`` is as written: it may be empty.
+    """
 
     host: str
     port: int
     is_encrypted: bool
+    is_websocket: bool = False
+    path: str = ""
 
 
 def parse_broker(text: str) -> Broker:
@@ -40,21 +46,22 @@ def parse_broker(text: str) -> Broker:
         raise ValueError(f'expected an address such as "mqtts://broker.example:8883"{hint}')
     scheme = found["scheme"].lower()
     if scheme not in _PORTS:
-        raise ValueError(f'unknown scheme "{found["scheme"]}"; write mqtts:// or mqtt://')
+        raise ValueError(f'unknown scheme "{found["scheme"]}"; write mqtts:// or mqtt://, wss:// or ws://')
     if found["user"]:
         what = "password" if ":" in found["user"] else "user name"
         raise ValueError(f'a {what} stands in this address; write username, and password = "credential:NAME"')
     if flaw := host_flaw(found["host"]):
         raise ValueError(flaw)
-    rest = found["rest"].removesuffix("/")
-    port = _PORTS[scheme]
-    if rest:
-        if not re.fullmatch(r":[0-9]{1,5}", rest):
-            raise ValueError(f'"{rest}" does not belong here; after the host only a port may stand')
-        port = int(rest[1:])
-        if not 1 <= port <= 65535:
-            raise ValueError("a port is between 1 and 65535")
-    return Broker(found["host"].strip("[]").lower(), port, scheme == "mqtts")
+    rest = _REST.fullmatch(found["rest"])
+    is_web = scheme.startswith("ws")
+    if rest is None or (rest["path"] not in (None, "/") and not is_web):
+        may = "only a port, and a path without question marks," if is_web else "only a port"
+        raise ValueError(f'"{found["rest"]}" does not belong here; after the host {may} may stand')
+    port = int(rest["port"] or _PORTS[scheme])
+    if not 1 <= port <= 65535:
+        raise ValueError("a port is between 1 and 65535")
+    host, path = found["host"].strip("[]").lower(), (rest["path"] or "") if is_web else ""
+    return Broker(host, port, scheme in ("mqtts", "wss"), is_web, path)
 
 
 def host_flaw(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -14,6 +14,9 @@ from agent.core.duration import Duration
 from agent.core.platform import Demands
 from agent.core.settings import Settings
 from agent.registry import plugin
+
+_USUAL_PATH: Final = "/mqtt"
+_WEB_PORT: Final = 443
 
 
 def demands_of(encoding: str, style: Settings | None, host: str) -> Demands | None:
@@ -33,7 +36,7 @@ def fitted(
     """Set what *demands* imply, and note as faults what they rule out."""
     said = draft.tables["recipient"][path[-1]]
     changes: dict[str, Any] = {}
-    _check_way(draft, path, broker, demands)
+    _check_way(draft, path, written, broker, demands)
     if written.mqtt not in demands.mqtt:
         if "mqtt" in said:
             versions = " or ".join(demands.mqtt)
@@ -62,19 +65,45 @@ def fitted(
     return replace(written, **changes)
 
 
-def alpn(demands: Demands | None, port: int) -> str:
+def alpn(demands: Demands | None, broker: Broker) -> str:
     """Give the protocol to ask for in TLS; empty: none."""
-    return demands.ports.get(port, "") if demands else ""
+    return demands.ports.get(broker.port, "") if demands and not broker.is_websocket else ""
 
 
-def _check_way(draft: Draft, path: Path, broker: Broker, demands: Demands) -> None:
+def web_path(demands: Demands | None, broker: Broker, *, certified: bool) -> str:
+    """Give the path of MQTT within WebSocket; empty: it goes without. *certified*: we show a certificate."""
+    if not broker.is_websocket:
+        return ""
+    return _platform_path(demands, certified=certified) or broker.path or _USUAL_PATH
+
+
+def _platform_path(demands: Demands | None, *, certified: bool) -> str:
+    known = (demands and demands.websocket) or {}
+    return known.get("certificate" if certified else "key", "")
+
+
+def _check_way(draft: Draft, path: Path, written: tables.Recipient, broker: Broker, demands: Demands) -> None:
     if demands.is_encrypted and not broker.is_encrypted:
-        draft.fault(
-            (*path, "broker"), f"{demands.platform} takes encrypted connections only", "write mqtts://"
-        )
-    if demands.ports and broker.port not in demands.ports:
+        scheme = "wss" if broker.is_websocket else "mqtts"
+        message = f"{demands.platform} takes encrypted connections only"
+        draft.fault((*path, "broker"), message, f"write {scheme}://")
+    elif broker.is_websocket and demands.websocket is not None:
+        _check_web(draft, path, written, broker, demands)
+    if demands.ports and not broker.is_websocket and broker.port not in demands.ports:
         ports = " or ".join(map(str, demands.ports))
         draft.fault((*path, "broker"), f"{demands.platform} listens on port {ports}, not on {broker.port}")
+
+
+def _check_web(draft: Draft, path: Path, written: tables.Recipient, broker: Broker, demands: Demands) -> None:
+    wanted = _platform_path(demands, certified=bool(written.certificate))
+    if not wanted:
+        message = f"{demands.platform} takes a client certificate over plain MQTT alone, not over WebSocket"
+        draft.fault((*path, "broker"), message, "write mqtts://, with port 443 if only that is open")
+    elif broker.port != _WEB_PORT:
+        message = f"{demands.platform} listens for WebSocket on port {_WEB_PORT}, not on {broker.port}"
+        draft.fault((*path, "broker"), message)
+    elif broker.path not in ("", "/", wanted):
+        draft.fault((*path, "broker"), f'{demands.platform} knows the path "{wanted}" alone', "leave it out")
 
 
 def _check_login(draft: Draft, path: Path, written: tables.Recipient, demands: Demands) -> None:

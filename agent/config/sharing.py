@@ -17,7 +17,7 @@ from agent.config import tables
 from agent.config.brokers import Broker, is_loopback, parse_broker
 from agent.config.draft import Draft
 from agent.config.links import CREDENTIAL_HINT
-from agent.config.platforms import alpn, demands_of, fitted
+from agent.config.platforms import alpn, demands_of, fitted, web_path
 from agent.config.readers import as_recipients, compile_readers
 from agent.config.secrets import PREFIX, is_sealed, secret_file
 from agent.config.spans import Path
@@ -82,6 +82,8 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     if demands is not None and not bad:
         written = fitted(draft, path, written, broker, demands)
     _check_tls(draft, path, written, broker, bad)
+    if broker.is_websocket and written.client == "aiomqtt":
+        draft.fault((*path, "client"), "aiomqtt knows no WebSocket here", "leave it out")
     if len(draft.faults) > before:
         return None
     _warn(draft, path, written, broker)
@@ -108,7 +110,8 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         on_no_subscriber=written.on_no_subscriber,
         party=written.party,
         witness=written.witness,
-        alpn=alpn(demands, broker.port),
+        alpn=alpn(demands, broker),
+        websocket=web_path(demands, broker, certified=bool(written.certificate)),
     )
 
 
@@ -140,7 +143,8 @@ def _check_tls(
         for key in ("ca", "certificate", "key"):
             if getattr(written, key):
                 message = f'"{key}" means nothing without encryption'
-                draft.fault((*path, key), message, "write mqtts:// as the broker", at_key=True)
+                scheme = "wss" if broker.is_websocket else "mqtts"
+                draft.fault((*path, key), message, f"write {scheme}:// as the broker", at_key=True)
     elif bool(written.certificate) != bool(written.key):
         given, lacking = ("certificate", "key") if written.certificate else ("key", "certificate")
         draft.fault((*path, given), f'"{given}" needs "{lacking}" beside it', at_key=True)
@@ -153,7 +157,8 @@ def _warn(draft: Draft, path: Path, written: tables.Recipient, broker: Broker) -
         text = "MQTT 3.1.1 has no reason codes: when this broker refuses a message, nobody is told"
         draft.warn((*path, "mqtt"), text)
     if written.username and not broker.is_encrypted and not is_loopback(broker.host):
-        text = "username and password cross the network unencrypted; use mqtts://"
+        scheme = "wss" if broker.is_websocket else "mqtts"
+        text = f"username and password cross the network unencrypted; use {scheme}://"
         draft.warn((*path, "broker"), text)
     for key in ("username", "password", "ca", "certificate", "key"):
         reference = getattr(written, key)

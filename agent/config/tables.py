@@ -238,7 +238,11 @@ class Recipient(Settings):
     """Who receives, over which broker."""
 
     broker: Annotated[
-        str, Meta(description="mqtts://host[:port], or mqtt:// without encryption; needed unless via is.")
+        str,
+        Meta(
+            description="mqtts://host[:port], or wss://host[:port][/path] within WebSocket; mqtt:// and ws://"
+            " go without encryption; needed unless via is."
+        ),
     ] = ""
     via: Annotated[
         str, Meta(description="Another recipient, at whose broker it reads; that broker keeps them apart.")

@@ -33,7 +33,8 @@ class Recipient(Struct, frozen=True, kw_only=True):
     ``username`` and ``password`` may be ``credential:NAME``. ``rate`` is messages a second (0: no cap).
     ``on_no_subscriber`` says what PUBACK 0x10 means: hold the message or call it delivered. ``party`` is the
     organisation behind it; a ``witness`` keeps the signed heads of the ledger. ``alpn`` is the protocol that
-    a shared port wants to be asked for in TLS.
+    a shared port wants to be asked for in TLS, ``websocket`` the path where MQTT goes within WebSocket
+    (empty: it goes without).
     """
 
     name: str
@@ -56,6 +57,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     party: str = ""
     witness: bool = False
     alpn: str = ""
+    websocket: str = ""
 
 
 class Reader(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,9 @@ class Demands(Struct, frozen=True, kw_only=True):
     ``mqtt`` are the versions it speaks, the best first; ``ports`` where it listens, with the protocol to ask
     for in TLS (empty: none; no ports: any). ``keepalive`` is the shortest and longest it takes, in seconds,
     ``rate`` the most messages a second (0: any). ``login`` says how we must identify ourselves;
-    ``client_id`` and ``username`` are what they have to be, where that follows.
+    ``client_id`` and ``username`` are what they have to be, where that follows. ``websocket`` are the paths
+    of MQTT within WebSocket, by "certificate" and "key", which is any other way to identify ourselves (none:
+    not offered; None: nothing is known of it).
     """
 
     platform: str
@@ -31,6 +33,7 @@ class Demands(Struct, frozen=True, kw_only=True):
     login: str = ""  # "", username, certificate, key or certificate
     client_id: str = ""
     username: str = ""
+    websocket: Mapping[str, str] | None = None
 
 
 class Token(Struct, frozen=True):

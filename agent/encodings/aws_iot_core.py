@@ -59,6 +59,7 @@ class AwsIotCore:
             rate=100.0,
             login="certificate",
             client_id=settings.thing,
+            websocket={},  # there it takes signatures and custom logins, no certificates
         )
 
     def objections(self, product: Product) -> Iterable[str]:

@@ -27,6 +27,7 @@ from agent.encodings.native import Native, native_schema
 
 _API: Final = "2021-04-12"
 _SERVICE_API: Final = "2019-03-31"
+_WEB_PATH: Final = "/$iothub/websocket"
 _LIFE: Final = 3600.0  # seconds that a token holds: the least that is worth a new connection
 
 
@@ -74,6 +75,8 @@ class AzureIotHub:
             login="key or certificate",
             client_id=settings.device,
             username=_service_user(settings) if settings.scope else _hub_user(host, settings.device),
+            # asked for a certificate that it does not have, a client with a key would be turned away
+            websocket={"certificate": _WEB_PATH, "key": f"{_WEB_PATH}?iothub-no-client-cert=true"},
         )
 
     def registration(self) -> Registering | None:

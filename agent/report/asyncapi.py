@@ -43,6 +43,11 @@ def asyncapi(described: Interface, *, software: str) -> Json:
                 "host": f"{recipient.host}:{recipient.port}",
                 "protocol": "secure-mqtt" if recipient.tls else "mqtt",
                 "protocolVersion": recipient.mqtt,
+                **(
+                    {"pathname": recipient.websocket, "description": "MQTT within WebSocket."}
+                    if recipient.websocket
+                    else {}
+                ),
             }
         },
         "channels": channels,

@@ -20,12 +20,10 @@ _LATE = {
 def page(described: Interface, *, software: str) -> Page:
     """Write the page."""
     recipient, place = described.recipient, described.plan.place
+    way = f"{', TLS' if recipient.tls else ''}{', within WebSocket' if recipient.websocket else ''}"
     facts = (
         ("Gateway", f"{place.city}/{place.site}/{place.gateway}"),
-        (
-            "Broker",
-            f"{recipient.host}:{recipient.port}, MQTT {recipient.mqtt}{', TLS' if recipient.tls else ''}",
-        ),
+        ("Broker", f"{recipient.host}:{recipient.port}{recipient.websocket}, MQTT {recipient.mqtt}{way}"),
         ("Encoding", recipient.encoding),
         ("Late windows", _LATE[described.late]),
         ("Policy", described.plan.policy),

@@ -28,6 +28,7 @@ def call_of(recipient: Recipient, gateway: str, patience: float, will: Message) 
         proxy_login=_login(recipient),
         tls=tls is not None,
         alpn=recipient.alpn,
+        websocket=recipient.websocket,
         ca=_file(tls.ca) if tls else None,
         certificate=_file(tls.certificate) if tls else None,
         key=_file(tls.key) if tls else None,

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from agent.core.catalogue.uplinks import MESSAGE_IMPOSSIBLE
 from agent.core.errors import UplinkError
@@ -31,6 +31,9 @@ from agent.uplink.port import Call, Link, LinkInfo, Lost, Packet
 from agent.uplink.pulse import Pulse
 from agent.uplink.reasons import TOO_LARGE, meaning
 from agent.uplink.stream import Stream, Wants
+
+if TYPE_CHECKING:
+    from agent.uplink.websocket.stream import WebSocketStream
 
 _PARTING: Final = 1.0  # seconds for the broker to close after our goodbye
 _BAD_TOPIC: Final = 0x90
@@ -62,7 +65,7 @@ class Client:
         self._where = f"{call.host}:{call.port}"
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(five=self._five)
-        self._stream = Stream(opened, wants, hear=self._hear, ended=self._ended)
+        self._stream = self._streamed(opened, wants)
         self._welcome: asyncio.Future[Connack] = self._loop.create_future()
         self._closed: asyncio.Future[Lost] = self._loop.create_future()
         self._acks: dict[int, asyncio.Future[int]] = {}
@@ -71,6 +74,16 @@ class Client:
         self._last_id = 0
         self._info = LinkInfo()
         self._pulse = Pulse(ping=lambda: self._send(writing.PING), dead=self._silent)
+
+    def _streamed(self, opened: socket.socket, wants: Wants) -> Stream | WebSocketStream:
+        if not self._call.websocket:
+            return Stream(opened, wants, hear=self._hear, ended=self._ended)
+        # imported here, since nobody else should pay for it
+        from agent.uplink.websocket.stream import WebSocketStream
+
+        return WebSocketStream(
+            opened, wants, self._call, hear=self._hear, ended=self._ended, broken=self._end
+        )
 
     @property
     def info(self) -> LinkInfo:

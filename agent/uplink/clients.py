@@ -9,6 +9,8 @@ from agent.uplink.port import Call, Link
 async def connect(call: Call) -> Link:
     """Open a connection as *call* says; raise UplinkError with a sentence."""
     if call.client == "aiomqtt":
+        if call.websocket:
+            raise UplinkError('client = "aiomqtt" knows no WebSocket here; leave it out')
         try:
             from agent.uplink.aiomqtt_client import connect as through
         except ImportError as error:

@@ -71,7 +71,10 @@ class Link(Protocol):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """How to reach a broker, complete but for secrets' references: those are already text."""
+    """How to reach a broker, complete but for secrets' references: those are already text.
+
+    ``websocket`` is the path where MQTT goes within WebSocket; empty: it goes without.
+    """
 
     host: str
     port: int
@@ -91,6 +94,7 @@ class Call(Struct, frozen=True, kw_only=True):
     alpn: str = ""
     proxy: str = ""
     proxy_login: str | None = None
+    websocket: str = ""
     identity: Identity | None = None
 
 

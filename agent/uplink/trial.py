@@ -1,4 +1,4 @@
-"""Tries the way to a broker step by step: name, TLS, welcome, then each topic, with an empty message.
+"""Tries the way to a broker step by step: name, TLS, WebSocket, welcome, each topic, with an empty message.
 
 It takes nobody's place: its client id is not the gateway's, it leaves no will, and nothing that it sends is
 retained.
@@ -47,13 +47,14 @@ async def trial(call: Call, topics: Sequence[str]) -> list[Finding]:
     """Try each step until one stops; *topics* are those that the gateway would publish to."""
     call = replace(call, client_id=f"{call.client_id}-test", will=None)
     found: list[Finding] = []
+    steps = {"name": _name, "connection": _way, **({"websocket": _web} if call.websocket else {})}
     try:
-        found.append(await _name(call))
-        found.append(await _way(call))
+        for step in steps.values():
+            found += [await step(call)]
         link = await connect(call)
     except UplinkError as error:
-        step = ("name", "connection", "welcome")[len(found)]
-        return [*found, Finding(step=step, verdict="stops", says=str(error), act=_act(step))]
+        name = [*steps, "welcome"][len(found)]
+        return [*found, Finding(step=name, verdict="stops", says=str(error), act=_act(name))]
     try:
         found.append(Finding(step="welcome", verdict="passes", says=_welcome(call, link)))
         for topic in topics:
@@ -91,6 +92,15 @@ async def _way(call: Call) -> Finding:
         return Finding(step="connection", verdict="passes", says=says)
     finally:
         opened.close()
+
+
+async def _web(call: Call) -> Finding:
+    """Have the server agree to WebSocket with MQTT within it, and close it again."""
+    # imported here, since nobody else should pay for it
+    from agent.uplink.websocket.knock import knock
+
+    await knock(call)
+    return Finding(step="websocket", verdict="passes", says=f"{call.websocket} takes MQTT within WebSocket")
 
 
 def _until(opened: socket.socket) -> str:
@@ -135,6 +145,7 @@ def _act(step: str) -> str:
     return {
         "name": "check the name, and whether DNS works here",
         "connection": "do as the line says; or look at what stands between: firewall, proxy, broker",
+        "websocket": "ask the operator which path takes MQTT, and write it behind the port of the broker",
         "welcome": "check user name, password and client id with the operator of the broker",
     }[step]
 

@@ -29,21 +29,31 @@ listen: "127.0.0.1:{other}"
 server_name: "citygate-test"
 jetstream {{ store_dir: "{folder}/store" }}
 mqtt {{ listen: "127.0.0.1:{port}" }}
+{web}
 """
+_NATS_WEB: Final = 'websocket {{ listen: "127.0.0.1:{web}", no_tls: true }}'
 _RABBIT: Final = """\
 listeners.tcp.1 = 127.0.0.1:{other}
 mqtt.listeners.tcp.1 = 127.0.0.1:{port}
 mqtt.allow_anonymous = true
 mqtt.default_user = guest
+{web}
 """
+_RABBIT_WEB: Final = "web_mqtt.tcp.listener = 127.0.0.1:{web}"
 
 
 class Broker:
-    """One broker; it may be killed and started again on its port."""
+    """One broker; it may be killed and started again on its port.
 
-    def __init__(self, folder: Path) -> None:
+    ``web`` is the port where it takes MQTT within WebSocket, at ``path``; None: nowhere.
+    """
+
+    path = "/mqtt"
+
+    def __init__(self, folder: Path, *, web: bool = False) -> None:
         self.folder = folder
         self.port, self.other = free_port(), free_port()
+        self.web = free_port() if web else None
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
@@ -78,18 +88,30 @@ class Broker:
             self._process = None
 
     def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        for port in (self.web, self.port) if self.web else (self.port,):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) != 0:
+                    return False
+        return True
 
 
 class Aedes(Broker):
     """A broker in JavaScript; it keeps nothing."""
 
+    @staticmethod
+    def is_there() -> bool:
+        """Say whether npm has brought it, with WebSocket."""
+        return all((_NODE_MODULES / name).is_dir() for name in ("aedes", "ws"))
+
     def command(self) -> list[str]:
         node = need("node")
         if not (_NODE_MODULES / "aedes").is_dir():
             missing("the npm package aedes (make peers)")
-        return [node, str(_HERE / "aedes_process.js"), str(self.port)]
+        if self.web is not None:
+            if not (_NODE_MODULES / "ws").is_dir():
+                missing("the npm package ws (make peers)")
+            self.port = self.web  # one of both: subscribers come the same way
+        return [node, str(_HERE / "aedes_process.js"), str(self.port), *(["web"] if self.web else [])]
 
     def environment(self) -> Mapping[str, str]:
         return {"NODE_PATH": str(_NODE_MODULES)}
@@ -100,18 +122,25 @@ class Nats(Broker):
 
     def command(self) -> list[str]:
         settings = self.folder / "nats.conf"
-        settings.write_text(_NATS.format(port=self.port, other=self.other, folder=self.folder), "utf-8")
+        web = _NATS_WEB.format(web=self.web) if self.web else ""
+        text = _NATS.format(port=self.port, other=self.other, folder=self.folder, web=web)
+        settings.write_text(text, "utf-8")
         return [need("nats-server"), "-c", str(settings)]
 
 
 class Rabbit(Broker):
     """A message system in Erlang, with its MQTT plug-in."""
 
+    path = "/ws"
+
     def command(self) -> list[str]:
         if not Path(_RABBIT_HOME).is_dir():  # never required: it brings 100 MB of Erlang
             pytest.skip("needs rabbitmq-server, which is not installed here")
-        (self.folder / "rabbitmq.conf").write_text(_RABBIT.format(port=self.port, other=self.other), "utf-8")
-        (self.folder / "plugins").write_text("[rabbitmq_mqtt].", "utf-8")
+        web = _RABBIT_WEB.format(web=self.web) if self.web else ""
+        text = _RABBIT.format(port=self.port, other=self.other, web=web)
+        (self.folder / "rabbitmq.conf").write_text(text, "utf-8")
+        plugins = "rabbitmq_mqtt,rabbitmq_web_mqtt" if self.web else "rabbitmq_mqtt"
+        (self.folder / "plugins").write_text(f"[{plugins}].", "utf-8")
         # its register of names would outlive it; the server in the path wants a user of its own
         names = f'epmd -port "$ERL_EPMD_PORT" & exec {_RABBIT_HOME}/rabbitmq-server'
         return ["/bin/sh", "-c", names]

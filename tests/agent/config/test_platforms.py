@@ -83,6 +83,33 @@ def test_aws_sets_client_id_keep_alive_and_what_port_443_wants_to_hear(tmp_path:
     assert (plain.port, plain.alpn) == (8883, "")
 
 
+@pytest.mark.parametrize("written", ["", "/", "/$iothub/websocket?"])
+def test_azure_within_websocket_knows_one_path_for_keys_and_one_for_certificates(
+    tmp_path: Path, written: str
+) -> None:
+    key = AZURE.replace(
+        "mqtts://vaasa.azure-devices.net", f"wss://vaasa.azure-devices.net{written.strip('?')}"
+    )
+    certificate = key.replace('password = "credential:hub-key"', 'certificate = "/c.pem"\nkey = "/k.pem"')
+    if not written.endswith("?"):
+        found = recipient(tmp_path, key)
+        assert (found.port, found.websocket) == (443, "/$iothub/websocket?iothub-no-client-cert=true")
+    found = recipient(tmp_path, certificate)
+    assert (found.port, found.websocket, found.tls is not None) == (443, "/$iothub/websocket", True)
+
+
+@pytest.mark.parametrize(
+    ("broker", "port", "path"),
+    [("wss://b.example", 443, "/mqtt"), ("wss://b.example:8084/ws", 8084, "/ws"), ("mqtts://b", 8883, "")],
+)
+def test_within_websocket_the_path_is_the_usual_one_or_as_written(
+    tmp_path: Path, broker: str, port: int, path: str
+) -> None:
+    found = recipient(tmp_path, f'broker = "{broker}"\n')
+    assert (found.port, found.websocket, found.alpn) == (port, path, "")
+    assert found.tls is not None
+
+
 def test_thingsboard_takes_a_token_as_the_user_name(tmp_path: Path) -> None:
     assert recipient(tmp_path, BOARD).username == "credential:board-token"
 
@@ -93,6 +120,12 @@ def test_thingsboard_takes_a_token_as_the_user_name(tmp_path: Path) -> None:
         (AZURE + 'mqtt = "5"\n', "Azure IoT Hub speaks MQTT 3.1.1, not 5"),
         (AZURE.replace("mqtts", "mqtt"), "Azure IoT Hub takes encrypted connections only"),
         (AZURE.replace(".net", ".net:443"), "Azure IoT Hub listens on port 8883, not on 443"),
+        (AZURE.replace("mqtts", "ws"), "^^ write wss://"),
+        (AZURE.replace("mqtts", "wss").replace(".net", ".net:8883"), "WebSocket on port 443, not on 8883"),
+        (AZURE.replace("mqtts", "wss").replace(".net", ".net/mqtt"), 'the path "/$iothub/websocket'),
+        (AWS.replace("mqtts", "wss"), "takes a client certificate over plain MQTT alone"),
+        (BOARD.replace("mqtts", "wss") + 'client = "aiomqtt"\n', "aiomqtt knows no WebSocket here"),
+        (BOARD.replace("mqtts", "ws") + 'ca = "/ca.pem"\n', "write wss:// as the broker"),
         (AZURE + 'client_id = "gw1"\n', 'Azure IoT Hub takes nothing but "library-gw1" here'),
         (AZURE + 'username = "gw1"\n', "Azure IoT Hub takes nothing but"),
         (AZURE + 'keepalive = "30m"\n', "Azure IoT Hub takes 1 to 1177 s"),

@@ -50,6 +50,9 @@ def test_other_widths_are_refused(text: str) -> None:
         ("MQTT://Broker.Example:1884/", Broker("broker.example", 1884, is_encrypted=False)),
         ("mqtt://[::1]:1883", Broker("::1", 1883, is_encrypted=False)),
         ("mqtts://10.0.0.1", Broker("10.0.0.1", 8883, is_encrypted=True)),
+        ("wss://a.example", Broker("a.example", 443, is_encrypted=True, is_websocket=True)),
+        ("ws://a:8080/", Broker("a", 8080, is_encrypted=False, is_websocket=True, path="/")),
+        ("WSS://[::1]:9/a/$b", Broker("::1", 9, is_encrypted=True, is_websocket=True, path="/a/$b")),
     ],
 )
 def test_an_address_names_host_port_and_encryption(text: str, broker: Broker) -> None:
@@ -61,6 +64,7 @@ def test_an_address_names_host_port_and_encryption(text: str, broker: Broker) ->
     [
         "broker.example", "http://broker.example", "mqtts://", "mqtts://a b", "mqtts://a:0", "mqtts://a:x",
         "mqtts://a?x=1", "mqtts://u@a", "mqtts://u:p@a", "mqtts://a/topic", "mqtts://-a", "",
+        "wss://a/mqtt?token=x", "wss://u:p@a/mqtt", "wss://a/mq tt", "wss://a/#", "wss://a:0/mqtt", "https://a",
     ],
 )  # fmt: skip
 def test_an_address_with_anything_else_is_refused(text: str) -> None:

@@ -14,6 +14,7 @@ from agent.uplink.aiomqtt_client import HOOKS, INSTANCE_HOOKS, AckedClient
 from agent.uplink.client import Client
 from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
+from agent.uplink.stream import Stream
 from tests.agent.uplink.kit import Rig
 from tests.peers.fake_broker import fake_broker
 from tests.peers.mosquitto import free_port
@@ -55,7 +56,11 @@ async def test_the_socket_gives_up_on_bytes_that_nobody_acknowledges(client: str
     async with fake_broker() as broker:
         link = await connect(a_call(broker.port, client))
         assert isinstance(link, AckedClient | Client)
-        opened = link._opened if isinstance(link, AckedClient) else link._stream._socket
+        if isinstance(link, AckedClient):
+            opened = link._opened
+        else:
+            assert isinstance(link._stream, Stream)
+            opened = link._stream._socket
         assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 15_000
         assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         link.abort()

@@ -1,4 +1,4 @@
-"""Brokers of other makes, in MQTT 3.1.1: connect, publish, come back after a kill, and drain."""
+"""Brokers of other makes, in MQTT 3.1.1, within WebSocket too: publish, come back after a kill, and drain."""
 
 from __future__ import annotations
 
@@ -61,3 +61,31 @@ async def test_a_large_message_and_many_small_ones_are_acknowledged(broker: Brok
     answers = [link.publish(Packet(topic="a/b", body=b"x" * size)) for size in (0, 1, 100_000, *range(50))]
     assert [await one for one in answers] == [0] * 53
     await link.leave()
+
+
+@pytest.mark.parametrize("make", MAKES)
+async def test_within_websocket_each_takes_all_and_what_waited_follows_a_kill(
+    make: type[Broker], tmp_path: Path
+) -> None:
+    broker = make(tmp_path, web=True)
+    try:
+        broker.start()
+        assert broker.web is not None
+        rig = Rig(broker.web, but={"mqtt": "3.1.1", "websocket": broker.path})
+        async with rig.running():
+            rig.put(20)
+            await rig.until(lambda: len(rig.feed.done) == 20)
+            broker.kill()
+            await rig.until(lambda: not rig.uplink.connected)
+            rig.put(30)
+            broker.start()
+            await rig.until(lambda: not rig.feed.left, patience=60.0)
+        call = Call(
+            host="127.0.0.1", port=broker.web, client_id="gw2", version="3.1.1", websocket=broker.path
+        )
+        link = await connect(call)
+        answers = [link.publish(Packet(topic="a/b", body=b"x" * size)) for size in (0, 1, 70_000)]
+        assert [await one for one in answers] == [0] * 3
+        await link.leave()
+    finally:
+        broker.kill()
