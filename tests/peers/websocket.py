@@ -93,13 +93,14 @@ class WebDoor:
         with suppress(OSError):
             while data := await reader.read(65536):
                 size = self._piece or len(data)
-                for at in range(0, len(data), size):
+                for at in range(0, 0 if writer.is_closing() else len(data), size):
                     is_last = at + size >= len(data)
                     writer.write(speaker.send(BytesMessage(data[at : at + size], message_finished=is_last)))
                     if self._piece:
                         writer.write(speaker.send(Ping(f"at {at}".encode())))
                 await writer.drain()
-            writer.write(speaker.send(CloseConnection(code=1001, reason="the broker has gone")))
+            if not writer.is_closing():
+                writer.write(speaker.send(CloseConnection(code=1001, reason="the broker has gone")))
 
 
 @asynccontextmanager

@@ -60,9 +60,10 @@ async def site(  # noqa: PLR0913 - each by its name
     rate: float = 50.0,
     cap: int = 8 << 20,
     encoding: Encoding | None = None,
+    websocket: str = "",
 ) -> AsyncIterator[Site]:
     """Open an outbox and run it with its uplink; a clean stop at the end."""
-    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": rate}, encoding=encoding)
+    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": rate, "websocket": websocket}, encoding=encoding)
     encodings: dict[str, Encoding] = {"city": rig.native}
     outbox = await Outbox.open(folder, cap=cap, keep=86400.0, clock=clock, boxed=False)
     outbox.configure(
