@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.config.secrets import secret, secret_file
 from agent.core.message import Message
 from agent.core.plan import Recipient
-from agent.uplink.flow import WINDOW
+from agent.uplink.flow import MOST
 from agent.uplink.port import Call
 
 
@@ -21,7 +21,7 @@ def call_of(recipient: Recipient, gateway: str, patience: float, will: Message) 
         version=recipient.mqtt,
         keepalive=max(1, round(recipient.keepalive)),
         patience=patience,
-        window=WINDOW,
+        window=MOST,
         will=will,
         client=recipient.client,
         proxy=recipient.proxy,

@@ -1,13 +1,26 @@
 """How much may be sent now: a window of unanswered messages and a rate, live before backlog. Pure.
 
-The backlog gets at most four fifths of the rate, so that live data never queue behind a long outage.
+The window follows the way to the broker: it is small at first, and grows while it is what holds us up; near a
+broker to twenty, far from one to a hundred. Where answers are late because what we send queues on a thin
+line, it shrinks, down to one. The backlog gets at most four fifths of the rate, so that live data never queue
+behind a long outage.
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 WINDOW: Final = 20
+"""Unanswered messages near a broker: beyond it nothing becomes faster."""
+MOST: Final = 100
+"""Unanswered messages anywhere: the most that a large city's broker takes."""
+_FIRST: Final = 4
+_PACE: Final = MOST / 0.3  # messages a second for which the window is enough at any distance
+_CALM: Final = 0.25  # seconds that answers may be later than at best while the window grows
+_LATE: Final = 1.0  # later than this, our own messages queue somewhere: live ones would wait behind them
+_SHRUNK: Final = 0.75
+_MEMORY: Final = 300.0  # seconds for which the best round trip is believed, once or twice
 _BACKLOG: Final = 0.8
 _SHORTEST: Final = 0.001  # seconds; less may not move a clock at all
 _RECOVERY: Final = 0.01  # of the full rate, regained with each accepted message after a halving
@@ -42,12 +55,31 @@ class Bucket:
         return max(_SHORTEST, missing / self.rate) if missing > 0 and self.rate else 0.0
 
 
+class Nearest:
+    """The shortest round trip of late: a way may become longer, and then what was shortest is forgotten."""
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._before = self._least = inf
+
+    def note(self, now: float, seconds: float) -> float:
+        """Take one round trip in; give the shortest."""
+        if now - self._since >= _MEMORY:
+            self._since, self._before, self._least = now, self._least, inf
+        self._least = min(self._least, seconds)
+        return min(self._before, self._least)
+
+
 class Flow:
     """The window and the rate of one connection."""
 
     def __init__(self, rate: float, receive_maximum: int, now: float) -> None:
-        self._full = max(1, min(WINDOW, receive_maximum))
-        self._window = float(self._full)
+        self._allowed = max(1, receive_maximum)
+        self._most = min(WINDOW, self._allowed)
+        self._window = float(min(_FIRST, self._allowed))
+        self._knee = inf  # from here on it grows slowly: above, it was too large once
+        self._nearest = Nearest(now)
+        self._shrinks_at = now
         self._rate = rate
         self._all = Bucket(rate, now)
         self._late = Bucket(rate * _BACKLOG, now)
@@ -80,16 +112,27 @@ class Flow:
         """Give the seconds until the rate lets both kinds through again."""
         return max(self._all.wait(now), self._late.wait(now))
 
+    def answered(self, now: float, seconds: float, *, full: bool) -> None:
+        """Learn from a round trip; *full*: the window was what held us up."""
+        best = self._nearest.note(now, seconds)
+        self._most = min(self._allowed, max(WINDOW, min(MOST, round(best * _PACE))))
+        self._window = min(self._window, float(self._most))
+        if seconds > best + _LATE:
+            if now >= self._shrinks_at:  # once a round: what is under way was sent before
+                self._shrinks_at = now + seconds
+                self._knee = self._window = max(1.0, self._window * _SHRUNK)
+        elif full and seconds <= best + _CALM:
+            more = 1.0 if self._window < self._knee else 1 / self._window
+            self._window = min(float(self._most), self._window + more)
+
     def halve(self) -> None:
         """Send half as much: the broker said that it was too much."""
-        self._window = max(1.0, self._window / 2)
+        self._knee = self._window = max(1.0, self._window / 2)
         if self._rate:
             self._pace(max(0.1, self._all.rate / 2))
 
     def accepted(self) -> None:
-        """Grow back slowly: one more in the window for each window accepted."""
-        if self._window < self._full:
-            self._window = min(float(self._full), self._window + 1 / self._window)
+        """Let the rate grow back slowly."""
         if self._all.rate < self._rate:
             self._pace(min(self._rate, self._all.rate + _RECOVERY * self._rate))
 

@@ -29,6 +29,7 @@ from agent.uplink.timing import Timing
 
 _OVERHEAD: Final = 512  # bytes of a packet beside topic, body and user properties: more than ever needed
 _LOOK: Final = 1.0
+_PASSED_OVER: Final = 3
 _MOST_EXPIRY: Final = 0xFFFFFFFF
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ class Session:
         self._hungry = True
         self._called = False  # the outbox said that there may be something
         self._next_look = 0.0
+        self._heard = 0.0  # when the last answer came
+        self._full = False  # nothing more could be sent before an answer came
         self._aside = Aside(setup.timing.probe)
         link.closed.add_done_callback(lambda _: self._wake.set())
 
@@ -222,18 +225,27 @@ class Session:
     def _publish(self, packet: Packet, flight: Flight, *, backlog: bool) -> None:
         answer = self._link.publish(packet)
         self._flights[answer] = flight
-        answer.add_done_callback(lambda _: self._wake.set())
+        answer.add_done_callback(self._came if not answer.done() else lambda _: self._wake.set())
         self._flow.sent(flight.sent, backlog=backlog)
         self._setup.tally.sent += 1
 
     # -- answers
+
+    def _came(self, answer: asyncio.Future[int]) -> None:
+        """Learn from an answer the moment it comes: it may be judged only when the disk has been read."""
+        self._wake.set()
+        flight = self._flights.get(answer)
+        if flight is None or answer.exception() is not None:
+            return
+        self._heard = now = self._setup.now().boot
+        self._flow.answered(now, now - flight.sent, full=self._full)
+        self._setup.tally.rtt_ms = round((now - flight.sent) * 1000, 1)
 
     def _settle(self) -> None:
         """Judge every answer that has come; those of a lost connection stay in flight."""
         now = self._setup.now().boot
         for answer in [one for one in self._flights if one.done() and one.exception() is None]:
             flight = self._flights.pop(answer)
-            self._setup.tally.rtt_ms = round((now - flight.sent) * 1000, 1)
             if isinstance(flight.message, Message):
                 self._judge_own(flight.message, answer.result())
             else:
@@ -282,16 +294,28 @@ class Session:
     # -- waiting
 
     def _check_patience(self, now: float) -> None:
-        oldest = min((flight.sent for flight in self._flights.values()), default=now)
+        since = self._waits_since()
         # the very sum that _next waits for: a difference may round to the other side of it
-        if oldest + self._setup.timing.answer <= now:
+        if since is not None and since + self._setup.timing.answer <= now:
             raise UplinkError(
-                f"{self._setup.where} has not answered for {now - oldest:.0f} s: the link is given up"
+                f"{self._setup.where} has not answered for {now - since:.0f} s: the link is given up"
             )
+
+    def _waits_since(self) -> float | None:
+        """Give the moment since when nothing has been answered that should have been.
+
+        On a thin line one message after the other is answered, each late: that line is not dead. One that is
+        left out all the time is waited for four times as long.
+        """
+        if not self._flights:
+            return None
+        oldest = min(flight.sent for flight in self._flights.values())
+        return max(oldest, min(self._heard, oldest + _PASSED_OVER * self._setup.timing.answer))
 
     async def _pause(self) -> None:
         """Wait for an answer, for rows, or for the next thing that time brings."""
         now = self._setup.now().boot
+        self._full = self.flying >= self._flow.window
         if not self._hungry and self._watch is None and now >= self._next_look:
             self._watch = asyncio.ensure_future(self._feed.wait())
             self._watch.add_done_callback(lambda _: self._wake.set())
@@ -305,8 +329,8 @@ class Session:
         due = [self._setup.next_news()]
         if not self._hungry and self._watch is None:
             due.append(self._next_look)
-        if self._flights:
-            due.append(min(flight.sent for flight in self._flights.values()) + self._setup.timing.answer)
+        if (since := self._waits_since()) is not None:
+            due.append(since + self._setup.timing.answer)
         if self.flying < self._flow.window:  # else only an answer makes room
             ready = now + self._flow.wait(now)
             if (probe := self._routes.next_probe()) is not None:

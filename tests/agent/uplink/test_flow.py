@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.uplink.flow import WINDOW, Flow
+from agent.uplink.flow import MOST, WINDOW, Flow
 
 
 def drain(flow: Flow, seconds: float, *, live_each: float = 0.0) -> tuple[int, int]:
@@ -24,18 +25,82 @@ def drain(flow: Flow, seconds: float, *, live_each: float = 0.0) -> tuple[int, i
     return int(live), int(late)
 
 
-def test_the_window_is_twenty_or_what_the_broker_allows() -> None:
-    assert Flow(0.0, 65535, 0.0).room(0.0, 0) == WINDOW == 20
-    assert Flow(0.0, 5, 0.0).room(0.0, 0) == 5
-    assert Flow(0.0, 5, 0.0).room(0.0, 4) == 1
-    assert Flow(0.0, 5, 0.0).room(0.0, 6) == 0
+def answered(flow: Flow, count: int, seconds: float, *, now: float = 0.0, full: bool = True) -> float:
+    """Have *count* answers come, each after *seconds*; give the moment of the last."""
+    for _ in range(count):
+        now += seconds / flow.window
+        flow.answered(now, seconds, full=full)
+    return now
+
+
+def test_the_window_begins_small_or_with_what_the_broker_allows() -> None:
+    assert Flow(0.0, 65535, 0.0).room(0.0, 0) == 4
+    assert Flow(0.0, 3, 0.0).room(0.0, 0) == 3
+    assert Flow(0.0, 3, 0.0).room(0.0, 2) == 1
+    assert Flow(0.0, 3, 0.0).room(0.0, 5) == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "window"), [(0.0002, 20), (0.02, 20), (0.06, 20), (0.15, 50), (0.3, 100), (0.9, 100)]
+)
+def test_it_grows_to_what_the_way_needs_and_no_further(seconds: float, window: int) -> None:
+    flow = Flow(0.0, 65535, 0.0)
+    answered(flow, 10_000, seconds)
+    assert flow.window == window
+
+
+def test_seven_rounds_are_enough_to_use_a_way_of_300_ms() -> None:
+    flow = Flow(0.0, 65535, 0.0)
+    assert answered(flow, 4 + 8 + 16 + 32 + 64, 0.3) < 7 * 0.3
+    assert flow.window == MOST
+
+
+def test_a_receive_maximum_is_never_exceeded() -> None:
+    flow = Flow(0.0, 30, 0.0)
+    answered(flow, 1000, 0.3)
+    assert flow.window == 30
+
+
+def test_it_does_not_grow_where_it_is_not_what_holds_us_up() -> None:
+    flow = Flow(0.0, 65535, 0.0)
+    answered(flow, 1000, 0.3, full=False)
+    assert flow.window == 4
+
+
+def test_on_a_thin_line_it_shrinks_until_messages_no_longer_queue() -> None:
+    """Every message takes 0.7 s on the line: what is sent beside it only waits there."""
+    flow, now = Flow(0.0, 65535, 0.0), 0.0
+    flow.answered(now, 0.75, full=False)
+    for _ in range(200):
+        now += 0.7
+        flow.answered(now, 0.05 + 0.7 * flow.window, full=True)
+    assert flow.window in (1, 2)
+
+
+def test_one_round_shrinks_it_once() -> None:
+    flow = Flow(0.0, 65535, 0.0)
+    now = answered(flow, 100, 0.01)
+    for _ in range(20):
+        flow.answered(now, 3.0, full=True)
+    assert flow.window == 15
+
+
+def test_a_way_that_became_longer_is_believed_after_ten_minutes() -> None:
+    flow = Flow(0.0, 65535, 0.0)
+    now = answered(flow, 100, 0.01)
+    assert answered(flow, 1000, 0.2, now=now) < 20
+    assert flow.window == WINDOW
+    flow.answered(400.0, 0.2, full=True)
+    flow.answered(800.0, 0.2, full=True)
+    answered(flow, 1000, 0.2, now=800.0)
+    assert flow.window == 67
 
 
 def test_without_a_rate_only_the_window_limits() -> None:
     flow = Flow(0.0, 65535, 0.0)
     for _ in range(1000):
         flow.sent(0.0, backlog=True)
-    assert flow.backlog_room(0.0, 0) == WINDOW
+    assert flow.backlog_room(0.0, 0) == flow.window
     assert flow.wait(0.0) == 0.0
 
 
@@ -50,23 +115,31 @@ def test_live_messages_never_wait_for_a_backlog() -> None:
     assert live + late <= 1.05 * 5000
 
 
-def test_a_quota_halves_window_and_rate_and_they_grow_back() -> None:
+def test_a_quota_halves_window_and_rate_and_they_grow_back_slowly() -> None:
     flow = Flow(50.0, 65535, 0.0)
+    now = answered(flow, 100, 0.01)
     flow.halve()
     flow.halve()
     assert (flow.window, flow.rate) == (5, 12.5)
-    for _ in range(20):
-        flow.accepted()
-    assert 5 < flow.window < 20
+    answered(flow, 12, 0.01, now=now)
+    assert flow.window == 7
+    answered(flow, 1000, 0.01, now=now)
     for _ in range(500):
         flow.accepted()
     assert (flow.window, flow.rate) == (20, 50.0)
 
 
-@given(st.lists(st.booleans(), max_size=200), st.integers(1, 65535), st.floats(0.0, 1000.0))
-def test_window_and_rate_stay_within_their_bounds(answers: list[bool], maximum: int, rate: float) -> None:
-    flow = Flow(rate, maximum, 0.0)
-    for good in answers:
+answers = st.tuples(st.booleans(), st.booleans(), st.floats(0.0, 60.0), st.floats(0.0, 400.0))
+
+
+@given(st.lists(answers, max_size=200), st.integers(1, 65535), st.floats(0.0, 1000.0))
+def test_window_and_rate_stay_within_their_bounds(
+    said: list[tuple[bool, bool, float, float]], maximum: int, rate: float
+) -> None:
+    flow, now = Flow(rate, maximum, 0.0), 0.0
+    for good, full, seconds, later in said:
+        now += later
+        flow.answered(now, seconds, full=full)
         (flow.accepted if good else flow.halve)()
-        assert 1 <= flow.window <= min(WINDOW, maximum)
+        assert 1 <= flow.window <= min(MOST, maximum)
         assert flow.rate <= max(rate, 0.1)
