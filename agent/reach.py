@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from agent.core.driver import CanBeFenced
 from agent.core.errors import ConfigError, DriverError
-from agent.core.plan import Plan
+from agent.core.plan import Plan, Recipient
 
 VARIABLE: Final = "CITYGATE_FENCE"
 Network = IPv4Network | IPv6Network
@@ -50,8 +50,14 @@ def wishes(plan: Plan) -> Wishes:
             continue
         hosts += [Wish(who, one) for one in needs.hosts]
         ports += [Wish(who, one) for one in needs.ports]
-    hosts += [Wish(f"recipient {one.name}", one.host) for one in plan.recipients]
+    hosts += [_broker(one) for one in plan.recipients]
     return Wishes(hosts=tuple(hosts), ports=tuple(ports), unknown=tuple(unknown))
+
+
+def _broker(recipient: Recipient) -> Wish:
+    """Say what a recipient needs: through a proxy, the proxy alone, which looks the broker up itself."""
+    host, _ = recipient.reached
+    return Wish(f"recipient {recipient.name}{', its proxy' if recipient.proxy else ''}", host)
 
 
 def outside(plan: Plan, environment: Mapping[str, str] | None = None) -> list[str]:

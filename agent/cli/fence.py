@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -119,7 +120,7 @@ def _site(plan: Plan, found: Found) -> str:
     if ports := wishes(plan).ports:
         lines += ["PrivateDevices=no", "SupplementaryGroups=dialout"]
         lines += [f"DeviceAllow=char-{kind} rw" for kind in _kinds(one.host for one in ports)]
-    lines += [f"LoadCredentialEncrypted={path.name}:{path}" for path in sealed()]
+    lines += [_handed(path) for path in sealed()]
     return "\n".join(lines) + "\n"
 
 
@@ -129,13 +130,19 @@ def sealed() -> list[Path]:
     return sorted(one for one in place.iterdir() if one.name[0] != ".") if place.is_dir() else []
 
 
+def _handed(path: Path) -> str:
+    """Have systemd hand a sealed secret over; it does so at a start alone, so a newer one is another text."""
+    at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+    return f"# {path.name} as sealed on {at}\nLoadCredentialEncrypted={path.name}:{path}"
+
+
 def _sealed_too(text: str) -> str:
     """Have a camera's credential come from the sealed one, where there is one."""
     names = {path.name: path for path in sealed()}
 
     def loaded(match: re.Match[str]) -> str:
         path = names.get(match[1])
-        return f"LoadCredentialEncrypted={match[1]}:{path}" if path else match[0]
+        return _handed(path) if path else match[0]
 
     return re.sub(r"(?m)^LoadCredential=([^:]+):.*$", loaded, text)
 

@@ -59,6 +59,17 @@ class Recipient(Struct, frozen=True, kw_only=True):
     alpn: str = ""
     websocket: str = ""
 
+    @property
+    def reached(self) -> tuple[str, int]:
+        """Give host and port that a connection is opened to: the proxy's, where there is one."""
+        return proxy_address(self.proxy) if self.proxy else (self.host, self.port)
+
+
+def proxy_address(proxy: str) -> tuple[str, int]:
+    """Give host and port of ``http://host:port``."""
+    host, _, port = proxy.removeprefix("http://").rstrip("/").rpartition(":")
+    return host.strip("[]"), int(port)
+
 
 class Reader(Struct, frozen=True, kw_only=True):
     """Somebody who reads at another recipient's broker: no route, no copy; only that broker separates it.

@@ -19,7 +19,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
 
 class Lookup(Struct, frozen=True):
-    """A host of a recipient, and why DNS does not know it; empty: it does."""
+    """A host that a recipient is reached at, and why DNS does not know it; empty: it does."""
 
     host: str
     trouble: str

@@ -135,7 +135,7 @@ def _count(path: Path) -> int:
 
 
 def _lookups(recipients: Iterable[Recipient]) -> Iterator[Lookup]:
-    for name in sorted({one.host for one in recipients}):
+    for name in sorted({one.reached[0] for one in recipients}):
         with suppress(ValueError):
             ipaddress.ip_address(name)
             continue

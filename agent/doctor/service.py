@@ -60,7 +60,7 @@ def ports(facts: Facts) -> Iterator[Finding]:
 
 
 def names(facts: Facts) -> Iterator[Finding]:
-    """Look whether DNS knows the brokers."""
+    """Look whether DNS knows the brokers, or the proxies before them."""
     for one in facts.lookups:
         if one.trouble:
             act = f"`getent hosts {one.host}`; is a name server set, and allowed by the IP filter?"

@@ -23,11 +23,15 @@ class Sealed(Struct, frozen=True):
 def seal(plan: Plan, port: int) -> Sealed:
     """Lead links and recipients to *port* of loopback, and outbox and metrics away from the site's own.
 
-    No name, password or certificate goes along.
+    No name, password or certificate goes along, and no proxy is asked.
     """
     recipients = tuple(
-        replace(one, host=HOST, port=port, tls=None, username="", password="") for one in plan.recipients
-    )
+        replace(
+            one, host=HOST, port=port, tls=None, username="", password="",
+            proxy="", proxy_username="", proxy_password="",
+        )
+        for one in plan.recipients
+    )  # fmt: skip
     led, left_out = lead(plan.links, port)
     outbox = replace(plan.outbox, path="")  # the folder that the gateway is told at its start
     sealed = replace(plan, links=tuple(led), recipients=recipients, outbox=outbox, metrics="")

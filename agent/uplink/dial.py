@@ -10,6 +10,7 @@ import socket
 from typing import Final
 
 from agent.core.errors import UplinkError
+from agent.core.plan import proxy_address
 from agent.uplink.port import Call
 from agent.uplink.stream import Wants
 
@@ -43,7 +44,7 @@ async def _opened(call: Call, where: str) -> socket.socket:
         return await _connected(call.host, call.port, where, patience=call.patience)
     from agent.uplink import proxy
 
-    host, port = proxy.address(call.proxy)
+    host, port = proxy_address(call.proxy)
     opened = await _connected(host, port, f"{host}:{port}", patience=call.patience)
     await proxy.ask(opened, call.host, call.port, call.proxy_login, proxy=f"{host}:{port}")
     return opened

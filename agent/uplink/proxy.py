@@ -23,12 +23,6 @@ _CURES: Final = {
 }  # fmt: skip
 
 
-def address(proxy: str) -> tuple[str, int]:
-    """Give host and port of ``http://host:port``."""
-    host, _, port = proxy.removeprefix("http://").rstrip("/").rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 async def ask(opened: socket.socket, host: str, port: int, login: str | None, *, proxy: str) -> None:
     """Have the proxy connect to *host* and *port*; raise UplinkError, with the socket closed."""
     loop = asyncio.get_running_loop()

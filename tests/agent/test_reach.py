@@ -9,7 +9,7 @@ import pytest
 from agent.config.load import load
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan
-from agent.reach import VARIABLE, must_fit, outside, wishes
+from agent.reach import VARIABLE, Wish, must_fit, outside, wishes
 
 SITE = """
 [site]
@@ -94,3 +94,15 @@ def test_what_lies_outside_is_a_fault_that_names_link_address_and_remedy(
     assert text.startswith(f"{named} is outside the fence of citygate.service")
     assert "`sudo citygate apply`" in text
     assert text.count("\n") == 0
+
+
+def test_behind_a_proxy_the_proxy_is_reached_and_not_the_broker(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(f'{SITE}proxy = "http://[2001:db8::3]:3128"\n', "utf-8")
+    behind = load(file)
+    assert wishes(behind).hosts[-1] == Wish("recipient city, its proxy", "2001:db8::3")
+    assert outside(behind, {VARIABLE: ALL}) == [
+        "recipient city, its proxy: 2001:db8::3 is outside the fence of citygate.service, so nothing there "
+        "would answer; `sudo citygate apply` opens it for what the configuration names"
+    ]
+    assert outside(behind, {VARIABLE: f"{ALL.replace('broker.vaasa.example', '')} 2001:db8::/32"}) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,36 @@ def test_a_sealed_secret_is_handed_over_by_systemd(place: Path) -> None:
     assert asked in (place / "units" / fence.SITE).read_text("utf-8")
     assert asked in (place / "units" / fence.CAMERAS).read_text("utf-8")
     assert "LoadCredential=" not in (place / "units" / fence.CAMERAS).read_text("utf-8")
+
+
+def test_another_secret_under_the_same_name_starts_the_units_again(place: Path) -> None:
+    sealed = place / "site/sealed"
+    sealed.mkdir()
+    (sealed / "square").write_text("x", "utf-8")
+    with_password = SITE.replace('stream2"', 'stream2"\nuser = "me"\npassword = "credential:square"')
+    (place / "site/site.toml").write_text(with_password, "utf-8")
+
+    def written() -> list[str]:
+        main(["apply", str(place / "site")])
+        return [(place / "units" / name).read_text("utf-8") for name in (fence.SITE, fence.CAMERAS)]
+
+    first = written()
+    assert written() == first
+    os.utime(sealed / "square", ns=(0, 1_800_000_000_000_000_000))
+    assert not set(written()) & set(first)
+
+
+def test_behind_a_proxy_the_service_is_opened_to_the_proxy_alone(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(ADDRESSES, "proxy.vaasa.example", ["192.0.2.3"])
+    text = f'{SITE}proxy = "http://proxy.vaasa.example:3128"\n'
+    (place / "site/site.toml").write_text(text, "utf-8")
+    assert main(["apply", str(place / "site")]) == 0
+    drop_in = (place / "units" / fence.SITE).read_text("utf-8")
+    assert "IPAddressAllow=192.0.2.3" in drop_in
+    assert "192.0.2.10" not in drop_in
+    assert "recipient city, its proxy: proxy.vaasa.example is 192.0.2.3" in capsys.readouterr().out
 
 
 def test_a_port_is_opened_by_its_kind_wherever_its_name_leads(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from agent.config.load import load
 from agent.core.driver import CanBeLed
 from agent.core.plan import OutboxPlan
@@ -114,8 +116,14 @@ def test_a_sealed_plan_leads_nowhere_but_to_loopback(tmp_path: Path) -> None:
     assert seal(elsewhere, 4242).plan.outbox.path == "", "the site's own outbox is never opened"
     told = seal(street(metrics="/var/lib/prometheus/citygate.prom"), 4242)
     assert told.plan.metrics == "", "the site's own metrics are never written over"
-    brokers = seal(street(), 4242).plan.recipients
-    assert [(one.host, one.port, one.tls, one.password) for one in brokers] == [("127.0.0.1", 4242, None, "")]
+    usual = street()
+    behind = tuple(
+        replace(one, proxy="http://proxy.example:3128", proxy_username="gw1", proxy_password="credential:x")  # noqa: S106 - a name
+        for one in usual.recipients
+    )
+    brokers = seal(replace(usual, recipients=behind), 4242).plan.recipients
+    assert [(one.reached, one.tls, one.password) for one in brokers] == [(("127.0.0.1", 4242), None, "")]
+    assert not any(one.proxy_username or one.proxy_password for one in brokers)
 
 
 def test_every_function_that_is_no_read_is_put_to_the_wall() -> None:
