@@ -18,19 +18,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agent.core.catalogue.entry import Entry
+from agent.core.catalogue.entry import Entry, priority
 
 _SOCKET: Final = Path("/run/systemd/journal/socket")
-_PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _FLAPS: Final = "; it comes and goes: repeats are counted until it has been well for"
 _FORM: Final = "%(asctime)s %(levelname)-7s %(message)s"
 
 
-def set_up(*, level: int = logging.INFO, environment: Mapping[str, str] | None = None) -> None:
-    """Send all log lines of this process to the best place there is."""
+def set_up(
+    *, level: int = logging.INFO, environment: Mapping[str, str] | None = None, unit: str = ""
+) -> None:
+    """Send all log lines of this process to the best place there is.
+
+    *unit* is for a command of root: where there is a journal its lines go there, and count as *unit*'s.
+    """
     given = os.environ if environment is None else environment
     root = logging.getLogger()
-    root.handlers[:] = [_best_handler(given)]
+    is_ours = bool(unit) and os.geteuid() == 0 and _SOCKET.exists()
+    root.handlers[:] = [JournalHandler(unit=unit) if is_ours else _best_handler(given)]
     root.setLevel(level)
     for chatty in ("aiomqtt", "mqtt", "asyncio"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
@@ -101,9 +106,11 @@ def journal_record(fields: Mapping[str, str]) -> bytes:
 class JournalHandler(logging.Handler):
     """Hands records to the journal over one kept socket; falls back to stderr when it is away."""
 
-    def __init__(self, path: Path = _SOCKET) -> None:
+    def __init__(self, path: Path = _SOCKET, unit: str = "") -> None:
         super().__init__()
         self._path = path
+        # what journalctl -u takes from root as well as from the unit itself, see systemd.journal-fields(7)
+        self._own = {"OBJECT_SYSTEMD_UNIT": unit} if unit else {}
         self._socket: socket.socket | None = None
         self._instead = PrefixHandler()
         self._dropped = 0
@@ -112,9 +119,10 @@ class JournalHandler(logging.Handler):
         """Send *record* without waiting."""
         fields = {
             "MESSAGE": self.format(record),
-            "PRIORITY": str(_priority(record.levelno)),
+            "PRIORITY": str(priority(record.levelno)),
             "SYSLOG_IDENTIFIER": "citygate",
             "LOGGER": record.name,
+            **self._own,
         }
         if self._dropped:
             fields["DROPPED"] = str(self._dropped)
@@ -160,7 +168,7 @@ class PrefixHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the text, each line with its priority."""
-        prefix = f"<{_priority(record.levelno)}>"
+        prefix = f"<{priority(record.levelno)}>"
         return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
@@ -180,7 +188,3 @@ def _is_journal(stream: str) -> bool:
         here = os.fstat(2)
         return stream == f"{here.st_dev}:{here.st_ino}" and _SOCKET.exists()
     return False
-
-
-def _priority(level: int) -> int:
-    return next((priority for least, priority in _PRIORITIES if level >= least), 7)

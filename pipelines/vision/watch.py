@@ -15,6 +15,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from agent.core.catalogue.pictures import VISION_CAMERA, VISION_ENDS, VISION_NOT_CONFINED
 from agent.core.clock import SystemClock
 from agent.core.errors import GatewayError
 from agent.core.sight import HOLES, Sight, What, cells
@@ -23,6 +24,7 @@ from agent.core.vision import PROGRAM
 from pipelines.vision.wire import HungUpError, Manager, Wire
 
 if TYPE_CHECKING:
+    from agent.core.catalogue.entry import Entry
     from pipelines.vision.jail.cage import Verdict
     from pipelines.vision.outfit import Outfit
 
@@ -44,16 +46,16 @@ def main(words: Sequence[str]) -> int:
     except HungUpError:
         pass
     except NotConfinedError as error:
-        _say(f"{PROGRAM}: {error}")
+        _say(VISION_NOT_CONFINED, error)
         return REFUSED
     except GatewayError as error:
-        _say(f"{PROGRAM}: {error}")
+        _say(VISION_ENDS, error)
         return 1
     return 0
 
 
 class NotConfinedError(Exception):
-    """An attempt to get out worked."""
+    """Attempts to get out worked; the text names them."""
 
 
 def _count(wire: Wire, manager: Manager, *, unconfined: bool) -> None:
@@ -62,11 +64,11 @@ def _count(wire: Wire, manager: Manager, *, unconfined: bool) -> None:
     _import_all()
     verdict = _confined(wire, outfits)
     if verdict.holes and not unconfined:
-        text = f"refuses to look at pictures, because it is not confined: {', '.join(verdict.holes)}"
-        manager.tell(f"STATUS={PROGRAM} {text}")
+        named = ", ".join(verdict.holes)
+        manager.tell(f"STATUS={VISION_NOT_CONFINED.text % named}")
         wire.tell(What.HOLES, _mask(verdict.holes))
         time.sleep(0.2)  # the manager reads the sentence before it sees the end
-        raise NotConfinedError(text)
+        raise NotConfinedError(named)
     if unconfined:
         wire.mark_unconfined()
     marked = f"; UNCONFINED, for development: {', '.join(verdict.holes) or 'no hole'}" if unconfined else ""
@@ -89,7 +91,7 @@ def _outfits(wire: Wire) -> dict[int, Outfit]:
         try:
             ready[place] = store.outfit(camera)
         except FaultError as error:
-            _say(f"{PROGRAM}: camera {camera.name}: {error}")
+            _say(VISION_CAMERA, camera.name, error)
             wire.tell(What.FAULT, error.sight, cell=place)
     return ready
 
@@ -158,6 +160,6 @@ def _passes(address: str) -> bool:
     return True
 
 
-def _say(text: str) -> None:
+def _say(entry: Entry, *values: object) -> None:
     """Write to the log; nothing that was seen is ever written there."""
-    os.write(2, f"{text}\n".encode())
+    os.write(2, entry.line(*values).encode())

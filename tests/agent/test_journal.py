@@ -201,3 +201,20 @@ def test_what_comes_and_goes_is_told_over_only_after_a_calm_while(caplog: pytest
 def test_spans_are_told_as_people_say_them(seconds: float, words: str) -> None:
     assert spoken(seconds) == words
     assert spoken(3 * 86400.0) == "3 days"
+
+
+def test_what_root_tells_of_a_unit_is_found_with_that_unit(
+    listener: socket.socket, tmp_path: Path, root: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_SOCKET", tmp_path / "socket")
+    monkeypatch.setattr(journal.JournalHandler.__init__, "__defaults__", (tmp_path / "socket", ""))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    journal.set_up(environment={}, unit="citygate.service")
+    BACK.tell(logging.getLogger("agent.test"), "the broker", "")
+    found = _fields(listener.recv(4096))
+    assert (found["OBJECT_SYSTEMD_UNIT"], found["CODE"]) == ("citygate.service", "it-is-back")
+    [handler] = root.handlers
+    handler.close()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    journal.set_up(environment={}, unit="citygate.service")
+    assert not isinstance(root.handlers[0], JournalHandler), "from others the journal would not take it"

@@ -18,7 +18,9 @@ from agent.report.messages import journal_catalogue, page
 from tests.peers import need
 
 ROOT = Path(__file__).parent.parent.parent
-SOURCES = sorted(path for folder in ("agent", "drivers") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    path for folder in ("agent", "drivers", "pipelines") for path in (ROOT / folder).rglob("*.py")
+)
 FIELDS = {"SERVICE", "LINK", "DEVICE", "POINT", "PRODUCT", "RECIPIENT", "ROUTE"}
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from agent.core.errors import GatewayError
 
 _WIDTH: Final = 80  # characters of a value that a driver or a broker chose
+_PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,11 @@ class Entry(Struct, frozen=True, kw_only=True):
         """The journal's MESSAGE_ID: 128 bits that follow from the code."""
         return hashlib.sha256(f"citygate/{self.code}".encode()).hexdigest()[:32]
 
+    def line(self, *values: object) -> str:
+        """Give the line for who has only its standard error: behind sd-daemon(3)'s ``<N>``, with the code."""
+        text = f"{self.text % values} ({self.code})"
+        return "".join(f"<{priority(self.level)}>{one}\n" for one in text.splitlines())
+
     def tell(self, log: logging.Logger, *values: object, more: str = "", **fields: str) -> None:
         """Write the line with *values*; *fields* go to the journal, *more* is said after the text."""
         text = self.text if not more else f"{self.text}{more.replace('%', '%%')}"
@@ -49,6 +55,11 @@ class Entry(Struct, frozen=True, kw_only=True):
 
     def _extra(self, fields: Mapping[str, str]) -> dict[str, dict[str, str]]:
         return {"fields": {"MESSAGE_ID": self.id, "CODE": self.code, **fields}}
+
+
+def priority(level: int) -> int:
+    """Give syslog's priority of a *level* of logging."""
+    return next((number for least, number in _PRIORITIES if level >= least), 7)
 
 
 def cut(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from agent.core.catalogue import bundles, gateway, links, store, uplinks
+from agent.core.catalogue import bundles, gateway, links, pictures, store, uplinks
 from agent.core.catalogue.entry import Entry
 from agent.core.errors import ClockError, ConfigError, DriverError, GatewayError, UplinkError
 
 ROOMS: Final[dict[str, ModuleType]] = {
     "The gateway": gateway,
     "Links and devices": links,
+    "The process that sees pictures": pictures,
     "Brokers": uplinks,
     "Outbox and disk": store,
     "Configuration from a distance": bundles,

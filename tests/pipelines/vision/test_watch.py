@@ -78,7 +78,10 @@ def test_without_a_filter_around_no_camera_on_the_network_is_looked_at(model: Pa
         assert vision.hear() is None
         assert vision.process.wait(10) == 78
         assert vision.process.stderr is not None
-        assert b"not confined: net:192.0.2.1" in vision.process.stderr.read()
+        said = vision.process.stderr.read()
+        assert said.startswith(b"<3>citygate-vision refuses to look at pictures")
+        assert b"not confined: net:192.0.2.1" in said
+        assert said.endswith(b"(vision-not-confined)\n")
     assert [name for place, name in enumerate(HOLES) if holes >> place & 1] == ["net:192.0.2.1"]
 
 
