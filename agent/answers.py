@@ -24,6 +24,7 @@ from agent.core.sample import Quality, Sample
 from agent.gateway import Gateway
 from agent.metrics import Form, form_of, text
 from agent.release import release
+from agent.trials import Tried
 from agent.vitals import Physician, resident
 
 _PATIENCE: Final = 15.0  # seconds that a link may take to read what was wished
@@ -90,6 +91,7 @@ class Answers:
             },
             "lag_ms": round(1000 * max(self.lag, default=0.0), 1),
             "rss_mb": round(resident() / 1e6, 1),
+            "bundle": _tried(self._physician.tried()),
             "hanging": gateway.watchdog.hanging(now.boot),
             "sandbox": _sandbox(),
             "links": [self._link(one.name, one.kind, now.boot) for one in plan.links],
@@ -320,6 +322,16 @@ def _told(point: Point, reading: Reading, now: float) -> Object:
 
 def _text(utc: float | None) -> str | None:
     return None if utc is None else f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _tried(found: Tried | None) -> Object | None:
+    """Tell how configurations from a distance ended."""
+    if found is None:
+        return None
+    last = found.last
+    ended = {"tried": last.number, "kept": last.kept, "why": last.why, "signer": last.signer} if last else {}
+    at = {"at": _text(last.at)} if last else {}
+    return {"number": found.number, "on_trial": found.on_trial, "trouble": found.trouble, **ended, **at}
 
 
 def _sandbox() -> Object:

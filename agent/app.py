@@ -103,7 +103,7 @@ class Daemon:
         self._state = state
         self._socket = socket
         self._world = world
-        self._physician = Physician(state)
+        self._physician = Physician(state, folder=folder if folder.is_dir() else folder.parent)
 
     async def run(self, plan: Plan) -> None:
         """Run *plan* and its successors until the order ``stop`` comes."""

@@ -62,6 +62,8 @@ FAMILIES: Final = tuple(
         ("card_wear_ratio", "gauge", "Share of the card's life that is behind it."),
         ("temperature_celsius", "gauge", "Temperature of the processor."),
         ("undervoltage", "gauge", "1: the supply is too weak."),
+        ("bundle_number", "gauge", "Configuration from a distance that is in force."),
+        ("bundle_taken_back", "gauge", "1: the last one that was tried was taken back."),
     )
 )  # fmt: skip
 """All metrics, in the order in which they are written."""
@@ -77,7 +79,7 @@ def form_of(word: object) -> Form:
 def text(status: Object, around: Surroundings, *, form: Form) -> str:
     """Write the metrics of one ``citygate status``; what is unknown is left out."""
     found: dict[str, list[tuple[Labels, float]]] = {}
-    for name, labels, value in (*_gateway(status), *_parts(status), *_around(around)):
+    for name, labels, value in (*_gateway(status), *_bundle(status), *_parts(status), *_around(around)):
         if value is not None:
             found.setdefault(f"citygate_{name}", []).append((labels, value))
     lines = [line for one in FAMILIES if one.name in found for line in _family(one, found[one.name], form)]
@@ -112,6 +114,12 @@ def _gateway(status: Object) -> Iterator[Point]:
     yield "hanging", {}, float(len(status["hanging"]))
     yield "outbox_cap_bytes", {}, float(status["outbox"]["cap"])
     yield "outbox_trouble", {}, float(bool(status["outbox"].get("trouble")))
+
+
+def _bundle(status: Object) -> Iterator[Point]:
+    if (bundle := status.get("bundle")) is not None:
+        yield "bundle_number", {}, bundle["number"]
+        yield "bundle_taken_back", {}, float(not bundle["kept"]) if "kept" in bundle else None
 
 
 def _parts(status: Object) -> Iterator[Point]:

@@ -19,6 +19,7 @@ from agent.core.errors import ConfigError
 from agent.core.plan import Plan
 from agent.core.vitals import Vitals
 from agent.gateway import Gateway
+from agent.trials import Tried, tried
 
 _STALE: Final = 60.0
 _DAY: Final = 86400.0
@@ -40,9 +41,10 @@ Look = Callable[[Plan, Path], Surroundings]
 class Physician:
     """Keeps the last look for a minute; *look* is where it comes from."""
 
-    def __init__(self, state: Path, look: Look | None = None) -> None:
+    def __init__(self, state: Path, look: Look | None = None, *, folder: Path | None = None) -> None:
         self.lag: Callable[[], float] = lambda: 0.0
         self._state = state
+        self._folder = folder
         self._look = look or surroundings
         self._seen = Surroundings()
         self._at: float | None = None
@@ -52,6 +54,10 @@ class Physician:
         if self._at is None or now - self._at >= _STALE:
             self._seen, self._at = self._look(plan, self._state), now
         return self._seen
+
+    def tried(self) -> Tried | None:
+        """Give how configurations from a distance ended; None: none has come."""
+        return tried(self._folder) if self._folder is not None else None
 
     def vitals(self, gateway: Gateway) -> Vitals:
         """Give one look at *gateway*."""
@@ -63,6 +69,7 @@ class Physician:
         oldest = min((one.oldest for one in queues if one.oldest is not None), default=None)
         words = [word for one in gateway.uplinks.values() for word in one.words().values()]
         lives = [life for name in gateway.desks if (life := gateway.life_of_link(name)) is not None]
+        bundle = self.tried() or Tried()
         ages = [now.boot - one.good for one in devices if one.good]
         return Vitals(
             links=len(gateway.desks),
@@ -85,6 +92,9 @@ class Physician:
             memory=resident(),
             lag=self.lag(),
             starts=gateway.outbox.epoch,
+            bundle=bundle.number,
+            bundle_tried=bundle.last.number if bundle.last else None,
+            bundle_taken_back=None if bundle.last is None else not bundle.last.kept,
         )
 
 

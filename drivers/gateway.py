@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from agent.core.driver import LinkSettings
+from agent.core.driver import LinkSettings, Needs
 from agent.core.duration import Duration
 from agent.core.point import Kind, Point
 from agent.core.sample import Quality, Sample
@@ -53,6 +53,9 @@ _FORMS: Final = {
     "memory": _Form("By", _GAUGE, "Memory of the gateway's process"),
     "lag": _Form("s", _GAUGE, "Longest delay of a second's tick in the last minute"),
     "starts": _Form("1", Kind.COUNTER, "How often the gateway was started"),
+    "bundle": _Form("1", _GAUGE, "Number of the configuration from a distance that is in force"),
+    "bundle_tried": _Form("1", _GAUGE, "Number of the last one whose trial has ended"),
+    "bundle_taken_back": _Form("1", Kind.STATE, "Whether that one was taken back"),
 }
 
 
@@ -79,6 +82,10 @@ class Gateway(LinkSettings, kw_only=True):
             )
             for name, form in _FORMS.items()
         ]
+
+    def needs(self) -> Needs:
+        """Give nothing: it reaches for nothing."""
+        return Needs()
 
     def led(self, host: str, port: int) -> Driver:
         """Give the same: it reaches for nothing that could be led elsewhere."""

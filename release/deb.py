@@ -60,15 +60,22 @@ class Job(Struct, frozen=True, kw_only=True):
         return f"{self.package}_{self.full}_{self.target.arch}.deb"
 
 
-def build(
-    target: Target, out: Path, packages: Sequence[str] = PACKAGES, *, version: str = "", level: int = 6
+def build(  # noqa: PLR0913 - each by its name
+    target: Target,
+    out: Path,
+    packages: Sequence[str] = PACKAGES,
+    *,
+    version: str = "",
+    level: int = 6,
+    own: Path | None = None,
 ) -> list[Path]:
     """Make *packages* for *target* into *out*; end with words when a wheel must not be released.
 
-    *version* is the wheel's unless it is given; *level* is how hard zstd tries.
+    *version* is the wheel's unless it is given; *level* is how hard zstd tries; *own* is our wheel, if it is
+    there already.
     """
     epoch = wheels.epoch()
-    own = wheels.own(epoch)
+    own = own or wheels.own(epoch)
     version = version or own.name.split("-")[1]
     made = []
     for package in packages:
@@ -114,6 +121,8 @@ def _gateway(root: Path, job: Job) -> str:
         ("citygate.sysusers.conf", "usr/lib/sysusers.d/citygate.conf"),
         ("citygate.tmpfiles.conf", "usr/lib/tmpfiles.d/citygate.conf"),
         ("citygate-bundle.service", "usr/lib/systemd/system/citygate-bundle.service"),
+        ("citygate-renew.service", "usr/lib/systemd/system/citygate-renew.service"),
+        ("citygate-renew.timer", "usr/lib/systemd/system/citygate-renew.timer"),
         ("citygate.catalog", "usr/lib/systemd/catalog/citygate.catalog"),
     ):
         _copy(_UNITS / name, root / place)

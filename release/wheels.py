@@ -31,20 +31,28 @@ def _complete(folder: Path, wishes: lock.Lock) -> bool:
 
 def own(epoch: int) -> Path:
     """Build the wheel of this source with the locked tools: the same bytes for the same *epoch*."""
-    tools, out = BUILD / "tools", BUILD / "own"
-    for folder in (out, tools):
-        shutil.rmtree(folder, ignore_errors=True)
-    lock.pip(
-        "install", "--quiet", "--no-deps", "--require-hashes", "--no-compile", "--target", str(tools),
-        "--requirement", str(lock.FOLDER / "build.txt"),
-    )  # fmt: skip
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "PYTHONPATH": str(tools)}
+    out = BUILD / "own"
+    shutil.rmtree(out, ignore_errors=True)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "PYTHONPATH": str(_tools())}
     lock.pip(
         "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(ROOT),
         environment=environment,
     )  # fmt: skip
     [found] = out.glob("citygate-*.whl")
     return found
+
+
+def _tools() -> Path:
+    """Give the folder of the tools that make a wheel; installed anew when the lock names others."""
+    file = lock.FOLDER / "build.txt"
+    folder = BUILD / "tools" / hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    if not folder.is_dir():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        words = ["--quiet", "--no-deps", "--require-hashes", "--no-compile", "--requirement", str(file)]
+        half = folder.with_suffix(".half")
+        lock.pip("install", *words, "--target", str(half))
+        half.rename(folder)
+    return folder
 
 
 def epoch() -> int:

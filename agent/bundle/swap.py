@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from agent.bundle.memory import FOLDER, replace, sync
 from agent.config.seal import ALLOWED
 from agent.core.errors import ConfigError
 from agent.policy.edition import FILE as EDITION
+from agent.trials import FOLDER, replace, sync
 
 _BEFORE: Final = "before"
 _MODELS_BEFORE: Final = "models-before"

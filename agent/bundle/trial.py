@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from agent.bundle import pack
 from agent.bundle.judge import objection, well
-from agent.bundle.memory import Known, Memory, Trial, Verdict
 from agent.bundle.swap import Places
 from agent.config.load import load
 from agent.config.seal import signer_of
@@ -26,10 +25,11 @@ from agent.core.catalogue.bundles import BUNDLE_KEPT, BUNDLE_ON_TRIAL, BUNDLE_TA
 from agent.core.errors import ConfigError, GatewayError
 from agent.core.plan import Plan
 from agent.policy.edition import FILE, objection_to, remembered
+from agent.trials import CALM, Known, Memory, Trial, Verdict
 
 _log = logging.getLogger(__name__)
 _GLANCE: Final = 5.0
-_CALM: Final = 60.0  # seconds for which all must be well without a break
+_LEAST: Final = 0.2
 
 
 class World(Struct, frozen=True, kw_only=True):
@@ -56,8 +56,11 @@ class Keeper:
         self._memory = Memory(folder)
         self._world = world
 
-    def apply(self, data: bytes, patience: float) -> Verdict:
-        """Try the bundle for at most *patience* seconds; raise ConfigError if it may not even be tried."""
+    def apply(self, data: bytes, patience: float, calm: float = CALM) -> Verdict:
+        """Try the bundle for at most *patience* seconds; raise ConfigError if it may not even be tried.
+
+        It is kept as soon as all has been well for *calm* seconds.
+        """
         if self._memory.trial() is not None:
             raise ConfigError("another bundle is on trial here; `citygate bundle settle` ends that first")
         bundle, known = self._verified(data)
@@ -74,6 +77,7 @@ class Keeper:
         trial = Trial(
             bundle=known,
             patience=patience,
+            calm=calm,
             stage="writing",
             well=tuple(sorted(well(status))) if status is not None else (),
             added=self._places.added(bundle.files),
@@ -151,11 +155,11 @@ class Keeper:
         calm: float | None = None
         why = "nothing was seen of it"
         while world.boot() - began < trial.patience:
-            world.sleep(_GLANCE)
+            world.sleep(max(_LEAST, min(_GLANCE, trial.calm / 2)))
             now = world.boot()
             why = objection(world.status(), trial.well, applied)
             calm = None if why else (now if calm is None else calm)
-            if calm is not None and now - calm >= _CALM:
+            if calm is not None and now - calm >= trial.calm:
                 return self._kept(trial)
         return self._taken_back(trial, why or "it was not well for long enough")
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from agent.bundle.memory import Verdict
     from agent.bundle.trial import Keeper
+    from agent.trials import Verdict
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -49,19 +49,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     apply = _way(ways, "apply", "verify a bundle, put it into place, keep it or take it back")
     apply.add_argument("file", metavar="FILE", type=Path, help="the bundle")
+    apply.add_argument("--wait", metavar="TIME", default="10m", help="longest trial (default: %(default)s)")
+    apply.add_argument(
+        "--calm", metavar="TIME", default="1m", help="how long all must do well (default: %(default)s)"
+    )
     settle = _way(ways, "settle", "go on with a trial that was broken off")
     show = _way(ways, "show", "tell which bundle is in force and how the last trial ended")
     for one in (apply, settle):
         options.state(one)
         options.socket(one)
         options.models(one)
-        one.add_argument("--wait", metavar="TIME", default="10m", help="longest trial (default: %(default)s)")
-        one.add_argument(
-            "--reload",
-            metavar="COMMAND",
-            default="citygate apply",
-            help="what brings the files into force (default: %(default)s)",
-        )
+        options.into_force(one)
     for one in (apply, settle, show):
         options.config(one)
 
@@ -103,7 +101,10 @@ def _apply(args: argparse.Namespace) -> int:
 
     if args.file.stat().st_size > LONGEST:
         raise ConfigError(f"{args.file} is larger than a bundle may be ({LONGEST} bytes)")
-    return _told(_keeper(args).apply(args.file.read_bytes(), _wait(args)))
+    patience, calm = _span("--wait", args.wait), _span("--calm", args.calm)
+    if calm >= patience:
+        raise ConfigError(f"--calm {args.calm} is no shorter than --wait {args.wait}: nothing could be kept")
+    return _told(_keeper(args).apply(args.file.read_bytes(), patience, calm))
 
 
 def _settle(args: argparse.Namespace) -> int:
@@ -115,7 +116,7 @@ def _settle(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from agent.bundle.memory import Memory
+    from agent.trials import Memory
 
     memory = Memory(args.folder)
     known, trial, verdict = memory.known(), memory.trial(), memory.verdict()
@@ -134,18 +135,19 @@ def _told(verdict: Verdict) -> int:
     return 0 if verdict.kept else 1
 
 
-def _wait(args: argparse.Namespace) -> float:
+def _span(option: str, text: str) -> float:
     try:
-        return float(Duration.parse(args.wait))
+        return float(Duration.parse(text))
     except ValueError as error:
-        raise ConfigError(f"--wait: {error}") from error
+        raise ConfigError(f"{option}: {error}") from error
 
 
 def _keeper(args: argparse.Namespace) -> Keeper:
     from agent import journal
     from agent.bundle.trial import Keeper, World
+    from agent.cli.in_force import bring
 
-    journal.set_up()
+    journal.set_up(unit="citygate.service")  # whoever looks into its log must find what became of a bundle
 
     def status() -> Mapping[str, Any] | None:
         from agent.status import ask
@@ -159,19 +161,6 @@ def _keeper(args: argparse.Namespace) -> Keeper:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     world = World(
-        now=time.time, boot=boot, sleep=time.sleep, status=status, reload=lambda: _reload(args.reload)
+        now=time.time, boot=boot, sleep=time.sleep, status=status, reload=lambda: bring(args.reload)
     )
     return Keeper(args.folder, args.state, args.models, world)
-
-
-def _reload(command: str) -> None:
-    import shlex
-    import subprocess
-
-    words = shlex.split(command)
-    try:
-        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120)  # noqa: S603 - root's own
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise GatewayError(f"`{command}` failed: {error}") from error
-    if done.returncode:
-        raise GatewayError(f"`{command}` failed: {' '.join(done.stderr.split()) or done.returncode}")

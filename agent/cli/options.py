@@ -88,6 +88,16 @@ def models(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def into_force(parser: argparse.ArgumentParser) -> None:
+    """Add --reload COMMAND: what is called when files have changed."""
+    parser.add_argument(
+        "--reload",
+        metavar="COMMAND",
+        default="citygate apply",
+        help="what brings the files into force (default: %(default)s)",
+    )
+
+
 def _chosen(text: str) -> Path:
     """Take DIR for all that lies beside the files: a credential is looked for there, and nowhere else."""
     path = Path(text)

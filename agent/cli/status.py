@@ -144,8 +144,23 @@ def _gateway(found: Object) -> list[str]:
             ]
         ),
         *([f"sandbox: {_sandbox(found)}"] if "sandbox" in found else []),
+        *([sentence(_bundle(found["bundle"]))] if found.get("bundle") else []),
         *(sentence(f"warning: {one}") for one in found["warnings"]),
     ]
+
+
+def _bundle(told: Object) -> str:
+    """Say which configuration from a distance is in force, and how the last one ended."""
+    if told["trouble"]:
+        return f"bundles: {told['trouble']}"
+    parts = ["none is in force" if told["number"] is None else f"{told['number']} is in force"]
+    if told["on_trial"] is not None:
+        parts.append(f"{told['on_trial']} is on trial")
+    elif "kept" in told and not told["kept"]:
+        parts.append(
+            f"{told['tried']}, signed by {told['signer']}, was taken back on {told['at']}: {told['why']}"
+        )
+    return f"bundles: {'; '.join(parts)}"
 
 
 def _sandbox(found: Object) -> str:

@@ -26,7 +26,13 @@ from agent.core.errors import ConfigError, GatewayError
 if TYPE_CHECKING:
     import argparse
 
-_SERVICES: Final = ("citygate.service", "citygate-vision.socket", "citygate-vision.service")
+_SERVICES: Final = (
+    "citygate.service",
+    "citygate-bundle.service",
+    "citygate-renew.timer",
+    "citygate-vision.socket",
+    "citygate-vision.service",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -34,3 +34,6 @@ class Vitals(Struct, frozen=True, kw_only=True):
     memory: float = 0.0
     lag: float = 0.0
     starts: float = 0.0
+    bundle: float | None = None
+    bundle_tried: float | None = None
+    bundle_taken_back: float | None = None

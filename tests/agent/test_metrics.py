@@ -16,6 +16,7 @@ from agent.core.plan import Plan
 from agent.metrics import FAMILIES, text
 from agent.vitals import Physician, Surroundings
 from tests.agent.small_site import NETWORK, Meter, Site, plan
+from tests.agent.test_trials import FOURTH, try_
 from tests.cli.test_status import WELL, changed
 from tests.virtual import VirtualClock
 
@@ -41,10 +42,11 @@ def values(said: str) -> dict[tuple[str, str], float]:
 
 
 async def test_the_parser_of_prometheus_reads_every_metric(site: Site) -> None:
+    try_(site.folder, FOURTH, kept=True)
     async with site.running():
         await site.clock.sleep(130)
         site.outlets[0].figures = {"sent": 4, "accepted": 4, "refused": 0}
-        answers = Answers(site.gateway, Physician(site.folder, lambda _plan, _state: ALL))
+        answers = Answers(site.gateway, Physician(site.folder, lambda _plan, _state: ALL, folder=site.folder))
         said = (await answers({"ask": "metrics"}))["text"]
     assert {one.name for one in openmetrics(said)} == {one.name for one in FAMILIES}
     found = values(said)

@@ -148,3 +148,59 @@ def test_text_that_is_no_certificate_is_refused(site: Path, capsys: pytest.Captu
     file = request(site, capsys)
     assert main(["identity", "accept", str(file), "--config", str(site)]) == 2
     assert "no certificate in PEM form" in capsys.readouterr().err
+
+
+def program(folder: Path, authority: Authority, more: str = "") -> Path:
+    """Write what has a request signed, as a city would: request in, certificate out."""
+    file = folder / "renew"
+    file.write_text(
+        f"#!/bin/sh\n{more}\nexec openssl x509 -req -CA {authority.certificate} -CAkey {authority._key}"
+        " -CAcreateserial -days 30 -copy_extensions copyall\n",
+        "utf-8",
+    )
+    file.chmod(0o755)
+    return file
+
+
+def test_a_certificate_that_ages_is_renewed_by_a_program_and_brought_into_force(
+    site: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    main(["identity", "accept", str(signed(authority, request(site, capsys))), "--config", str(site)])
+    before = (site / "gateway.pem").read_bytes(), secret_file("credential:gateway-key").read_bytes()
+    brought = tmp_path / "brought"
+    words = ["identity", "renew", "--by", str(program(tmp_path, authority)), "--config", str(site)]
+    words += ["--ca", str(authority.certificate), "--reload", f"touch {brought}"]
+    assert main(words) == 0
+    assert "it is not time yet" in capsys.readouterr().out
+    assert not brought.exists()
+    later = time.time() + 21 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert main(words) == 0
+    assert "CN=vaasa/library/gw1 is renewed until" in capsys.readouterr().out
+    after = (site / "gateway.pem").read_bytes(), secret_file("credential:gateway-key").read_bytes()
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+    assert brought.exists()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_cert_chain(site / "gateway.pem", secret_file("credential:gateway-key"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("echo the authority is away >&2; exit 3", "the authority is away"),
+        ("exit 3", "status 3"),
+        ("echo nothing; exit 0", "no certificate in PEM form"),
+    ],
+)
+def test_a_renewal_that_fails_leaves_the_identity_as_it_is(
+    site: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, more: str, said: str
+) -> None:
+    authority = Authority(tmp_path)
+    main(["identity", "accept", str(signed(authority, request(site, capsys))), "--config", str(site)])
+    before = (site / "gateway.pem").read_bytes(), secret_file("credential:gateway-key").read_bytes()
+    words = ["identity", "renew", "--now", "--by", str(program(tmp_path, authority, more))]
+    assert main([*words, "--config", str(site), "--reload", "false"]) in (1, 2)
+    assert said in capsys.readouterr().err
+    assert before == ((site / "gateway.pem").read_bytes(), secret_file("credential:gateway-key").read_bytes())

@@ -209,6 +209,30 @@ def test_the_trouble_of_a_device_is_told_in_its_own_words() -> None:
     assert step == f"device main-meter: {trouble}"
 
 
+KEPT = {"number": 4, "on_trial": None, "trouble": "", "tried": 4, "kept": True, "why": "", "signer": "a"}
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ({}, "bundles: 4 is in force"),
+        ({"on_trial": 5}, "bundles: 4 is in force; 5 is on trial"),
+        ({"number": None, "on_trial": 1}, "bundles: none is in force; 1 is on trial"),
+        (
+            {"tried": 5, "kept": False, "why": "no answer", "at": "2026-11-21T19:00:00Z"},
+            "bundles: 4 is in force; 5, signed by a, was taken back on 2026-11-21T19:00:00Z: no answer",
+        ),
+        ({"trouble": "number.json cannot be read"}, "bundles: number.json cannot be read"),
+    ],
+)
+def test_a_configuration_from_a_distance_is_told_in_a_line(
+    tmp_path: Path, capsys: Screen, told: dict[str, Any], line: str
+) -> None:
+    with daemon(tmp_path / "s", changed(bundle=KEPT | told)):
+        assert main(["status", "--socket", str(tmp_path / "s")]) == 0
+    assert line in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_step_to_take_makes_the_status_1(tmp_path: Path, capsys: Screen) -> None:
     with daemon(tmp_path / "s", changed(fault="x")):
         assert main(["status", "--socket", str(tmp_path / "s"), "--json"]) == 1

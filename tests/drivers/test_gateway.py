@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields, replace
 
-from agent.core.driver import CanBeLed, Desk
+from agent.core.driver import CanBeFenced, CanBeLed, Desk, Needs
 from agent.core.plan import Link, Tls
 from agent.core.sample import Quality, Sample
 from agent.core.vitals import Vitals
@@ -94,6 +94,8 @@ def test_it_reaches_for_nothing_that_could_be_led_elsewhere() -> None:
     driver: CanBeLed = OWN
     assert driver.led("127.0.0.1", 4242) == OWN
     assert driver.slips() == []
+    fenced: CanBeFenced = OWN
+    assert fenced.needs() == Needs()
 
 
 def test_certificates_are_looked_at_where_the_recipients_name_them(tmp_path: Path) -> None:

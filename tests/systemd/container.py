@@ -18,7 +18,8 @@ _UNIT: Final = """\
 After=basic.target
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/python3 -u /story/story.py
+WorkingDirectory=/story
+ExecStart=/usr/bin/python3 -u -m tests.systemd.{story}
 ExecStopPost=/bin/systemctl --force poweroff
 StandardOutput=file:/story/out
 StandardError=file:/story/err
@@ -28,7 +29,7 @@ _FILTER: Final = "bpf landlock_create_ruleset landlock_add_rule landlock_restric
 
 
 def boot(story: Path, things: Mapping[str, Path], *, patience: float = 500.0) -> tuple[str, str]:
-    """Boot, run *story* with *things* (files or folders) beside it in /story; give its output and errors."""
+    """Boot, run the module *story* with *things* in /story, folders to be read only; give what it says."""
     need("systemd-nspawn")
     if os.geteuid() != 0:
         missing("root, to boot a container")
@@ -58,10 +59,12 @@ def _told(room: Path, story: Path, things: Mapping[str, Path], patience: float) 
         missing_ok=True
     )  # images forbid with it that packages start anything
     (root / "story").mkdir()
-    shutil.copy(story, root / "story/story.py")
+    shutil.copytree(story.parent, root / "story/tests/systemd")
+    binds = [f"--bind-ro={thing}:/story/{name}" for name, thing in things.items() if thing.is_dir()]
     for name, thing in things.items():
-        (shutil.copytree if thing.is_dir() else shutil.copy)(thing, root / "story" / name)
-    (units / "story.service").write_text(_UNIT, "utf-8")
+        if not thing.is_dir():
+            shutil.copy(thing, root / "story" / name)
+    (units / "story.service").write_text(_UNIT.format(story=story.stem), "utf-8")
     # a target of our own: what else is installed here is not started
     (units / "story.target").write_text(
         "[Unit]\nRequires=basic.target story.service\nAfter=basic.target\n", "utf-8"
@@ -71,7 +74,7 @@ def _told(room: Path, story: Path, things: Mapping[str, Path], patience: float) 
     console = room / "console"
     words = [
         "systemd-nspawn", "-q", "-D", str(root), "--boot", "--register=no", "--keep-unit",
-        "--private-network", "--capability=all", f"--system-call-filter={_FILTER}",
+        "--private-network", "--capability=all", f"--system-call-filter={_FILTER}", *binds,
     ]  # fmt: skip
     environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
     with console.open("wb") as log, suppress(subprocess.TimeoutExpired):

@@ -1,9 +1,10 @@
-"""A meter of 3.4 kW for a computer without any library: input registers over Modbus TCP, at 10.20.0.15."""
+"""A meter of 3.4 kW for a computer without any library: input registers over Modbus TCP."""
 
 from __future__ import annotations
 
 import socketserver
 import struct
+import sys
 from typing import Final
 
 _VALUES: Final = {0x34: 3400.0, 0x48: 1234.5}  # SDM630: W in all, kWh imported
@@ -30,4 +31,5 @@ class Meter(socketserver.StreamRequestHandler):
 
 if __name__ == "__main__":
     socketserver.ThreadingTCPServer.allow_reuse_address = True
-    socketserver.ThreadingTCPServer(("10.20.0.15", 502), Meter).serve_forever()
+    where = sys.argv[1] if sys.argv[1:] else "10.20.0.15"
+    socketserver.ThreadingTCPServer((where, 502), Meter).serve_forever()

@@ -5,70 +5,19 @@ One computer is booted for all of these tests; `story.py` is what happens on it.
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from msgspec import json as bytes_of
 
-from agent.core.sight import Watch, What
-from release import deb
-from tests.peers import missing, need
-from tests.peers.mosquitto import Authority
-from tests.pipelines.vision.clips import across, clip
-from tests.pipelines.vision.watched import bundle, camera
-from tests.release.test_deb import host
-from tests.systemd.container import boot
-
-HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs/technician/from-box-to-values.md"
-
-
-class Story(dict[str, Any]):
-    """What each step saw; a step that crashed fails the tests that ask for it."""
-
-    def __getitem__(self, step: str) -> Any:  # noqa: ANN401 - each step tells in its own form
-        seen = super().__getitem__(step)
-        assert not (isinstance(seen, dict) and "crashed" in seen), seen["crashed"]
-        return seen
+from agent.core.sight import What
+from tests.systemd.stage import Story, played
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Build two releases, boot, and give what each step saw."""
-    for program in ("systemd-nspawn", "dpkg-deb", "mosquitto", "mosquitto_sub", "openssl", "ss"):
-        need(program)
-    if os.geteuid() != 0:
-        missing("root, to boot a container")
-    room = tmp_path_factory.mktemp("story")
-    debs, files = room / "debs", room / "files"
-    files.mkdir()
-    for version in ("0.1.0", "0.2.0"):
-        deb.build(host(), debs, version=version, level=1)
-    authority = Authority(files, "city-ca")
-    certificate, key = authority.leaf("broker", host="broker.vaasa.example")
-    clip(files / "across.mp4", 75, across)
-    bundle(files)
-    at = Path("/story/files")
-    offset = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    watch = Watch(
-        cameras=(camera("file:/story/files/across.mp4", at / "toy.citymodel"),), width=2, offset=offset
-    )
-    (room / "plan.json").write_bytes(bytes_of.encode(watch))
-    things = {
-        "debs": debs, "files": files, "plan.json": room / "plan.json", "page.md": PAGE,
-        "meter.py": HERE / "meter.py", "city-ca.pem": authority.certificate,
-        "broker.pem": certificate, "broker.key": key,
-    }  # fmt: skip
-    out, err = boot(HERE / "story.py", things)
-    lines = out.splitlines()
-    assert lines[-1:] == ["DONE"], out + err
-    steps = [json.loads(line) for line in lines[:-1]]
-    (room / "told.json").write_text(json.dumps(steps, indent=1), "utf-8")
-    return Story({one["step"]: one["seen"] for one in steps})
+    """Play the story of a gateway that goes from one release to the next; the cameras come last."""
+    packages = {"0.1.0": ["citygate"], "0.2.0": ["citygate", "citygate-vision"]}
+    return played("story", tmp_path_factory.mktemp("story"), packages)
 
 
 def test_the_page_for_newcomers_leads_to_values_at_the_broker(told: Story) -> None:
@@ -187,13 +136,6 @@ def test_an_older_release_is_refused_in_words_and_the_newer_one_runs_on(told: St
     assert seen["active"] == "active"
 
 
-def test_a_newer_outbox_is_refused_by_package_and_gateway_and_not_touched(told: Story) -> None:
-    seen = told["downgrade"]
-    assert "has form 9, this release knows up to 1" in seen["form"]["err"]
-    assert "was written by a newer citygate (form 9, this one knows 1)" in seen["journal"]
-    assert seen["again"] == "active"
-
-
 def test_removing_keeps_what_is_yours_and_purging_leaves_nothing(told: Story) -> None:
     seen = told["remove"]
     assert seen["removed"]["status"] == seen["purged"]["status"] == 0, seen
@@ -202,21 +144,3 @@ def test_removing_keeps_what_is_yours_and_purging_leaves_nothing(told: Story) ->
     # what this computer has by now was installed here meanwhile, below the overlay
     new = sorted(set(seen["files"]) - set(told["before"]["files"]))
     assert [one for one in new if not Path(one).exists()] == []
-
-
-def test_a_wiped_gateway_leaves_its_ledger_elsewhere_and_nothing_here(told: Story) -> None:
-    seen = told["remove"]
-    assert seen["wiped"]["status"] == 0, seen["wiped"]
-    assert seen["left"] == ""
-    assert seen["enabled"] == ["disabled", "inactive"]
-    assert "The chain holds" in seen["verified"]["out"]
-
-
-def test_a_key_that_never_left_the_gateway_opens_a_broker_that_asks_for_a_certificate(told: Story) -> None:
-    seen = told["identity"]
-    assert [one["status"] for one in seen["accepted"]] == [0, 0], seen["accepted"]
-    assert seen["applied"]["status"] == 0, seen["applied"]
-    assert "uplink city" in seen["status"]
-    assert "away" not in seen["status"]
-    assert seen["sealed"] == ["city-password", "gateway-key"]
-    assert seen["clear"] == ""

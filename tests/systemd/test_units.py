@@ -16,6 +16,11 @@ from tests.peers import need
 
 UNITS = Path(str(resource("systemd")))
 VISION = "citygate-vision.service"
+TARGETS = (
+    "sysinit", "basic", "shutdown", "network-online", "multi-user", "sockets", "timers", "time-set",
+    "time-sync",
+)  # fmt: skip
+OTHERS = ("citygate-bundle.service", "citygate-renew.service", "citygate-renew.timer")
 
 
 @pytest.fixture
@@ -26,14 +31,24 @@ def root(tmp_path: Path) -> Path:
     for socket in ("systemd-journald@citygate.socket", "systemd-journald-varlink@citygate.socket"):
         (units / socket).write_text("[Socket]\nListenDatagram=/run/stub\n")
         (units / f"{socket.removesuffix('.socket')}.service").write_text("[Service]\nExecStart=/bin/kill\n")
-    for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user", "sockets"):
+    for target in (
+        "sysinit",
+        "basic",
+        "shutdown",
+        "network-online",
+        "multi-user",
+        "sockets",
+        "timers",
+        "time-set",
+        "time-sync",
+    ):
         (units / f"{target}.target").write_text("[Unit]\nDescription=stub\n")
     for program in ("opt/citygate/bin/citygate", "opt/citygate/bin/citygate-vision", "bin/kill"):
         stub = tmp_path / program
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("#!/bin/sh\n")
         stub.chmod(0o755)
-    for unit in ("citygate.service", "citygate-bundle.service", VISION, "citygate-vision.socket"):
+    for unit in ("citygate.service", *OTHERS, VISION, "citygate-vision.socket"):
         (units / unit).write_text((UNITS / unit).read_text())
     return tmp_path
 
@@ -70,8 +85,9 @@ def test_systemd_understands_the_unit(root: Path) -> None:
     assert _analyze("verify", f"--root={root}", "citygate.service") == ""
 
 
-def test_systemd_understands_the_unit_that_ends_a_trial(root: Path) -> None:
-    assert _analyze("verify", f"--root={root}", "citygate-bundle.service") == ""
+@pytest.mark.parametrize("name", OTHERS)
+def test_systemd_understands_the_units_beside_it(root: Path, name: str) -> None:
+    assert _analyze("verify", f"--root={root}", name) == ""
 
 
 @pytest.mark.parametrize("name", sorted(one.name for one in (UNITS / "drop-ins").iterdir()))

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from agent.bundle import pack
-from agent.bundle.memory import Known, Memory, Trial
 from agent.bundle.pack import Manifest, content, gathered, sealed
 from agent.bundle.trial import Keeper, World
 from agent.cli.main import main
 from agent.config.load import load
 from agent.config.seal import sign
 from agent.core.errors import ConfigError, GatewayError
+from agent.trials import Known, Memory, Trial
 from tests.agent.config.test_seal import EDITION
 from tests.cli.conftest import SHARING, SITE
 from tests.cli.test_status import WELL, changed
@@ -130,6 +130,22 @@ def test_what_does_well_is_kept_after_a_calm_minute(city: City) -> None:
     assert (city.etc / "site.d" / "local.toml").exists()
     assert not (city.etc / "old.toml").exists()
     assert city.reloads == 1
+
+
+def test_how_long_it_must_be_well_can_be_said(city: City) -> None:
+    city.change()
+    assert city.keeper.apply(city.made(), 12.0, 3.0).kept
+    assert 3 <= city.now - START <= 6
+
+
+def test_a_calm_that_is_no_shorter_than_the_trial_is_refused(
+    city: City, tmp_path: Path, capsys: Screen
+) -> None:
+    out = tmp_path / "x.bundle"
+    out.write_bytes(city.made())
+    where = ["--config", str(city.etc), "--state", str(city.state)]
+    assert main(["bundle", "apply", str(out), *where, "--wait", "10s", "--calm", "10s"]) == 2
+    assert "--calm 10s is no shorter than --wait 10s: nothing could be kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from agent.core.errors import ConfigError
 T = TypeVar("T")
 
 FOLDER: Final = ".bundle"
+CALM: Final = 60.0
 _NUMBER: Final = "number.json"
 _TRIAL: Final = "trial.json"
 _VERDICT: Final = "verdict.json"
@@ -34,12 +35,14 @@ class Known(Struct, frozen=True, kw_only=True):
 class Trial(Struct, frozen=True, kw_only=True):
     """A bundle on trial: for how many seconds at most, what was well before, and which files to take back.
 
-    ``added`` are files that were not there before; ``stage`` says how far it has come.
+    ``calm`` is for how many seconds all must be well without a break. ``added`` are files that were not there
+    before; ``stage`` says how far it has come.
     """
 
     bundle: Known
     patience: float
     stage: Literal["writing", "watching"]
+    calm: float = CALM
     well: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
 
@@ -52,6 +55,28 @@ class Verdict(Struct, frozen=True, kw_only=True):
     kept: bool
     why: str
     at: float
+
+
+class Tried(Struct, frozen=True, kw_only=True):
+    """What a running gateway tells of bundles: the number in force, the one on trial, how the last ended."""
+
+    number: int | None = None
+    on_trial: int | None = None
+    last: Verdict | None = None
+    trouble: str = ""
+
+
+def tried(folder: Path) -> Tried | None:
+    """Give what is remembered beside the configuration in *folder*; None: no bundle has ever come."""
+    memory = Memory(folder)
+    try:
+        known, trial, last = memory.known(), memory.trial(), memory.verdict()
+    except ConfigError as error:
+        return Tried(trouble=str(error))
+    if known is None and trial is None and last is None:
+        return None
+    number = known.number if known else None
+    return Tried(number=number, on_trial=trial.bundle.number if trial else None, last=last)
 
 
 class Memory:
