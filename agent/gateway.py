@@ -231,6 +231,7 @@ class Gateway:
             gateway=f"{place.city}-{place.site}-{place.gateway}",
             expired=self._expired,
             head=lambda: self._head(name),
+            again=lambda: self.outbox.again(name),
             cages=self._cages,
             acl=lambda: self._notices.lines(name, self.clock.now().utc),
         )

@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
     place = plan.place
     print(f"{place.city}/{place.site}/{place.gateway}: no faults; policy {plan.policy}\n")
     parts = (
-        _polled(plan), _facts(plan), _leaves(plan), _reads(plan), _claims(plan), _matched(plan),
-        _points(plan), _recipients(plan), _strangers(), _warnings(plan),
+        _polled(plan), _facts(plan), _leaves(plan), _reads(plan), _asks(plan), _claims(plan),
+        _matched(plan), _points(plan), _recipients(plan), _strangers(), _warnings(plan),
     )  # fmt: skip
     for part in parts:
         if part:
@@ -197,6 +197,16 @@ def _reads(plan: Plan) -> str:
     return "\n".join(["What is read at another's broker", table(heads, rows), sentence(note)])
 
 
+def _asks(plan: Plan) -> str:
+    """Say who may ask the gateway for what."""
+    said = [
+        f"{one.name}: {' and '.join(one.commands)}; nothing that it has not had already."
+        for one in plan.recipients
+        if one.commands
+    ]
+    return "\n".join(["Who may ask the gateway", *map(sentence, said)]) if said else ""
+
+
 def _claims(plan: Plan) -> str:
     """Say what is promised of protected figures, and what several of them cost together."""
     products = {one.id: one for one in plan.products}
@@ -287,6 +297,7 @@ def _as_json(plan: Plan) -> dict[str, Any]:
             for route in plan.routes
         ],
         "reads": [to_builtins(one) for one in plan.readers],
+        "asks": {one.name: one.commands for one in plan.recipients if one.commands},
         "matched": [to_builtins(one) for one in plan.matched],
         "recipients": [to_builtins(one) for one in volumes(plan)],
         "facts": facts(plan),

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from agent.policy.council import HEADS, cells, page, sheet
+    from agent.policy.council import HEADS, asking, cells, page, sheet
     from agent.policy.deals import deals
 
     plan, today = _plan(args.folder, args.date)
@@ -89,6 +89,8 @@ def _show(args: argparse.Namespace) -> int:
         print(table(HEADS, [cells(one) for one in found]))
         if any(one.enforced_by == "broker" for one in found):
             print(sentence("enforced by broker: only that broker's access list can end it; see export."))
+        for one in asking(found):
+            print(sentence(one))
     return 0
 
 

@@ -239,7 +239,25 @@ def _recipients(found: Object) -> list[str]:
         + ("" if one["last_s"] is None else f" (last {span(one['last_s'])} ago)")
         for one in found["products"]
     ]
-    return [table(heads, rows), wrapped(["figures made since the start:", *(made or ["none"])])]
+    asked = [sentence(f"{one['name']}: {told}") for one in found["recipients"] if (told := _asked(one))]
+    return [table(heads, rows), *asked, wrapped(["figures made since the start:", *(made or ["none"])])]
+
+
+def _asked(recipient: Object) -> str:
+    """Say what a recipient has asked of the gateway; empty if it may not, or has not."""
+    figures = recipient["figures"]
+    told = [
+        f"{figures[name]} {words}"
+        for name, words in (
+            ("commands", "commands obeyed"),
+            ("commands_refused", "refused"),
+            ("sent_again", "messages sent once more"),
+        )
+        if figures.get(name)
+    ]
+    told += [f"sends again {figures['replay']}"] if "replay" in figures else []
+    told += [f"commands: {figures['commands_unheard']}"] if "commands_unheard" in figures else []
+    return ", ".join(told)
 
 
 def _product(recipient: Object, route: str) -> str:

@@ -29,6 +29,7 @@ def policy_id(products: Sequence[Product], sharing: Sharing, terms: Mapping[str,
                 **({"style": style} if (style := chosen(one.style)) else {}),
                 "party": one.party,
                 "witness": one.witness,
+                **({"commands": sorted(one.commands)} if one.commands else {}),
             }
             for one in sharing.recipients
         }

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from agent.config import tables
 from agent.config.brokers import Broker, is_loopback, parse_broker
+from agent.config.commands import check_commands
 from agent.config.draft import Draft
 from agent.config.links import CREDENTIAL_HINT
 from agent.config.platforms import alpn, demands_of, fitted, web_path
@@ -84,6 +85,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     _check_tls(draft, path, written, broker, bad)
     if broker.is_websocket and written.client == "aiomqtt":
         draft.fault((*path, "client"), "aiomqtt knows no WebSocket here", "leave it out")
+    check_commands(draft, path, written, broker, encoding)
     if len(draft.faults) > before:
         return None
     _warn(draft, path, written, broker)
@@ -112,6 +114,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         witness=written.witness,
         alpn=alpn(demands, broker),
         websocket=web_path(demands, broker, certified=bool(written.certificate)),
+        commands=written.commands,
     )
 
 

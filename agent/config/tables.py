@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from agent.config.size import Size
+from agent.core.command import Verb
 from agent.core.duration import Duration
 from agent.core.point import Kind, Scope
 from agent.core.product import Longest, Mode, Statistic
@@ -283,6 +284,13 @@ class Recipient(Settings):
         Meta(description="When nobody subscribes: hold the message, or call it delivered."),
     ] = "hold"
     witness: Annotated[bool, Meta(description="Whether it keeps the signed heads of the ledger.")] = False
+    commands: Annotated[
+        tuple[Verb, ...],
+        Meta(
+            description="What it may ask of the gateway: replay of what it had already, rebirth of the"
+            " descriptions. Empty: nothing."
+        ),
+    ] = ()
 
 
 class Grant(Settings):

@@ -43,8 +43,8 @@ class Head(Struct, frozen=True, kw_only=True):
 class Message(Struct, frozen=True, kw_only=True):
     """One MQTT message, complete but for what only the moment of sending knows.
 
-    ``user`` are MQTT 5 User Properties; ``kind`` is batch, event, gap, start, time, birth, status
-    or head.
+    ``user`` are MQTT 5 User Properties; ``kind`` is batch, event, gap, start, time, answer, birth, status
+    or head. ``correlation`` is given back to whoever asked.
     """
 
     topic: str
@@ -55,6 +55,7 @@ class Message(Struct, frozen=True, kw_only=True):
     content_type: str = "application/json"
     utf8: bool = True
     user: tuple[tuple[str, str], ...] = ()
+    correlation: bytes = b""
 
 
 class Loss(Struct, frozen=True, kw_only=True, omit_defaults=False):

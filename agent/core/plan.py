@@ -34,7 +34,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     ``on_no_subscriber`` says what PUBACK 0x10 means: hold the message or call it delivered. ``party`` is the
     organisation behind it; a ``witness`` keeps the signed heads of the ledger. ``alpn`` is the protocol that
     a shared port wants to be asked for in TLS, ``websocket`` the path where MQTT goes within WebSocket
-    (empty: it goes without).
+    (empty: it goes without). ``commands`` are the verbs that it may ask.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Recipient(Struct, frozen=True, kw_only=True):
     witness: bool = False
     alpn: str = ""
     websocket: str = ""
+    commands: tuple[str, ...] = ()
 
     @property
     def reached(self) -> tuple[str, int]:

@@ -15,7 +15,14 @@ from msgspec.json import schema_components
 
 from agent.encodings._native_wire import KINDS
 
-_NAMES: Final = {"Batch_Any_": "Batch", "Happening": "Event", "Tip": "Head", "Health": "Status"}
+_NAMES: Final = {
+    "Batch_Any_": "Batch",
+    "Happening": "Event",
+    "Tip": "Head",
+    "Health": "Status",
+    "Reply": "Answer",
+    "Wish": "Replay",
+}
 _CELL: Final = {"type": ["number", "null"]}
 
 
@@ -27,8 +34,8 @@ def build() -> dict[str, Any]:
     defs["Batch"]["properties"]["r"] = _rows(defs["Batch"]["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:citygate:schema:native:1.1",
-        "title": "citygate native messages, version 1.1",
+        "$id": "urn:citygate:schema:native:1.2",
+        "title": "citygate native messages, version 1.2",
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
         "$defs": defs,
     }

@@ -311,8 +311,63 @@ class Tip(Closed, frozen=True, kw_only=True):
     ]
 
 
-Body = Batch[Any] | Figure | Happening | Gap | Start | Time | Health | Offline | Birth | Tip
-KINDS: Final = (Batch[Any], Figure, Happening, Gap, Start, Time, Health, Offline, Birth, Tip)
+Exact = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
+Stretches = Annotated[list[tuple[Seq, Seq]], Meta(description="Numbers, from and to.")]
+
+
+class Wish(Closed, frozen=True, kw_only=True):
+    """Asks to have messages sent once more; it comes from outside."""
+
+    v: Version
+    k: Literal["replay"]
+    lid: Lid
+    product: Level
+    e: Exact
+    first: Exact = field(name="from")
+    to: Exact
+
+
+class Rebirth(Closed, frozen=True, kw_only=True):
+    """Asks to have births and status told anew; it comes from outside."""
+
+    v: Version
+    k: Literal["rebirth"]
+
+
+class Part(Closed, frozen=True, kw_only=True):
+    """Which messages a replay is about."""
+
+    product: Level
+    e: Epoch
+    first: Seq = field(name="from")
+    to: Seq
+
+
+class Reply(Closed, frozen=True, kw_only=True):
+    """What became of a command."""
+
+    v: Version = 1
+    k: Literal["answer"] = "answer"
+    e: Epoch
+    s: Annotated[int, Meta(ge=0, description="Number of the message among answers, from 1.")]
+    re: Annotated[Word, Meta(description="replay or rebirth.")]
+    is_: Annotated[Word, Meta(description="begun, done, refused or stopped.")] = field(name="is")
+    why: Annotated[Word, Meta(description="Why it was refused or stopped.")] | UnsetType = UNSET
+    text: Annotated[str, Meta(max_length=200, description="The same for people.")] | UnsetType = UNSET
+    of: Part | UnsetType = UNSET
+    n: Annotated[Number, Meta(description="Messages sent again.")] | UnsetType = UNSET
+    gone: (
+        Annotated[Stretches, Meta(description="What cannot come any more: it is not kept, or never was.")]
+        | UnsetType
+    ) = UNSET
+    waits: (
+        Annotated[Stretches, Meta(description="What comes by itself: it was not delivered yet.")] | UnsetType
+    ) = UNSET
+
+
+Body = Batch[Any] | Figure | Happening | Gap | Start | Time | Health | Offline | Birth | Tip | Reply
+OUT: Final = (Batch[Any], Figure, Happening, Gap, Start, Time, Health, Offline, Birth, Tip, Reply)
+KINDS: Final = (*OUT, Wish, Rebirth)
 
 
 @cache

@@ -6,6 +6,7 @@ through its closed struct before it leaves this file, which costs a tenth of the
 
 from __future__ import annotations
 
+import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +18,12 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta
 
+from agent.core.command import ANSWERS, Answer, Command, Verb
 from agent.core.message import Head, Late, Loss, Message, Place, Previous, Sign, Status, Tip
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Settings
+from agent.encodings import _native_commands as orders
 from agent.encodings import _native_wire as wire
 from agent.encodings._native_birth import births
 from agent.encodings._records import SOFT, coarse, coverage, named, values, windows
@@ -100,7 +103,7 @@ class Native:
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
         """Describe what will come on this route; above 32 KB in parts, each on a topic of its own."""
         del route  # who else may have it, and on which terms, is not this recipient's to know
-        parts = births(product, head, lid, schema=f"citygate-1.1#{_schema_hash()}", most=BIRTH)
+        parts = births(product, head, lid, schema=f"citygate-1.2#{_schema_hash()}", most=BIRTH)
         topics = [
             f"{self._root}/b/{product.id}{f'/{n}' if n else ''}" for n in (0, *range(2, len(parts) + 1))
         ]
@@ -149,6 +152,32 @@ class Native:
         signed = msgspec.structs.replace(body, sig=b64encode(sign(line)).decode())
         return Message(topic=f"{self._root}/l", body=_checked(signed), kind="head", retain=True)
 
+    def commands(self) -> Mapping[str, Verb]:
+        """Give the topics on which commands come, each with its verb."""
+        return {f"{self._root}/{end}": verb for end, verb in orders.TOPICS.items()}
+
+    def read(self, verb: Verb, body: bytes) -> Command:
+        """Read a command; raise ValueError if it is anything else than the one that *verb* names."""
+        return orders.read(verb, body)
+
+    def answer(self, head: Head, answer: Answer) -> Message:
+        """Tell what became of a command."""
+        made = self._data(ANSWERS, head, orders.reply(head, answer))
+        topic = answer.reply_to or made.topic
+        return msgspec.structs.replace(made, topic=topic, correlation=answer.correlation)
+
+    def answers_at(self, topic: str) -> bool:
+        """Say whether an answer may go to *topic*: to ``r`` or a level below it, and nowhere else."""
+        return re.fullmatch(rf"{re.escape(self._root)}/r(/[a-z0-9-]{{1,64}})?", topic) is not None
+
+    def example(self, verb: Verb, product: str, lid: str) -> bytes:
+        """Write a command, as a recipient would."""
+        return orders.example(verb, product, lid)
+
+    def again(self, product: str) -> str:
+        """Give the topic on which messages of *product* are sent once more."""
+        return f"{self._root}/r/{product}"
+
     def schema(self) -> Mapping[str, Any]:
         """Give the schema that every body passes."""
         return native_schema()
@@ -161,7 +190,8 @@ class Native:
 
     def _message(self, product: str, head: Head, text: bytes, *, kind: str, seq: int) -> Message:
         user = named(self._place.gateway, msgspec.structs.replace(head, seq=seq), product)
-        return Message(topic=f"{self._root}/d/{product}", body=text, kind=kind, user=user)
+        topic = f"{self._root}/r" if product == ANSWERS else f"{self._root}/d/{product}"
+        return Message(topic=topic, body=text, kind=kind, user=user)
 
     def _event(self, product: Product, head: Head, event: Event, *, seq: int) -> Message:
         at = coarse(event.at, product)

@@ -9,37 +9,27 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from agent.core.clock import Clock
+from agent.core.command import ANSWERS, Answer, CanObey
 from agent.core.message import Encoding, Head, Loss, Message, Previous
 from agent.gate import Cleared
-from agent.outbox.lane import DATA, UNCONFINED, Change, Lane, LaneState
+from agent.outbox.lane import DATA, UNCONFINED, Change, Lane, LaneState, Terms
 from agent.outbox.losses import merge, numberless, span
 from agent.outbox.row import Draft, Header
 from agent.outbox.schema import PAGE
-from agent.outbox.transaction import Transaction, header_of, leave, lost
+from agent.outbox.transaction import Tale, Transaction, header_of, leave, lost
 from agent.outbox.work import Done, Drop, Opening, Work
 
 log = logging.getLogger(__name__)
 
 MEMORY: Final = 4 << 20
 _SHARE: Final = 16
-Terms = tuple[float, float]
-"""Of a grant, in seconds: how long rows may wait, the UTC end."""
 Landed = list[tuple[Lane, int, Draft, int]]
 """Rows that became safe: lane, id, draft, neighbour before."""
-
-
-class _Tale(NamedTuple):
-    """What new messages tell of: UTC seconds, by which clock, and whether a process without a cage saw it."""
-
-    since: float | None = None
-    until: float | None = None
-    synced: bool = True
-    unconfined: bool = False
 
 
 class Books:
@@ -86,6 +76,8 @@ class Books:
         for lane in self.lanes.values():
             if lane.was_open:
                 lane.clean, lane.dirty = False, True
+                if lane.product == ANSWERS:
+                    continue  # it tells of no time; that the epoch before broke off is all there is to say
                 lane.crashed = lane.crashed or Loss(
                     why="crash", epoch=lane.epoch, first=lane.seq + 1, last=None, count=None, begin=lane.reach
                 )
@@ -129,8 +121,15 @@ class Books:
         lane.reached(begin, until, synced=synced)
         if not synced:
             lane.unsynced = self.clock.boot_id
-        self._number(lane, messages, tale=_Tale(begin, until, synced, cleared.unconfined))
+        self._number(lane, messages, tale=Tale(begin, until, synced, cleared.unconfined))
         self._trim()
+
+    def answer(self, recipient: str, answer: Answer) -> None:
+        """Tell *recipient* what became of its command: a message like any other, and a row of the ledger."""
+        lane = self.lanes.get(f"{recipient}.{ANSWERS}")
+        if lane is not None and isinstance(lane.encoding, CanObey):
+            self.begin(lane)
+            self._number(lane, [lane.encoding.answer(self._head(lane), answer)])
 
     def tell_time(self, offset: float) -> None:
         """Tell what turns this boot's stamps into UTC, where stamps without it went out."""
@@ -154,9 +153,9 @@ class Books:
         messages: Sequence[Message],
         lost: tuple[Loss, ...] = (),
         *,
-        tale: _Tale | None = None,
+        tale: Tale | None = None,
     ) -> None:
-        now, tale = self.clock.now(), tale or _Tale()
+        now, tale = self.clock.now(), tale or Tale()
         trusted = tale.synced and now.synced
         for message in messages:
             lane.seq += 1
@@ -375,10 +374,9 @@ class Books:
             was, lane.granted = lane.granted or lane.was_open, lane.name in terms
             lane.was_open = False
             if lane.granted:
-                lane.keep, lane.ends = terms[lane.name]
-                lane.erasing = False
-                lane.keep_home()
-                self.begin(lane)
+                lane.open(terms[lane.name], self.tail, unbroken=was)
+                if lane.product != ANSWERS:  # which begins when there is something to answer
+                    self.begin(lane)
             elif was or lane.n:
                 lane.dirty = lane.dirty or was
                 lane.erasing = True

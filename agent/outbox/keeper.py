@@ -76,6 +76,11 @@ class Keeper:
         found = await self._ask(partial(self._store.backlog, spans, count, avoid))
         return found or []
 
+    async def numbered(self, lane: Lane, number: tuple[int, int], count: int) -> list[Found] | None:
+        """Read rows of *lane* from *number* (epoch, seq) on, those of its present grant; None: disk fails."""
+        since = max(lane.since, self.floor)
+        return await self._ask(partial(self._store.numbered, lane.number, since, number, count))
+
     def expiry(self, lane: Lane, row: Header | Found | Draft, number: int | None = None) -> float:
         """Give the UTC second at which *row* must no longer leave."""
         now = self.clock.now()
@@ -207,6 +212,7 @@ class Keeper:
             expires=self.expiry(lane, draft, number),
             policy=draft.policy,
             boot=draft.boot,
+            correlation=message.correlation,
         )
 
     # -- trouble ------------------------------------------------------------------------------------------

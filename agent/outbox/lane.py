@@ -7,7 +7,7 @@ has been declared.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,14 @@ UNCONFINED: Final = "unconfined"
 _SANE: Final = 10 * 366 * 86400.0
 
 
+class Terms(NamedTuple):
+    """Of a grant: how many seconds rows may wait, the UTC second at which it ends, where rows go."""
+
+    keep: float
+    ends: float
+    address: str = ""
+
+
 class LaneState(Struct, kw_only=True):
     """What a lane keeps on disk, written with the rows that change it.
 
@@ -32,7 +40,8 @@ class LaneState(Struct, kw_only=True):
     by a trusted clock); ``n`` and ``size`` count what is not settled; ``crashed`` is what the last unclean
     stop cost, until the next window tells where that ends. ``unsynced`` is the boot id under which rows were
     made without a trusted clock, until their time is learnt; ``told``: the recipient knows it. ``home``:
-    among what is not settled are rows that must not leave this computer.
+    among what is not settled are rows that must not leave this computer. ``address`` is where rows go, and
+    ``since`` the id after which they went there under a grant that never broke off.
     """
 
     epoch: int = 0
@@ -50,6 +59,8 @@ class LaneState(Struct, kw_only=True):
     told: bool = False
     owed: list[Loss] = []
     home: bool = False
+    address: str = ""
+    since: int = 0
 
 
 class Change(Struct, kw_only=True):
@@ -79,6 +90,7 @@ class Lane:
         self.unsynced, self.told = state.unsynced, state.told
         self.owed = list(state.owed)
         self.home = state.home and state.n > 0
+        self.address, self.since = state.address, state.since
         self.tail = tail
         # from the plan: None where no grant stands behind the lane
         self.encoding: Encoding | None = None
@@ -119,6 +131,8 @@ class Lane:
             told=self.told,
             owed=self.owed,
             home=self.home or change.home,
+            address=self.address,
+            since=self.since,
         )
         return msgspec.json.encode(state).decode()
 
@@ -177,6 +191,18 @@ class Lane:
     def wants(self, number: int) -> bool:
         """Whether the row *number* still has to be sent and is not under way."""
         return number not in self.acked and number not in self.flight and number not in self.leaving
+
+    def open(self, terms: Terms, tail: int, *, unbroken: bool) -> None:
+        """Let rows leave by *terms*; what left before a change of address or grant is not sent again."""
+        self.keep, self.ends = terms.keep, terms.ends
+        self.erasing = False
+        self.keep_home()
+        if terms.address != self.address or not unbroken:
+            self.address, self.since, self.dirty = terms.address, tail, True
+
+    def may_repeat(self, row: Found) -> bool:
+        """Say whether this very recipient has had *row*, where it is now, under the grant that holds now."""
+        return self.granted and not self.erasing and row.id > self.since and row.id in self.acked
 
     def keep_home(self) -> None:
         """Have everything erased, if there is among it what must not go where the recipient now is."""
@@ -237,7 +263,7 @@ class Lane:
 
     def row(self, found: Found, expires: float) -> Row:
         """Make a row for the uplink of what was read."""
-        content_type, utf8, qos, retain, user = read_props(found.props)
+        props = read_props(found.props)
         return Row(
             id=found.id,
             route=self.name,
@@ -246,11 +272,12 @@ class Lane:
             kind=found.kind,
             topic=found.topic,
             body=found.body or b"",
-            user=user,
-            content_type=content_type,
-            utf8=utf8,
-            qos=qos,
-            retain=retain,
+            user=props.user,
+            content_type=props.content_type,
+            utf8=props.utf8,
+            qos=props.qos,
+            retain=props.retain,
+            correlation=bytes.fromhex(props.correlation),
             made=found.made,
             expires=expires,
             policy=found.policy,

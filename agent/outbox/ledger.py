@@ -174,7 +174,7 @@ def _acked(db: sqlite3.Connection) -> dict[str, Ranges]:
 
 def _row(found: Any, acked: dict[str, Ranges]) -> LedgerRow:  # noqa: ANN401 - as SQLite gives it
     number, name, epoch, seq, kind, made, expires, policy, topic, props, digest, link, erased, body = found
-    content_type, _, _, _, user = read_props(props)
+    carried = read_props(props)
     recipient, _, product = name.partition(".")
     delivered = number in acked.get(name, Ranges())
     return LedgerRow(
@@ -190,8 +190,8 @@ def _row(found: Any, acked: dict[str, Ranges]) -> LedgerRow:  # noqa: ANN401 - a
         expires=expires,
         policy=policy,
         topic=topic,
-        content_type=content_type,
-        user=user,
+        content_type=carried.content_type,
+        user=carried.user,
         body=body,
         digest=digest.hex(),
         link=link.hex(),

@@ -11,27 +11,33 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from functools import cached_property, partial
+from math import inf
 from pathlib import Path
 from secrets import token_hex
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from agent.config.brokers import is_loopback
 from agent.core.catalogue.store import NO_HEADS
 from agent.core.clock import Clock
+from agent.core.command import ANSWERS
 from agent.core.errors import OutboxError
 from agent.core.message import Encoding, Queue
 from agent.core.plan import Plan
 from agent.core.product import Route
 from agent.gate import Cleared
-from agent.outbox.books import Books, Terms
+from agent.outbox.again import Again
+from agent.outbox.books import Books
 from agent.outbox.feed import Feed
 from agent.outbox.keeper import Keeper
+from agent.outbox.lane import Terms
 from agent.outbox.port import Inline, Port, Threaded
 from agent.outbox.salvage import open_or_salvage
 from agent.outbox.signing import Key, own_key
 from agent.outbox.store import Store
 
 FILE = "outbox.db"
+_ANSWER: Final = 86400.0  # seconds that an answer waits for whoever asked
 log = logging.getLogger(__name__)
 
 
@@ -111,10 +117,12 @@ class Outbox:
         now = self._keeper.clock.now()
         zone = ZoneInfo(plan.timezone)
         terms: dict[str, Terms] = {}
+        whereabouts = {one.name: f"{one.host}:{one.port} {one.encoding}" for one in plan.recipients}
         for route in plan.routes:
             ends = _end(route, zone)
             if not now.synced or now.utc < ends:
-                terms[route.id] = (route.keep, ends)
+                terms[route.id] = Terms(route.keep, ends, whereabouts.get(route.recipient, ""))
+        terms |= {f"{one.name}.{ANSWERS}": Terms(_ANSWER, inf) for one in plan.recipients if one.commands}
         near = {one.name for one in plan.recipients if is_loopback(one.host)}
         self._books.open_lanes(terms, encodings, near)
         self._keeper.wake(house=True)
@@ -180,6 +188,10 @@ class Outbox:
                 recipient, lambda: [one for one in lanes.values() if one.recipient == recipient], self._keeper
             )
         return feeds[recipient]
+
+    def again(self, recipient: str) -> Again:
+        """Give what *recipient* has had already, for a replay, and the way to answer it."""
+        return Again(recipient, self._keeper)
 
     def queue(self, recipient: str) -> Queue:
         """Say what *recipient* still has to get."""

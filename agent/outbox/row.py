@@ -11,7 +11,17 @@ from msgspec import Struct
 from agent.core.message import Loss, Message
 
 User = tuple[tuple[str, str], ...]
-Props = tuple[str, bool, int, bool, User]
+
+
+class Props(Struct, frozen=True, array_like=True):
+    """What MQTT carries beside topic and body; ``correlation`` in hex, written only where there is some."""
+
+    content_type: str
+    utf8: bool
+    qos: int
+    retain: bool
+    user: User
+    correlation: str = ""
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -37,6 +47,7 @@ class Row(Struct, frozen=True, kw_only=True):
     expires: float
     policy: str
     boot: float
+    correlation: bytes = b""
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -92,11 +103,14 @@ class Header(Struct, frozen=True):
 
 def props_text(message: Message) -> str:
     """Write what MQTT carries beside topic and body, as one compact line."""
-    props: Props = (message.content_type, message.utf8, message.qos, message.retain, message.user)
+    props: tuple[object, ...] = (
+        message.content_type, message.utf8, message.qos, message.retain, message.user,
+    )  # fmt: skip
+    if message.correlation:
+        props = (*props, message.correlation.hex())
     return msgspec.json.encode(props).decode()
 
 
 def read_props(text: str) -> Props:
     """Read what ``props_text`` wrote."""
-    props: Props = msgspec.json.decode(text, type=Props)
-    return props
+    return msgspec.json.decode(text, type=Props)

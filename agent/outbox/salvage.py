@@ -304,7 +304,7 @@ def _loss(epoch: int, first: int, last: int) -> Loss:
 
 def _draft(row: Any) -> Draft:  # noqa: ANN401 - as SQLite gives it
     _, route, epoch, seq, kind, made, boot, expires, policy, topic, props, since, until, lost, _, body = row
-    content_type, utf8, qos, retain, user = read_props(props)
+    carried = read_props(props)
     return Draft(
         route=route,
         epoch=epoch,
@@ -313,11 +313,12 @@ def _draft(row: Any) -> Draft:  # noqa: ANN401 - as SQLite gives it
             topic=topic,
             body=body,
             kind=kind,
-            qos=qos,
-            retain=retain,
-            content_type=content_type,
-            utf8=utf8,
-            user=user,
+            qos=carried.qos,
+            retain=carried.retain,
+            content_type=carried.content_type,
+            utf8=carried.utf8,
+            user=carried.user,
+            correlation=bytes.fromhex(carried.correlation),
         ),
         policy=policy,
         made=made,

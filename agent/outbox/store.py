@@ -23,6 +23,7 @@ from agent.core.message import Loss
 from agent.outbox import chain
 from agent.outbox.epochfile import read_epoch, write_epoch
 from agent.outbox.merkle import Day
+from agent.outbox.numbered import numbered
 from agent.outbox.reserve import Reserve
 from agent.outbox.row import Draft, Header, props_text
 from agent.outbox.schema import HEADER, INSERT, PAGE, SENT, connect
@@ -247,6 +248,13 @@ class Store:
         query = f"SELECT {SENT} FROM row WHERE id IN ({marks})"  # noqa: S608 - question marks only
         read = {row[0]: row for row in self._connection.execute(query, tuple(chosen))}
         return [_found(row, before) for number, before in chosen.items() if (row := read.get(number))]
+
+    def numbered(self, route: int, since: int, number: tuple[int, int], count: int) -> list[Found]:
+        """Give up to *count* rows of *route* after id *since*, from *number* (epoch, seq) on."""
+        span = (since + 1, self._tail + 1)
+        return self._guarded(
+            lambda: [_found(row, 0) for row in numbered(self._connection, route, span, number, count)]
+        )
 
     def _ids(self, span: Span, count: int, avoid: Iterable[int]) -> list[tuple[int, int]]:
         """Give (id, before) of the oldest rows in a span; what is avoided still counts as a neighbour."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from agent.core.message import Loss
 from agent.outbox.lane import Change, Lane
 from agent.outbox.row import Draft, Header
 from agent.outbox.work import Work
+
+
+class Tale(NamedTuple):
+    """What new messages tell of: UTC seconds, by which clock, and whether a process without a cage saw it."""
+
+    since: float | None = None
+    until: float | None = None
+    synced: bool = True
+    unconfined: bool = False
 
 
 class Transaction(Struct, kw_only=True):

@@ -45,11 +45,15 @@ def access_list(plan: Plan, broker: str, today: date) -> str:
         if owner.encoding != NATIVE:
             lines += _foreign(plan, owner, login, today)
             continue
-        writes = ("s", "b/#", "d/+", "l")
+        writes = ("s", "b/#", "d/+", "l", *(["r/#"] if owner.commands else []))
         lines += ["", f"user {login}", *(f"topic write {root}/{one}" for one in writes)]
-        lines += [f"topic read {root}/c/#"]
+        lines += [f"topic read {root}/c/{one}" for one in owner.commands]
         itself = Reader(name=owner.name, via=owner.name, username=owner.name, witness=owner.witness)
-        lines += _reads(plan, root, itself, today, [f"{root}/s"])
+        lines += _reads(
+            plan, root, itself, today, [f"{root}/s", *([f"{root}/r/#"] if owner.commands else [])]
+        )
+        # nobody else reads r: what is sent again is for who asked, as it had been before
+        lines += [f"topic write {root}/c/{one}" for one in owner.commands]
         for reader in plan.readers:
             if reader.via == owner.name:
                 lines += _reads(plan, root, reader, today)

@@ -14,7 +14,7 @@ from agent.policy.deals import Deal
 
 _TERMS: Final = (
     "party", "title", "points", "window", "statistics", "privacy", "grant", "purpose", "basis", "keep",
-    "until", "enforced_by", "broker",
+    "until", "enforced_by", "broker", "asks",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def _differences(was: Deal, now: Deal) -> list[str]:
             told = ", ".join([*(f"without {x}" for x in gone), *(f"with {x}" for x in new)])
             said.append(f"~ {now.recipient} / {now.product}: points {told or 'in another order'}")
         else:
-            word = {"keep": "kept for", "enforced_by": "enforced by"}.get(name, name)
+            word = {"keep": "kept for", "enforced_by": "enforced by", "asks": "may ask for"}.get(name, name)
             said.append(f"~ {now.recipient} / {now.product}: {word} {_said(one)} -> {_said(other)}")
     return said
 

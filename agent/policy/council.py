@@ -18,7 +18,7 @@ HEADS: Final = (
 )  # fmt: skip
 _COLUMNS: Final = (
     "recipient", "party", "product", "title", "points", "window", "statistics", "privacy", "claim", "grant",
-    "purpose", "why", "basis", "until", "ended", "keep_days", "enforced_by", "broker", "policy",
+    "purpose", "why", "basis", "until", "ended", "keep_days", "enforced_by", "broker", "policy", "may_ask",
 )  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def sheet(plan: Plan, deals: Iterable[Deal]) -> str:
             one.recipient, one.party, one.product, one.title, " ".join(one.points), one.window,
             " ".join(one.statistics), one.privacy, one.claim, one.grant, one.purpose, one.why, one.basis,
             one.until, "yes" if one.ended else "no", f"{one.keep:.10g}", one.enforced_by, one.broker,
-            plan.policy,
+            plan.policy, " ".join(one.asks),
         )  # fmt: skip
         writer.writerow([harmless(cell) for cell in row])
     return out.getvalue()
@@ -92,7 +92,18 @@ def _legend(deals: Sequence[Deal]) -> list[str]:
             "- enforced by broker: it reads what another recipient gets; only the access list of that"
             " recipient's broker can end it."
         )
+    said += [f"- {one}" for one in asking(deals)]
     return said
+
+
+def asking(deals: Iterable[Deal]) -> list[str]:
+    """Say who may ask the gateway for what."""
+    asks = {one.recipient: one.asks for one in deals if one.asks}
+    return [
+        f"{name} may ask the gateway for {' and '.join(verbs)}: of its products, nothing that it has not had"
+        " already, nor longer than it may keep it."
+        for name, verbs in asks.items()
+    ]
 
 
 def _once(lines: Iterable[str]) -> list[str]:

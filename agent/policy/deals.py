@@ -24,6 +24,7 @@ class Deal(Struct, frozen=True, kw_only=True):
 
     ``enforced_by``: the gateway ends what it sends; what somebody reads at another's broker only that broker
     can end. ``broker`` is ``host:port``; ``keep`` is in days; ``until`` is empty where the grant is open.
+    ``asks`` is what the recipient may ask of the gateway.
     """
 
     recipient: str
@@ -44,12 +45,14 @@ class Deal(Struct, frozen=True, kw_only=True):
     ended: bool
     enforced_by: str
     broker: str
+    asks: tuple[str, ...] = ()
 
 
 def deals(plan: Plan, today: date) -> list[Deal]:
     """List the deals of *plan* in its order; *today* is the site's date and tells which have ended."""
     products = {one.id: one for one in plan.products}
     brokers = {one.name: (f"{one.host}:{one.port}", one.party) for one in plan.recipients}
+    asks = {one.name: one.commands for one in plan.recipients}
     readers = {one.name: one for one in plan.readers}
     whys = PURPOSES | {one.name: one.description for one in plan.purposes}
     made: list[Deal] = []
@@ -76,6 +79,7 @@ def deals(plan: Plan, today: date) -> list[Deal]:
                 ended=bool(grant.until) and date.fromisoformat(grant.until) < today,
                 enforced_by=BROKER if reader else GATEWAY,
                 broker=broker,
+                asks=asks.get(grant.recipient, ()),
             )
             for one in (products[name] for name in grant.products)
         ]

@@ -29,7 +29,8 @@ def asyncapi(described: Interface, *, software: str) -> Json:
             key = f"{name}-{kind}"
             messages[key] = _message(kind, message, kinds)
             refs[kind] = {"$ref": f"#/components/messages/{key}"}
-            operations[f"send-{key}"] = _operation(name, kind, message)
+            way = "receive" if one.heard else "send"
+            operations[f"{way}-{key}"] = _operation(name, kind, message, way)
         channels[name] = _channel(one, refs, recipient.name)
     return {
         "asyncapi": "3.0.0",
@@ -71,9 +72,9 @@ def _channel(channel: Channel, refs: Json, server: str) -> Json:
     return made
 
 
-def _operation(channel: str, kind: str, message: Message) -> Json:
+def _operation(channel: str, kind: str, message: Message, way: str) -> Json:
     return {
-        "action": "send",
+        "action": way,
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": [{"$ref": f"#/channels/{channel}/messages/{kind}"}],
         "bindings": {"mqtt": {"qos": message.qos, "retain": message.retain, "bindingVersion": _BINDING}},

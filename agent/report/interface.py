@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from agent.core.command import ANSWERS, VERBS, Answer, CanObey, Wanted
 from agent.core.errors import ConfigError
 from agent.core.message import CanDescribe, CanTalk, Encoding, Head, Loss, Message, Previous, Queue, Status
 from agent.core.plan import Plan, Recipient
@@ -20,6 +22,7 @@ from agent.registry import encoder
 
 _LID: Final = "3f9c0a1b"
 _NOW: Final = 1_795_291_200.0  # 2026-11-21T20:00:00Z
+_LOSS: Final = Loss(why="cap", epoch=41, first=900, last=931, count=32, begin=_NOW - 3600, end=_NOW)
 _FITS: Final[Mapping[Kind, frozenset[Statistic]]] = {
     Kind.GAUGE: frozenset({"mean", "min", "max", "last"}),
     Kind.COUNTER: frozenset({"last", "delta"}),
@@ -29,11 +32,15 @@ _FITS: Final[Mapping[Kind, frozenset[Statistic]]] = {
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """A topic, and the kinds of messages on it, each with an example; without a product the gateway's."""
+    """A topic, and the kinds of messages on it, each with an example; without a product the gateway's.
+
+    ``heard``: the recipient writes there, and the gateway listens.
+    """
 
     topic: str
     product: str
     messages: Mapping[str, Message]
+    heard: bool = False
 
 
 class Interface(Struct, frozen=True, kw_only=True):
@@ -55,7 +62,9 @@ def interface(plan: Plan, name: str) -> Interface:
     encoding = encoder(recipient, plan.place)
     found: dict[str, dict[str, Message]] = {}
     owners: dict[str, str] = {}  # a topic on which the gateway speaks too is the gateway's
-    for product, message in _examples(plan, recipient, products, encoding):
+    asked = _asked(recipient, products, encoding, plan.policy)
+    heard = {one.topic for _, one in asked if one.kind in VERBS}
+    for product, message in [*_examples(plan, recipient, products, encoding), *asked]:
         found.setdefault(message.topic, {}).setdefault(message.kind, message)
         owners.setdefault(message.topic, product)
     return Interface(
@@ -63,7 +72,7 @@ def interface(plan: Plan, name: str) -> Interface:
         recipient=recipient,
         products=products,
         channels=tuple(
-            Channel(topic=topic, product=owners[topic], messages=messages)
+            Channel(topic=topic, product=owners[topic], messages=messages, heard=topic in heard)
             for topic, messages in found.items()
         ),
         late=encoding.late,
@@ -89,20 +98,47 @@ def _examples(
     """Give messages with their products; bodies as they leave."""
     yield from (("", one) for one in _of_the_gateway(plan, recipient, products, encoding))
     head = Head(epoch=42, seq=7, policy=plan.policy, boot_id="6f1c22ab")
-    loss = Loss(why="cap", epoch=41, first=900, last=931, count=32, begin=_NOW - 3600, end=_NOW)
     routes = {one.product: one for one in plan.routes if one.recipient == recipient.name}
     for product in products:
         said: list[Message | None] = [*encoding.birth(product, routes[product.id], head, _LID)]
         if product.window:
-            figures = [_figure(product, point, n) for n, point in enumerate(product.published)]
-            said += encoding.batch(product, head, figures)
+            said += encoding.batch(product, head, _figures(product))
         said += encoding.batch(product, head, _event(product))
         said += [
             encoding.start(product.id, head, Previous(epoch=41, last=931, clean=False)),
-            encoding.gap(product.id, head, [loss]),
+            encoding.gap(product.id, head, [_LOSS]),
             encoding.time(product.id, head, _NOW),
         ]
         yield from ((product.id, one) for one in said if one is not None)
+
+
+def _asked(
+    recipient: Recipient, products: Sequence[Product], encoding: Encoding, policy: str
+) -> list[tuple[str, Message]]:
+    """Give what the recipient may ask, what it is answered, and what comes of it."""
+    if not isinstance(encoding, CanObey) or not recipient.commands or not products:
+        return []
+    head, first = Head(epoch=42, seq=2, policy=policy, boot_id="6f1c22ab"), products[0]
+    asked = [
+        ("", Message(topic=topic, body=encoding.example(verb, first.id, _LID), kind=verb))
+        for topic, verb in encoding.commands().items()
+        if verb in recipient.commands
+    ]
+    wanted = Wanted(first.id, 42, 900, 931)
+    gone = ((900, 900),)
+    answer = Answer(verb="replay", outcome="done", wanted=wanted, count=31, gone=gone)
+    if "replay" not in recipient.commands:
+        answer = Answer(verb="rebirth", outcome="done")
+    told: list[tuple[str, Message]] = [("", encoding.answer(head, answer))]
+    start = encoding.start(ANSWERS, head, None)
+    told += [("", start)] if start else []
+    if "replay" in recipient.commands:
+        for product in products:
+            again = replace(encoding.gap(product.id, head, [_LOSS]), topic=encoding.again(product.id))
+            said = encoding.batch(product, head, _figures(product)) if product.window else []
+            told += [(product.id, replace(one, topic=encoding.again(product.id))) for one in said]
+            told.append((product.id, again))
+    return asked + told
 
 
 def _of_the_gateway(
@@ -131,6 +167,10 @@ def _event(product: Product) -> list[Event]:
     return [
         Event(point.name, "threshold", "warning", _NOW, value, point.unit, f"{point.name} is above its limit")
     ]
+
+
+def _figures(product: Product) -> list[Aggregate]:
+    return [_figure(product, point, n) for n, point in enumerate(product.published)]
 
 
 def _figure(product: Product, point: Point, number: int) -> Aggregate:

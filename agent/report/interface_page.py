@@ -37,8 +37,12 @@ def page(described: Interface, *, software: str) -> Page:
 
 
 def _topics(described: Interface) -> Table:
-    rows = [(one.topic, one.product or "the gateway", _kinds(one), _qos(one)) for one in described.channels]
+    rows = [(one.topic, _whose(one), _kinds(one), _qos(one)) for one in described.channels]
     return Table("What is written where", ("topic", "of", "messages", "QoS"), tuple(rows))
+
+
+def _whose(channel: Channel) -> str:
+    return "you, to the gateway" if channel.heard else channel.product or "the gateway"
 
 
 def _kinds(channel: Channel) -> str:

@@ -39,6 +39,11 @@ _HEADS = (
     "recipient", "product", "points", "window", "statistics", "privacy",
     "grant", "purpose", "basis", "keep", "until",
 )  # fmt: skip
+_ASKED = (
+    "Who may ask for replay is sent once more, on a topic that nobody else reads, what it has had already"
+    " under the grant that holds now, as long as the grant's keep and until allow: the same messages, so no"
+    " threshold is asked twice and no noise is drawn twice. The ledger keeps each question with its answer."
+)
 _NOT_PROMISED = (
     "A threshold is no differential privacy: it does not help against somebody who knows all others.",
     "A guarantee for one passage is none for a person who passes often.",
@@ -135,9 +140,11 @@ def _leaves(plan: Plan) -> Iterator[Block]:
     used = {route.recipient for route in plan.routes}
     yield Table(
         "Recipients",
-        ("recipient", "party", "broker", "encrypted", "encoding"),
+        ("recipient", "party", "broker", "encrypted", "encoding", "may ask for"),
         tuple(_recipient(one) for one in plan.recipients if one.name in used),
     )
+    if any(one.commands for one in plan.recipients if one.name in used):
+        yield Paragraph(_ASKED)
     yield Table("Purposes", ("purpose", "what it is", "shortest window", "least k"), tuple(_purposes(plan)))
 
 
@@ -216,7 +223,14 @@ def _route(route: Route, product: Product) -> tuple[str, ...]:
 
 
 def _recipient(one: Recipient) -> tuple[str, ...]:
-    return one.name, one.party or "-", f"{one.host}:{one.port}", "TLS" if one.tls else "no", one.encoding
+    return (
+        one.name,
+        one.party or "-",
+        f"{one.host}:{one.port}",
+        "TLS" if one.tls else "no",
+        one.encoding,
+        " and ".join(one.commands) or "nothing",
+    )
 
 
 def _purposes(plan: Plan) -> Iterator[tuple[str, ...]]:

@@ -17,7 +17,9 @@ import aiomqtt
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from agent.core.command import Heard
 from agent.core.errors import UplinkError
 from agent.core.message import Message
 from agent.uplink import tls
@@ -124,7 +126,7 @@ class AckedClient(aiomqtt.Client):
         setattr(self._client, "_handle_pubackcomp", self._handle_any_ack)  # noqa: B010 - as above
         self._closed: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
         self._refusal: int | None = None
-        self._listener: Callable[[str, bytes], None] | None = None
+        self._listener: Callable[[Heard], None] | None = None
         self._info = LinkInfo()
 
     @property
@@ -164,12 +166,15 @@ class AckedClient(aiomqtt.Client):
             self._acks[info.mid] = answer
         return answer
 
-    async def listen(self, topics: Sequence[str], hear: Callable[[str, bytes], None]) -> None:
-        """Subscribe with QoS 1, retained messages included, and hand over what comes."""
+    async def listen(
+        self, topics: Sequence[str], hear: Callable[[Heard], None], *, retained: bool = True
+    ) -> None:
+        """Subscribe with QoS 1, and hand over what comes; *retained*: also what was kept for us."""
         self._listener = hear
         try:
             for topic in topics:
-                for reason in await self.subscribe(topic, qos=1):
+                how = _options(retained=retained) if self._five else None
+                for reason in await self.subscribe(topic, qos=0 if how else 1, options=how):
                     if (reason if isinstance(reason, int) else reason.value) >= _UNSPECIFIED:
                         raise UplinkError(f"{self._where} does not let us read {topic}")
         except aiomqtt.MqttError as error:
@@ -260,7 +265,16 @@ class AckedClient(aiomqtt.Client):
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:  # noqa: ANN401
         if self._listener is not None:
-            self._listener(message.topic, bytes(message.payload))
+            given = message.properties
+            self._listener(
+                Heard(
+                    message.topic,
+                    bytes(message.payload),
+                    bool(message.retain),
+                    str(getattr(given, "ResponseTopic", "")),
+                    bytes(getattr(given, "CorrelationData", b"")),
+                )
+            )
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:  # noqa: ANN401
         # CONNECT is queued by another thread; aiomqtt would add the writer of a socket that is closed by then
@@ -312,6 +326,10 @@ def _session(five: bool) -> Properties | None:
     made = _empty(PacketTypes.CONNECT)
     made.SessionExpiryInterval = 0
     return made
+
+
+def _options(*, retained: bool) -> SubscribeOptions:
+    return SubscribeOptions(qos=1, retainHandling=0 if retained else 2)
 
 
 def _empty(kind: int) -> Properties:

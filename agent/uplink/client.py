@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from agent.core.catalogue.uplinks import MESSAGE_IMPOSSIBLE
+from agent.core.command import Heard
 from agent.core.errors import UplinkError
 from agent.uplink.dial import dial
 from agent.uplink.mqtt import properties, writing
@@ -70,7 +71,7 @@ class Client:
         self._closed: asyncio.Future[Lost] = self._loop.create_future()
         self._acks: dict[int, asyncio.Future[int]] = {}
         self._subs: dict[int, asyncio.Future[int]] = {}
-        self._listener: Callable[[str, bytes], None] | None = None
+        self._listener: Callable[[Heard], None] | None = None
         self._last_id = 0
         self._info = LinkInfo()
         self._pulse = Pulse(ping=lambda: self._send(writing.PING), dead=self._silent)
@@ -135,12 +136,14 @@ class Client:
         self._send(raw)
         return answer
 
-    async def listen(self, topics: Sequence[str], hear: Callable[[str, bytes], None]) -> None:
-        """Subscribe with QoS 1, retained messages included, and hand over what comes."""
+    async def listen(
+        self, topics: Sequence[str], hear: Callable[[Heard], None], *, retained: bool = True
+    ) -> None:
+        """Subscribe with QoS 1, and hand over what comes; *retained*: also what was kept for us."""
         self._listener = hear
         for topic in topics:
             answer = self._subs[mid := self._next_id()] = self._loop.create_future()
-            self._send(writing.subscribe(topic, mid, five=self._five, retained=True))
+            self._send(writing.subscribe(topic, mid, five=self._five, retained=retained))
             try:
                 async with asyncio.timeout(self._call.patience):
                     reason = await answer
@@ -210,7 +213,9 @@ class Client:
             case Publish() if self._listener is not None:
                 if packet.mid:
                     self._send(writing.puback(packet.mid))
-                self._listener(packet.topic, packet.body)
+                self._listener(
+                    Heard(packet.topic, packet.body, packet.retain, packet.reply_to, packet.correlation)
+                )
             case _:
                 raise BadPacketError(f"{type(packet).__name__.upper()} out of turn", PROTOCOL)
 

@@ -14,6 +14,7 @@ from agent.core.product import Product
 from agent.outbox.row import Row
 from agent.uplink.clients import connect
 from agent.uplink.port import Connect
+from agent.uplink.replays import Book
 from agent.uplink.timing import Timing
 
 
@@ -64,6 +65,7 @@ class UplinkDesk(Struct, kw_only=True):
     ``state`` gives online, degraded or stopping; ``queue`` what this recipient still has to get; ``expired``
     the ids of its routes whose grant has ended; ``acl`` the access list that its broker should have now.
     ``cages`` gives what was proven of the cages behind a product's pictures.
+    ``again`` gives what this recipient has had already, None where nothing can be sent again.
     ``head`` gives the signed head of the ledger, None if it is not this recipient's to know. ``gateway`` is
     the client id where none is configured.
     The rest is for tests: patience, network and randomness.
@@ -77,6 +79,7 @@ class UplinkDesk(Struct, kw_only=True):
     expired: Callable[[], frozenset[str]] = _none
     acl: Callable[[], tuple[str, ...]] = tuple
     head: Callable[[], Message | None] = _nothing
+    again: Callable[[], Book] | None = None
     cages: Callable[[Product], Cages] = _no_cages
     timing: Timing = Timing()
     connect: Connect = connect

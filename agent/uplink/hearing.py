@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from agent.core.command import Heard
 from agent.core.errors import UplinkError
 from agent.core.message import Hearing, Talk
 from agent.uplink.port import Link
@@ -18,8 +19,13 @@ from agent.uplink.port import Link
 class CanListen(Protocol):
     """What a connection may also offer: to hand over what comes on topics."""
 
-    async def listen(self, topics: Sequence[str], hear: Callable[[str, bytes], None]) -> None:
-        """Subscribe with QoS 1, retained messages included; raise UplinkError if the broker refuses."""
+    async def listen(
+        self, topics: Sequence[str], hear: Callable[[Heard], None], *, retained: bool = True
+    ) -> None:
+        """Subscribe with QoS 1; raise UplinkError if the broker refuses.
+
+        *retained*: whether what was kept for us is wanted too.
+        """
         ...
 
 
@@ -51,8 +57,8 @@ class Ear:
         if link.closed.done():
             raise UplinkError(link.closed.result().text)
 
-    def _hear(self, topic: str, body: bytes) -> None:
-        word: Hearing = self._talk.hear(topic, body)
+    def _hear(self, heard: Heard) -> None:
+        word: Hearing = self._talk.hear(heard.topic, heard.body)
         if word == "rebirth":
             self._reborn()
         elif word == "go":

@@ -28,6 +28,7 @@ class Packet(Struct, frozen=True, kw_only=True):
     utf8: bool = True
     user: tuple[tuple[str, str], ...] = ()
     expiry: int | None = None
+    correlation: bytes = b""
 
 
 class LinkInfo(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ async def register(registration: Registering, call: Call, connect: Connect, cloc
     try:
         if not isinstance(link, CanListen):
             raise UplinkError(f"{where}: this connection cannot listen, so it cannot register")
-        await link.listen(registration.topics, lambda topic, body: answers.put_nowait((topic, body)))
+        await link.listen(registration.topics, lambda heard: answers.put_nowait((heard.topic, heard.body)))
         for _ in range(_MOST):
             message = registration.next()
             link.publish(Packet(topic=message.topic, body=message.body, qos=1))

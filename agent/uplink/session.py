@@ -16,6 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from agent.core.clock import Instant
+from agent.core.command import ANSWERS
 from agent.core.errors import UplinkError
 from agent.core.message import Message
 from agent.outbox.row import Row
@@ -24,6 +25,7 @@ from agent.uplink.desk import Feed
 from agent.uplink.flow import Flow
 from agent.uplink.port import Link, Packet
 from agent.uplink.reasons import TOO_LARGE, Action, action
+from agent.uplink.replays import HISTORY, Replays
 from agent.uplink.routes import Routes
 from agent.uplink.timing import Timing
 
@@ -36,10 +38,10 @@ _log = logging.getLogger(__name__)
 
 
 class Flight(Struct, frozen=True):
-    """A message without an answer yet: a row of the outbox, or one of our own."""
+    """A message without an answer yet: a row of the outbox, one of our own, or one that is sent again."""
 
     sent: float
-    message: Message | Row
+    message: Message | Row | Packet
 
 
 class Tally:
@@ -131,6 +133,8 @@ class Session:
         self._feed.release([one.message for one in self._flights.values() if isinstance(one.message, Row)])
         self._feed.release(self._aside.all(self._setup.now().boot))
         self._flights.clear()
+        if self._setup.replays is not None:
+            self._setup.replays.lost()
 
     # -- sending
 
@@ -142,6 +146,15 @@ class Session:
         await self._send_probes()
         if self._hungry and not self._own:
             await self._send_rows()
+        if not self._hungry and not self._own:
+            await self._send_again()
+
+    async def _send_again(self) -> None:
+        """Send what was asked for once more: the last of all, so that it delays nothing."""
+        if (replays := self._setup.replays) is None:
+            return
+        for packet in await replays.take(self._flow.room(self._setup.now().boot, self.flying)):
+            self._publish(packet, Flight(self._setup.now().boot, packet), backlog=False)
 
     def _send_own(self, now: float) -> None:
         while self._own and self._flow.room(now, self.flying):
@@ -212,6 +225,7 @@ class Session:
             retain=row.retain,
             content_type=row.content_type,
             utf8=row.utf8,
+            correlation=row.correlation,
             user=user_properties(row, late=late),
             expiry=left if left > 0 else None,
         )
@@ -248,6 +262,8 @@ class Session:
             flight = self._flights.pop(answer)
             if isinstance(flight.message, Message):
                 self._judge_own(flight.message, answer.result())
+            elif isinstance(flight.message, Packet):
+                self._judge_again(flight.message, answer.result())
             else:
                 self._judge(flight.message, answer.result(), now)
 
@@ -258,8 +274,12 @@ class Session:
         else:
             self._flow.accepted()
 
+    def _judge_again(self, packet: Packet, reason: int) -> None:
+        if self._setup.replays is not None:
+            self._setup.replays.answered(packet, reason)
+
     def _judge(self, row: Row, reason: int, now: float) -> None:
-        judged = action(reason, retained=row.retain, hold=self._setup.hold)
+        judged = action(reason, retained=row.retain, hold=self._holds(row))
         if judged is not Action.ACCEPT:
             self._refused(row, reason, now)
             return
@@ -273,7 +293,7 @@ class Session:
             self._setup.changed(row.route, reason)
 
     def _refused(self, row: Row, reason: int, now: float) -> None:
-        judged = action(reason, retained=row.retain, hold=self._setup.hold)
+        judged = action(reason, retained=row.retain, hold=self._holds(row))
         self._setup.tally.refused += judged is not Action.HOLD
         if reason == TOO_LARGE and self._aside.add(row, now):
             if self._routes.too_large(row.route, some=True):
@@ -285,6 +305,10 @@ class Session:
         self._hungry = True
         if self._routes.refused(row.route, judged, reason, now):
             self._setup.changed(row.route, reason)
+
+    def _holds(self, row: Row) -> bool:
+        """Say whether *row* waits for a subscriber; an answer is for who asked, and waits for nobody else."""
+        return self._setup.hold and not row.route.endswith(f".{ANSWERS}")
 
     def _try_again(self, rows: list[Row]) -> None:
         if rows:
@@ -337,6 +361,8 @@ class Session:
                 due.append(max(probe, ready))
             if self._hungry or self._own:
                 due.append(ready)
+            elif self._setup.replays is not None and (again := self._setup.replays.due(now)) is not None:
+                due.append(max(again, ready))
         return min(due)
 
 
@@ -353,11 +379,12 @@ class Setup(Struct, kw_only=True):
     next_news: Callable[[], float]
     changed: Callable[[str, int], None]
     own_answered: Callable[[Message, int], None]
+    replays: Replays | None = None
 
 
 def user_properties(row: Row, *, late: bool) -> tuple[tuple[str, str], ...]:
     """Give a row's User Properties as sent: its own, and ``h=1`` when it is history."""
-    return (*row.user, ("h", "1")) if late else row.user
+    return (*row.user, HISTORY) if late else row.user
 
 
 def _size(packet: Packet) -> int:

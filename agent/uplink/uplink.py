@@ -24,6 +24,7 @@ from agent.core.catalogue.uplinks import (
     TAKEN_OVER,
     UPLINK_CONNECTED,
 )
+from agent.core.command import CanObey
 from agent.core.errors import ConfigError, UplinkError
 from agent.core.message import Cages, CanTalk, Encoding, Head, Message, Status
 from agent.core.plan import Recipient
@@ -31,6 +32,7 @@ from agent.core.product import Product, Route
 from agent.uplink import reasons
 from agent.uplink.access import Access
 from agent.uplink.call import call_of
+from agent.uplink.commands import Commands
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.uplink.flow import Flow
 from agent.uplink.hearing import Ear
@@ -80,6 +82,7 @@ class Uplink:
         self._look_at = inf
         self._complained: dict[str, int] = {}
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
+        self._commands = self._obedience()
 
     def configure(
         self,
@@ -94,6 +97,8 @@ class Uplink:
         self._plan = (tuple(products), mine)
         self._policy, self._lid, self._epoch = policy, lid, epoch
         self._routes.configure(route.id for route in mine)
+        if self._commands is not None:
+            self._commands.configure([route.product for route in mine], lid)
         self._tell_refused()
         self._told, self._births_at, self._head_at = None, 0.0, 0.0
         self._stopped = ""
@@ -120,6 +125,8 @@ class Uplink:
             "unanswered": self._session.flying if self._session else 0,
             "rtt_ms": tally.rtt_ms,
         }
+        if self._commands is not None:
+            shown |= self._commands.figures
         if self._stopped:
             shown["stopped"] = self._stopped
         if self._recipient.mqtt != "5":
@@ -153,6 +160,8 @@ class Uplink:
         link = await self._access.connect(self._identified(call))
         if talk is None:
             self._ear = None
+            if self._commands is not None:
+                await self._commands.open(link, self._where)
             await self._live(link, will)
             return
         self._ear = Ear(talk, self._reborn, self._changed_place)
@@ -223,7 +232,18 @@ class Uplink:
             ),
             changed=self._changed,
             own_answered=self._own_answered,
+            replays=self._commands.replays if self._commands is not None else None,
         )
+
+    def _obedience(self) -> Commands | None:
+        """Listen to commands where the city allows it; None: to nothing."""
+        desk, encoding = self._desk, self._encoding
+        if not self._recipient.commands or desk.again is None or not isinstance(encoding, CanObey):
+            return None
+        return Commands(
+            self._recipient, encoding, desk.again(), desk.clock.now, rebirth=self._reborn,
+            stir=self._changed_place,
+        )  # fmt: skip
 
     # -- what we say of ourselves
 

@@ -13,7 +13,7 @@ from typing import Final
 
 DISCONNECT: Final = 0x100
 
-_CONNECT, _PUBLISH, _PINGREQ, _BYE = 1, 3, 12, 14
+_CONNECT, _PUBLISH, _SUBSCRIBE, _PINGREQ, _BYE = 1, 3, 8, 12, 14
 
 
 class Publish:
@@ -55,6 +55,8 @@ class FakeBroker:
         self.published: list[Publish] = []
         self.accepted: list[Publish] = []
         self.connects: list[bytes] = []
+        self.subscribed: list[str] = []
+        self.deaf = False  # whether subscriptions are refused
         self.goodbyes = 0
         self.waiting = 0
         self.most_waiting = 0
@@ -80,6 +82,12 @@ class FakeBroker:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def tell(self, topic: str, body: bytes, *, properties: bytes = b"", retain: bool = False) -> None:
+        """Hand a message of quality 0 to every connection, whatever it has subscribed to."""
+        rest = len(topic).to_bytes(2, "big") + topic.encode() + _length(len(properties)) + properties + body
+        for writer in self._writers:
+            writer.write(bytes((0x30 | retain,)) + _length(len(rest)) + rest)
+
     async def until(self, true: Callable[[], bool], patience: float = 20.0) -> None:
         """Wait until *true* holds; asked again at every packet."""
         async with asyncio.timeout(patience), self._news:
@@ -103,6 +111,10 @@ class FakeBroker:
             writer.write(self._connack())
         elif kind == _PUBLISH:
             self._publish(flags, packet, writer)
+        elif kind == _SUBSCRIBE:
+            size = int.from_bytes(packet[3:5], "big")
+            self.subscribed.append(packet[5 : 5 + size].decode())
+            writer.write(b"\x90\x04" + packet[:2] + b"\x00" + (b"\x87" if self.deaf else b"\x01"))
         elif kind == _PINGREQ:
             writer.write(b"\xd0\x00")
         elif kind == _BYE:
@@ -191,6 +203,9 @@ def _properties(data: bytes) -> dict[int, object]:
             found[code], data = int.from_bytes(data[:4], "big"), data[4:]
         elif code == 0x03:
             found[code], data = _text(data)
+        elif code == 0x09:
+            size = int.from_bytes(data[:2], "big")
+            found[code], data = data[2 : 2 + size], data[2 + size :]
         elif code == 0x26:
             name, data = _text(data)
             value, data = _text(data)

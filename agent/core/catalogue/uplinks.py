@@ -107,6 +107,31 @@ BLIND_TO_REFUSALS: Final = Entry(
     matters="A broker that refuses a topic drops its messages without a word; no gap can be declared.",
     act="Use a broker with MQTT 5 and remove `mqtt`, or see to it that its access list lets everything in.",
 )
+COMMAND_OBEYED: Final = Entry(
+    code="command-obeyed",
+    level=INFO,
+    text="%s asked: %s",
+    title="@RECIPIENT@ asked for messages once more, or for the births",
+    matters="Only what that recipient has had already is sent, and the ledger keeps the question's answer.",
+    act="Nothing. To allow it no longer, take `commands` out of the recipient.",
+)
+COMMAND_REFUSED: Final = Entry(
+    code="command-refused",
+    level=WARNING,
+    text="%s: a command to %s was refused: %s",
+    title="A command of @RECIPIENT@ was refused",
+    matters="Nothing was done. The answer says why, unless commands come faster than they are read.",
+    act="Somebody writes to the gateway's command topic what is none, or asks for what is not theirs: the "
+    "broker's log says who. The words are explained in the description of the native format.",
+)
+COMMANDS_DEAF: Final = Entry(
+    code="commands-deaf",
+    level=WARNING,
+    text="%s: commands cannot be heard: %s; everything else goes on",
+    title="The broker of @RECIPIENT@ does not let the gateway read its command topic",
+    matters="Figures are sent as before; a replay or a rebirth cannot be asked for.",
+    act="The broker's access list must allow it: `citygate policy export ./out` writes it.",
+)
 MESSAGE_IMPOSSIBLE: Final = Entry(
     code="message-impossible",
     level=ERROR,

@@ -58,6 +58,8 @@ class Publish(Struct, frozen=True):
     body: bytes
     mid: int = 0
     retain: bool = False
+    reply_to: str = ""
+    correlation: bytes = b""
 
 
 class Pingresp(Struct, frozen=True):
@@ -156,7 +158,9 @@ class Reader:
             raise BadPacketError("a message without a proper topic", 0x90)
         if qos == 2:
             raise BadPacketError("a message of quality 2, which nobody asked for", PROTOCOL)
-        return Publish(topic, cursor.rest(), mid, bool(flags & 1))
+        reply_to = cast(str, given.get(properties.RESPONSE_TOPIC, ""))
+        correlation = cast(bytes, given.get(properties.CORRELATION, b""))
+        return Publish(topic, cursor.rest(), mid, bool(flags & 1), reply_to, correlation)
 
     def _bye(self, cursor: Cursor) -> Disconnect:
         if not cursor.left():

@@ -56,6 +56,8 @@ def publish_properties(packet: Packet) -> bytes:
         parts.append(bytes((properties.MESSAGE_EXPIRY,)) + packet.expiry.to_bytes(4, "big"))
     if packet.content_type:
         parts.append(bytes((properties.CONTENT_TYPE,)) + text(packet.content_type))
+    if packet.correlation:
+        parts.append(bytes((properties.CORRELATION,)) + blob(packet.correlation))
     parts.extend(bytes((properties.USER,)) + text(name) + text(value) for name, value in packet.user)
     return _sized(b"".join(parts))
 

@@ -9,6 +9,7 @@ import pytest
 from agent.config.load import load
 from agent.core.errors import ConfigError
 from agent.core.plan import Recipient
+from agent.registry import kinds
 
 SITE = """\
 [site]
@@ -146,3 +147,21 @@ def test_thingsboard_takes_a_token_as_the_user_name(tmp_path: Path) -> None:
 )
 def test_what_a_platform_would_refuse_is_refused_first(tmp_path: Path, lines: str, said: str) -> None:
     assert said in refused(tmp_path, lines)
+
+
+@pytest.mark.parametrize("encoding", [one for one in kinds("encoding") if one != "native"])
+def test_only_what_can_be_asked_may_be_asked(tmp_path: Path, encoding: str) -> None:
+    lines = {"azure-iot-hub": AZURE, "aws-iot-core": AWS, "thingsboard": BOARD}.get(
+        encoding, f'broker = "mqtts://broker.vaasa.example"\nencoding = "{encoding}"\n'
+    )
+    said = refused(tmp_path, lines + 'commands = ["rebirth"]\n')
+    assert f'encoding "{encoding}" has no commands' in said
+
+
+def test_commands_are_part_of_the_policy(tmp_path: Path) -> None:
+    way = 'broker = "mqtts://broker.vaasa.example"\n'
+    policies = []
+    for commands in ("", 'commands = ["replay"]\n', 'commands = ["rebirth", "replay"]\n'):
+        (tmp_path / "site.toml").write_text(SITE + way + commands, "utf-8")
+        policies.append(load(tmp_path).policy)
+    assert len(set(policies)) == 3

@@ -16,12 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.attested import Attested
+from agent.core.command import ANSWERS as COMMANDS
+from agent.core.command import Answer, Verb, Wanted, Why
 from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Queue, Status, Tip
 from agent.core.point import Kind, Point
 from agent.core.product import Mode, Privacy, Product, Route, Statistic
 from agent.core.record import Aggregate, Event, State
 from agent.core.sight import HOLES
 from agent.encodings import _native_schema, _native_wire
+from agent.encodings._native_commands import TEXTS
 from agent.encodings._records import SOFT
 from agent.encodings._text import rounded, utc_text, word
 from agent.encodings.native import BIRTH, HARD, Native, NativeSettings, native_schema
@@ -90,6 +93,17 @@ def protected() -> Product:
 def guarded(privacy: Privacy) -> Product:
     return msgspec.structs.replace(product(), privacy=privacy)
 
+
+WANTED: Final = Wanted("climate", 42, 900, 931)
+ANSWERS: Final = {
+    "begun": Answer(verb="replay", outcome="begun", wanted=WANTED),
+    "done": Answer(
+        verb="replay", outcome="done", wanted=WANTED, count=30, gone=((900, 900),), waits=((931, 931),)
+    ),
+    "refused": Answer(verb="replay", outcome="refused", why="product"),
+    "stopped": Answer(verb="replay", outcome="stopped", why="unread", wanted=WANTED, count=2),
+    "rebirth": Answer(verb="rebirth", outcome="done"),
+}
 
 MODES: Final = {
     "birth": Privacy(mode="suppress", k=5),
@@ -227,7 +241,7 @@ def test_a_birth_describes_the_points_and_names_the_schema() -> None:
     assert message.topic.endswith("/b/climate")
     assert read["points"] == {"ahu-1.supply_temp": {"u": "Cel", "kind": "gauge", "prop": "temperature"}}
     assert read["privacy"] == {"mode": "suppress", "k": 5}
-    assert re.fullmatch(r"citygate-1\.1#[0-9a-f]{12}", read["schema"])
+    assert re.fullmatch(r"citygate-1\.2#[0-9a-f]{12}", read["schema"])
 
 
 @pytest.mark.parametrize(
@@ -545,6 +559,9 @@ def corpus() -> dict[str, list[Message]]:
         "head": [made.head(tip, SIGNER.public, SIGNER.sign)],
         "status-offline": [made.will(LID, 43)],
         "batch-noisy": list(made.batch(flow, HEAD, noisy)),
+        "replay": [asked("replay", '"lid":"3f9c0a1b","product":"climate","e":42,"from":900,"to":931')],
+        "rebirth": [asked("rebirth")],
+        **{f"answer-{name}": [made.answer(HEAD, one)] for name, one in ANSWERS.items()},
         "batch-held": list(made.batch(flow, HEAD, [held])),
         "figure": list(Native(PLACE, NativeSettings(form="single")).batch(flow, HEAD, window)),
         **{name: list(made.birth(guarded(one), ROUTE, HEAD, LID)) for name, one in MODES.items()},
@@ -553,6 +570,14 @@ def corpus() -> dict[str, list[Message]]:
         "birth-parts": list(made.birth(many_points(), ROUTE, HEAD, LID)),
         "birth-states": list(made.birth(states(), ROUTE, HEAD, LID)),
     }
+
+
+def asked(verb: Verb, more: str = "") -> Message:
+    """Write a command as a recipient does, and see that it is read."""
+    text = f'{{"v":1,"k":"{verb}"{"," if more else ""}{more}}}'.encode()
+    (topic,) = [one for one, what in native().commands().items() if what == verb]
+    assert native().read(verb, text).verb == verb
+    return Message(topic=topic, body=text, kind=verb)
 
 
 def as_row(message: Message) -> Row:
@@ -593,8 +618,10 @@ def test_the_corpus_holds_every_kind_every_topic_every_state_and_every_mode() ->
     messages = [one for path in CASES.glob("*.json") for one in json.loads(path.read_text("utf-8"))]
     bodies = [json.loads(one["body"]) for one in messages]
     kinds = [msgspec.structs.fields(kind) for kind in _native_wire.KINDS]
-    assert {one["k"] for one in bodies} == {one.default for kind in kinds for one in kind if one.name == "k"}
-    assert {one["topic"].split("/")[5] for one in messages} == {"s", "b", "d", "l"}
+    assert {one["k"] for one in bodies} == {
+        get_args(one.type)[0] for kind in kinds for one in kind if one.name == "k"
+    }
+    assert {one["topic"].split("/")[5] for one in messages} == {"s", "b", "d", "l", "r", "c"}
     marks = {mark["q"] for one in bodies if one["k"] == "batch" for mark in one.get("x", {}).values()}
     assert marks == {*State} - {State.OK}
     modes = {one["privacy"]["mode"] for one in bodies if one["k"] == "birth"}
@@ -623,6 +650,23 @@ def test_every_example_of_the_description_passes_the_schema() -> None:
     examples = [line for line in page.splitlines() if line.startswith('{"v":1')]
     assert {json.loads(line)["k"] for line in examples} == {
         "batch", "event", "gap", "start", "time", "status", "birth", "head", "figure",
+        "replay", "rebirth", "answer",
     }  # fmt: skip
     for line in examples:
         CHECK.validate(json.loads(line))
+
+
+@pytest.mark.parametrize("why", [one for one in get_args(Why) if one])
+def test_every_refusal_has_a_sentence_that_the_schema_takes(why: Why) -> None:
+    message = native().answer(HEAD, Answer(verb="replay", outcome="refused", why=why))
+    CHECK.validate(body(message))
+    assert body(message)["text"] == TEXTS[why]
+    assert (message.topic, message.retain) == ("citygate/1/vaasa/library/gw1/r", False)
+
+
+LOSS: Final = Loss(why="cap", epoch=42, first=1, last=2, count=2)
+
+
+def test_a_numbering_of_answers_is_theirs_alone() -> None:
+    for made in (native().start(COMMANDS, HEAD, None), native().gap(COMMANDS, HEAD, [LOSS])):
+        assert made.topic == "citygate/1/vaasa/library/gw1/r"

@@ -122,3 +122,37 @@ def test_a_gateway_that_logs_in_by_its_recipients_name_gets_no_list() -> None:
 def test_a_broker_that_nobody_has_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"grid\.example:8884"):
         access_list(a_plan(), "elsewhere:1883", BEFORE)
+
+
+def asked(*commands: str) -> Plan:
+    plan = a_plan()
+    return replace(plan, recipients=tuple(replace(one, commands=commands) for one in plan.recipients))
+
+
+async def test_who_may_ask_writes_that_command_alone_and_alone_reads_what_comes_of_it(
+    broker: Mosquitto,
+) -> None:
+    login = {name: {"username": name, "password": f"{name}-secret"} for name in USERS}
+    broker.write_acl(access_list(asked("replay"), BROKER, BEFORE))
+    broker.reload()
+    async with gateway(broker, "city") as city, gateway(broker, "uni") as university:
+        assert await told(city, "c/replay") == [0x10]  # allowed, and nobody has subscribed
+        assert await told(city, "c/rebirth", "c/write", "c", "r", "r/visitors") == [DENIED] * 5
+        assert await told(university, "c/replay", "c/rebirth", "r", "r/visitors") == [DENIED] * 4
+    async with (
+        subscribed(broker.port, **login["city"]) as owner,
+        subscribed(broker.port, **login["uni"]) as reader,
+        gateway(broker, "library-gw1") as link,
+    ):
+        assert max(await told(link, "r", "r/visitors", "d/visitors")) < 0x80
+        assert await told(link, "c/replay") == [DENIED]
+        await until(lambda: len(owner.messages) >= 3)
+        await until(lambda: len(reader.messages) >= 1)
+        assert heard(owner) == {"r", "r/visitors", "d/visitors"}
+        assert heard(reader) == {"d/visitors"}
+
+
+async def test_a_gateway_that_nobody_may_ask_hears_and_answers_nothing(broker: Mosquitto) -> None:
+    async with gateway(broker, "library-gw1") as link, gateway(broker, "city") as city:
+        assert await told(link, "r", "r/visitors") == [DENIED] * 2
+        assert await told(city, "c/replay", "c/rebirth") == [DENIED] * 2

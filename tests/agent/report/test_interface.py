@@ -107,3 +107,48 @@ def test_which_recipient_is_asked_for_when_there_are_several() -> None:
     with pytest.raises(ConfigError, match='no recipient is called "town"'):
         interface(both, "town")
     assert interface(both, "lab").products == ()
+
+
+@cache
+def asked(*commands: str) -> dict[str, Any]:
+    """Describe a gateway that its recipient may ask."""
+    made = plan("native")
+    city = replace(made.recipients[0], commands=commands)
+    return asyncapi(interface(replace(made, recipients=(city,)), ""), software="0.1.0")
+
+
+def test_commands_and_what_comes_of_them_are_described_where_they_are_allowed() -> None:
+    topics = {one["address"].partition("gw1/")[2] for one in asked("replay", "rebirth")["channels"].values()}
+    assert {"c/replay", "c/rebirth", "r", "r/people"} <= topics
+    topics = {one["address"].partition("gw1/")[2] for one in asked("rebirth")["channels"].values()}
+    assert topics & {"c/replay", "c/rebirth", "r", "r/people"} == {"c/rebirth", "r"}
+    assert not [one for one in document("native")["channels"].values() if "/c/" in one["address"]]
+
+
+def test_a_command_is_what_the_gateway_receives_and_all_else_what_it_sends() -> None:
+    operations = asked("replay", "rebirth")["operations"].values()
+    received = {
+        one["channel"]["$ref"].rpartition("-c-")[2] for one in operations if one["action"] == "receive"
+    }
+    assert received == {"replay", "rebirth"}
+    assert all("-c-" not in one["channel"]["$ref"] for one in operations if one["action"] == "send")
+
+
+def test_every_example_of_a_command_and_an_answer_passes_its_schema() -> None:
+    read = asked("replay", "rebirth")
+    tried = set()
+    for name, message in read["components"]["messages"].items():
+        check = jsonschema.Draft7Validator({**message["payload"], "components": read["components"]})
+        for one in message["examples"]:
+            tried.add(one["payload"]["k"])
+            assert list(check.iter_errors(one["payload"])) == [], name
+    assert {"replay", "rebirth", "answer", "start", "gap", "batch"} <= tried
+    *found, _ = asyncapi_errors([read, document("native")])
+    assert found == [[]]
+
+
+def test_a_page_says_who_writes_where() -> None:
+    made = plan("native")
+    city = replace(made.recipients[0], commands=("replay",))
+    told = markdown(page(interface(replace(made, recipients=(city,)), ""), software="0.1.0"))
+    assert "| citygate/1/vaasa/library/gw1/c/replay | you, to the gateway | replay |" in told

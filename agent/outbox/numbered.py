@@ -1,0 +1,30 @@
+"""Finds rows of a route by their numbers: there is no index for that, and none is needed."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from agent.outbox.schema import SENT
+
+
+def numbered(
+    db: sqlite3.Connection, route: int, span: tuple[int, int], number: tuple[int, int], count: int
+) -> list[Any]:
+    """Give up to *count* rows of *route* whose id lies in *span*, from *number* (epoch, seq) on."""
+    query = f"SELECT {SENT} FROM row WHERE route=? AND id>=? ORDER BY id LIMIT ?"  # noqa: S608 - no outside text
+    return db.execute(query, (route, _first(db, route, span, number), count)).fetchall()
+
+
+def _first(db: sqlite3.Connection, route: int, span: tuple[int, int], number: tuple[int, int]) -> int:
+    """Find the first id from *number* on by halving: the numbers of a route grow with its ids."""
+    query = "SELECT id, epoch, seq FROM row WHERE route=? AND id>=? ORDER BY id LIMIT 1"
+    low, high = span
+    while low < high:
+        middle = (low + high) // 2
+        found = db.execute(query, (route, middle)).fetchone()
+        if found is None or found[1:] >= number:
+            high = middle
+        else:
+            low = found[0] + 1
+    return low
