@@ -14,7 +14,7 @@ from tests.peers import missing, need
 from tests.peers.packages import package, pages
 
 _HERE: Final = Path(__file__).parent
-_NODE_MODULES: Final = _HERE.parents[1] / "build" / "peers" / "npm" / "node_modules"
+NODE_MODULES: Final = _HERE.parents[1] / "build" / "peers" / "npm" / "node_modules"
 
 
 def read_by_tahu(bodies: Sequence[bytes]) -> list[dict[str, Any]]:
@@ -66,9 +66,9 @@ def _python(script: str, requirement: str, lines: Sequence[str]) -> list[Any]:
 
 def _node(script: str, package_name: str, lines: Sequence[str]) -> list[Any]:
     node = need("node")
-    if not (_NODE_MODULES / package_name).is_dir():
+    if not (NODE_MODULES / package_name).is_dir():
         missing(f"{package_name} (npm)")
-    return _answers([node, str(_HERE / script)], lines, {"NODE_PATH": str(_NODE_MODULES)})
+    return _answers([node, str(_HERE / script)], lines, {"NODE_PATH": str(NODE_MODULES)})
 
 
 def _answers(command: Sequence[str], lines: Sequence[str], more: Mapping[str, str]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""What consumers on the city's side have from us."""
