@@ -26,24 +26,30 @@ class Found(NamedTuple):
     kinds: Ints
 
 
-def overlap(one: Floats, other: Floats, grown: Floats | float = 0.0) -> Floats:
+def overlap(one: Floats, other: Floats, grown: Floats | None = None) -> Floats:
     """Give the shared part of each box of *one* with each of *other*, from 0 to 1.
 
-    Both boxes of a pair grow first, on each side, by a share of their own size: by *grown*, which may differ
-    from row to row of *one*.
+    If *grown* is given both boxes of a pair grow first, on each side, by a share of their own size: by that
+    which the row of *one* has.
     """
-    more = np.reshape(grown, (-1, 1)) if np.ndim(grown) else grown
-    shared: Floats | float = 1.0
-    area: Floats | float = 1.0
-    other_area: Floats | float = 1.0
-    for low, high in ((0, 2), (1, 3)):  # along x, then along y
-        size, other_size = (one[:, high] - one[:, low])[:, None], (other[:, high] - other[:, low])[None]
-        begin = np.maximum(one[:, low, None] - more * size, other[None, :, low] - more * other_size)
-        end = np.minimum(one[:, high, None] + more * size, other[None, :, high] + more * other_size)
-        shared = shared * np.maximum(end - begin, 0.0)
-        area, other_area = area * size, other_area * other_size
-    union = (area + other_area) * (1 + 2 * more) ** 2 - shared
-    return np.asarray(shared / np.maximum(union, 1e-12))
+    # along x and along y at once; the last axis is a long one, which is what costs little
+    low, high = np.ascontiguousarray(one.T).reshape(2, 2, -1, 1)
+    other_low, other_high = np.ascontiguousarray(other.T).reshape(2, 2, 1, -1)
+    size, other_size = high - low, other_high - other_low
+    area = size[0] * size[1] + other_size[0] * other_size[1]
+    if grown is not None:
+        more = grown[:, None]
+        low, high = low - more * size, high + more * size
+        swell = more * other_size
+        other_low, other_high = other_low - swell, other_high + swell
+        area *= (1 + 2 * more) ** 2
+    sides = np.minimum(high, other_high)
+    sides -= np.maximum(low, other_low)
+    np.maximum(sides, 0.0, out=sides)
+    shared: Floats = sides[0] * sides[1]
+    area -= shared
+    shared /= np.maximum(area, 1e-12, out=area)
+    return shared
 
 
 def strongest(found: Found, most: float = 0.5) -> Found:
@@ -53,10 +59,13 @@ def strongest(found: Found, most: float = 0.5) -> Found:
     """
     order = np.argsort(-found.scores, kind="stable")
     boxes, groups = found.boxes[order], GROUP[found.kinds[order]]
-    rivals = (overlap(boxes, boxes) > most) & (groups[:, None] == groups[None])
-    left = np.ones(len(order), np.bool_)
-    for row in range(len(order)):
-        if left[row]:
-            left[row + 1 :] &= ~rivals[row, row + 1 :]
+    rivals = (overlap(boxes, boxes) > most) & (groups[:, None] == groups)
+    weaker = np.triu(rivals, 1)  # the column is the weaker one of the two
+    left = ~weaker.any(axis=0)
+    while True:  # who has lost to one that has lost itself is back; each round settles one more at least
+        again = ~weaker[left].any(axis=0)
+        if (again == left).all():
+            break
+        left = again
     kept = order[left]
     return Found(found.boxes[kept], found.scores[kept], found.kinds[kept])

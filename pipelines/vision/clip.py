@@ -17,6 +17,7 @@ from pipelines.vision.arrays import Pixels
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.plane import VideoPlane
     from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
@@ -81,14 +82,11 @@ class Still:
     def luma(self, width: int, height: int) -> Pixels:
         """Scale its brightness alone: a plane of its own, mostly, which costs no conversion."""
         import cv2
-        import numpy as np
 
         frame = self._frame
         if frame.format.name not in _PLANAR:
             frame = self._reformatter.reformat(frame, format="gray", threads=1)
-        plane = frame.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        seen = rows[: frame.height, : frame.width]
+        seen = _rows(frame.planes[0])[:, : frame.width]
         return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def bgr(self, width: int, height: int) -> Pixels:
@@ -98,8 +96,13 @@ class Still:
         small = self._reformatter.reformat(
             self._frame, width, height, "bgr24", interpolation="BILINEAR", threads=1
         )
-        pixels: Pixels = small.to_ndarray()  # type: ignore[assignment]  # bgr24 has eight bits
+        pixels: Pixels = _rows(small.planes[0])[:, : 3 * width].reshape(height, width, 3)
         return np.rot90(pixels, self._turns) if self._turns else pixels
+
+
+def _rows(plane: VideoPlane) -> Pixels:
+    """Give a plane's rows, each as long as it lies in memory; they are the plane's own bytes."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height]
 
 
 def one_thread(stream: VideoStream) -> None:

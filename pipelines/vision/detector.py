@@ -29,7 +29,8 @@ class Detector:
         self._session = session
         self.input = session.input
         self.family = family_of(family, session.shape)
-        self._canvas: Pixels = np.full((self.family.height, self.family.width, 3), _GREY, np.uint8)
+        # each colour by itself, as the models take it
+        self._planes: Pixels = np.full((3, self.family.height, self.family.width), _GREY, np.uint8)
         self._filled = (0, 0)
 
     def find(self, picture: Picture, least: float = WEAK) -> Found:
@@ -42,12 +43,14 @@ class Detector:
 
     def prepare(self, picture: Picture) -> Tensor:
         """Make the model's input of a picture; the next one may take its place."""
+        import cv2
+
         width, height = self._room(picture)
         if (width, height) != self._filled:  # another camera, or its stream has changed
-            self._canvas[:] = _GREY
+            self._planes[:] = _GREY
             self._filled = width, height
-        self._canvas[:height, :width] = picture.bgr(width, height)
-        return self.family.prepare(self._canvas)
+        cv2.split(picture.bgr(width, height), [one[:height, :width] for one in self._planes])
+        return self.family.prepare(self._planes.transpose(1, 2, 0))
 
     def read(self, outputs: Sequence[Tensor], picture: Picture, least: float = WEAK) -> Found:
         """Read the model's outputs for *picture*."""

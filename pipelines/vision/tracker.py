@@ -83,7 +83,7 @@ class Tracker:
         rows, taken = self._pair(np.arange(before), strong, found, least=_NEAR, grown=self._grown(seconds))
         left = self._unseen <= _FAINT
         left[rows] = False
-        more_rows, more = self._pair(np.flatnonzero(left), weak, found, least=_NEAR_WEAK, grown=0.0)
+        more_rows, more = self._pair(np.flatnonzero(left), weak, found, least=_NEAR_WEAK)
         self._correct(np.concatenate([rows, more_rows]), np.concatenate([taken, more]), found)
         alive = (self._lost <= LOST) | (self._unseen <= UNSEEN)
         stay = alive & ((self._hits >= HITS) | (self._unseen <= 1))
@@ -98,9 +98,9 @@ class Tracker:
         return np.where(self._hits == 1, _FRESH, _KNOWN) * seconds + _SHAKE
 
     def _pair(
-        self, rows: Ints, boxes: Ints, found: Found, *, least: float, grown: Floats | float
+        self, rows: Ints, boxes: Ints, found: Found, *, least: float, grown: Floats | None = None
     ) -> tuple[Ints, Ints]:
-        """Pair *rows* with the found *boxes* that they overlap, both *grown*, by *least*."""
+        """Pair *rows* with the found *boxes* that they overlap, both *grown* or as they are, by *least*."""
         if not len(rows) or not len(boxes):
             return rows[:0], boxes[:0]
         near = overlap(self._motion.boxes()[rows], found.boxes[boxes], grown)

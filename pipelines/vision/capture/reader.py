@@ -9,16 +9,20 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.sight import Sight
 from agent.core.stream import Stream
+from pipelines.vision.capture.burst import Burst
 from pipelines.vision.capture.opening import SightError, opened, reason
 from pipelines.vision.clip import Still, one_thread
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _AT_REST: Final = 60.0  # seconds of a good stream after which pauses are short again
@@ -129,23 +133,27 @@ class Reader(threading.Thread):
         if self._keyframes:
             stream.codec_context.skip_frame = "NONKEY"
         reformatter, many = VideoReformatter(), 0
+        burst: Burst[Packet[VideoStream]] = Burst(alone=stream.codec_context.codec.intra_only)
         self._begin = None
         try:
             for packet in container.demux(stream):
                 if self._latest.gone:
                     break
-                try:
-                    frames = packet.decode()
-                except av.InvalidDataError:
-                    continue  # a damaged packet; the watchdog sees to it when they all are
-                for frame in frames:
-                    self._latest.put(Still(frame, self._stamp(frame.time), reformatter))
-                    many += 1
+                frames = _decoded(burst.take(packet, self._comes(packet), self._latest.due))
+                if frames:
+                    self._latest.put(Still(frames[-1], self._stamp(frames[-1].time), reformatter))
+                    many += len(frames)
         except (av.FFmpegError, OSError) as error:
             if not many:
                 raise SightError(reason(error, self._stream)) from None
             self._latest.fail(Sight.SILENT)
         return many
+
+    def _comes(self, packet: Packet[VideoStream]) -> float:
+        """Give the boot time at which a packet comes, of a file when it would have come."""
+        if self._stream.kind != "file" or self._begin is None or packet.dts is None:
+            return self._latest.now()
+        return self._begin + float(packet.dts * packet.time_base)
 
     def _stamp(self, told: float | None) -> float:
         """Give the boot time of a picture: by the camera's own even clock as long as that is near enough."""
@@ -166,3 +174,16 @@ class Reader(threading.Thread):
         until = self._latest.now() + seconds
         while not self._latest.gone and self._latest.now() < until:
             time.sleep(0.05)
+
+
+def _decoded(packets: Sequence[Packet[VideoStream]]) -> list[VideoFrame]:
+    """Decode *packets*, of which some may be damaged; the watchdog sees to it when they all are."""
+    import av
+
+    frames: list[VideoFrame] = []
+    for one in packets:
+        try:
+            frames += one.decode()
+        except av.InvalidDataError:
+            continue
+    return frames

@@ -8,13 +8,14 @@ from typing import Final, Protocol
 import numpy as np
 
 from agent.core.scene import CLASSES
-from pipelines.vision.arrays import Flags, Floats, Ints, Pixels, Tensor
+from pipelines.vision.arrays import Floats, Ints, Pixels, Tensor
 from pipelines.vision.boxes import Found
 
 Shape = Sequence[int | str | None]
 COCO: Final = {"person": 0, "bicycle": 1, "car": 2, "motorcycle": 3, "bus": 5, "truck": 7}
 CLASS_COUNT: Final = 80
-_OURS: Final = np.array([COCO[one] for one in CLASSES])
+_KINDS: Final = np.full(CLASS_COUNT, -1, np.intp)  # the kind that each class is, if it is one of ours
+_KINDS[[COCO[one] for one in CLASSES]] = np.arange(len(CLASSES))
 
 
 class Family(Protocol):
@@ -33,17 +34,24 @@ class Family(Protocol):
         ...
 
 
+def lively(scores: Tensor, least: float) -> Ints:
+    """Give the rows of COCO *scores* in which any class is above *least*: they are few."""
+    rows: Ints = np.flatnonzero(scores > least) // scores.shape[1]
+    first = np.ones(len(rows), np.bool_)
+    np.not_equal(rows[1:], rows[:-1], out=first[1:])
+    return rows[first]
+
+
 def best_kinds(scores: Tensor, least: float) -> tuple[Ints, Floats, Ints]:
     """Give rows of COCO *scores* whose best class is one of ours and above *least*, with score and kind.
 
     Something that is a dog before it is a person is no person.
     """
-    ours = scores[:, _OURS]
-    rows = np.flatnonzero((ours > least).any(axis=1))  # few, and only those are looked at in full
-    ours, best = ours[rows], scores[rows].max(axis=1)
-    kinds = ours.argmax(axis=1)
-    right: Flags = ours[np.arange(len(rows)), kinds] >= best
-    return rows[right], best[right].astype(np.float64), kinds[right]
+    best = scores.argmax(axis=1)
+    most = scores[np.arange(len(scores)), best]
+    kinds = _KINDS[best]
+    rows = np.flatnonzero((kinds >= 0) & (most > least))
+    return rows, most[rows].astype(np.float64), kinds[rows]
 
 
 def expect(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.vision.arrays import Floats, Pixels, Tensor
 from pipelines.vision.boxes import Found
-from pipelines.vision.families.family import CLASS_COUNT, Shape, best_kinds, cells, expect
+from pipelines.vision.families.family import CLASS_COUNT, Shape, best_kinds, cells, expect, lively
 
 STRIDES: Final = (8, 16, 32)
 _MEAN: Final = (103.53, 116.28, 123.675)
@@ -27,7 +27,7 @@ class Nanodet:
 
     def __init__(self, shape: Shape) -> None:
         self.height, self.width = (int(one or 0) for one in shape[2:])
-        self._middles = [(cells(self.height, self.width, one) + 0.5) * one for one in STRIDES]
+        self._grids = [_grid(self.height, self.width, one) for one in STRIDES]
         self._made = np.empty((1, 3, self.height, self.width), np.float32)
 
     def prepare(self, canvas: Pixels) -> Tensor:
@@ -43,19 +43,31 @@ class Nanodet:
         maps = sorted((one[0] for one in outputs), key=lambda one: -len(one))
         classes = [one for one in maps if one.shape[1] == CLASS_COUNT]
         edges = [one for one in maps if one.shape[1] != CLASS_COUNT]
-        parts = [
-            self._grid(*grid, least=least)
-            for grid in zip(classes, edges, self._middles, STRIDES, strict=True)
-        ]
-        boxes, scores, kinds = (np.concatenate(one) for one in zip(*parts, strict=True))
-        return Found(boxes, scores, kinds)
+        parts = [self._lively(*grid, least) for grid in zip(classes, edges, self._grids, strict=True)]
+        scores, bins, grid = (np.concatenate(one) for one in zip(*parts, strict=True))
+        rows, best, kinds = best_kinds(scores, least)
+        return Found(_boxes(bins[rows], grid[rows]), best, kinds)
 
-    def _grid(self, classes: Tensor, edges: Tensor, middles: Floats, stride: int, *, least: float) -> Found:
-        expect(classes.shape, (len(middles), CLASS_COUNT))
-        rows, scores, kinds = best_kinds(classes, least)
-        bins = edges[rows].reshape(len(rows), 4, edges.shape[1] // 4).astype(np.float64)
-        weight = np.exp(bins - bins.max(axis=2, keepdims=True))
-        expected = (weight @ np.arange(bins.shape[2])) / weight.sum(axis=2)
-        away = expected * stride
-        boxes = np.hstack([middles[rows] - away[:, :2], middles[rows] + away[:, 2:]])
-        return Found(boxes, scores, kinds)
+    def _lively(
+        self, classes: Tensor, edges: Tensor, grid: Floats, least: float
+    ) -> tuple[Tensor, Tensor, Floats]:
+        expect(classes.shape, (len(grid), CLASS_COUNT))
+        rows = lively(classes, least)
+        return classes[rows], edges[rows], grid[rows]
+
+
+def _grid(height: int, width: int, stride: int) -> Floats:
+    """Give the middle of each cell, and its stride."""
+    middles = (cells(height, width, stride) + 0.5) * stride
+    return np.hstack([middles, np.full((len(middles), 1), stride)])
+
+
+def _boxes(bins: Tensor, grid: Floats) -> Floats:
+    """Make boxes of the distributions of four distances, around the middles of cells."""
+    # one after the other along the last axis, which is a long one
+    bent = np.ascontiguousarray(bins.T, np.float64).reshape(4, bins.shape[1] // 4, len(bins))
+    weight = np.exp(bent - bent.max(axis=1, keepdims=True))
+    away = np.arange(bent.shape[1]) @ weight / weight.sum(axis=1) * grid[:, 2]
+    away[:2] *= -1
+    boxes: Floats = (np.tile(grid[:, :2], 2).T + away).T
+    return boxes
