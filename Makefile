@@ -9,7 +9,7 @@ NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check fmt bench bench-peers peers long simulate wheel deb lock clean help $(VENV)
+.PHONY: demo test check fmt bench bench-peers peers long simulate fuzz wheel deb lock clean help $(VENV)
 
 demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
 	@$(BIN)/citygate demo --cache build/demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
@@ -42,6 +42,11 @@ long: $(STAMP)  ## run the tests that take longer: kills, power cuts, days of ou
 
 simulate: $(STAMP)  ## let everything happen to a whole gateway on virtual time (SEEDS=500, FIRST=0)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),500) --first $(or $(FIRST),0)
+
+fuzz: $(STAMP)  ## feed every reader of foreign bytes with mutants (MINUTES=60, ARGS="modbus-rtu p1")
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'atheris>=3' || true
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(ARGS)
 
 peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
 	$(SUDO) apt-get update -q

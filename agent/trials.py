@@ -115,7 +115,7 @@ class Memory:
             return msgspec.json.decode(place.read_bytes(), type=kind)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(
                 f"{place} cannot be read ({error}), so nobody can say which bundle was in force;"
                 " remove it to begin anew"

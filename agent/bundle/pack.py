@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,8 @@ LONGEST: Final = 256_000_000
 _HEAD: Final = "bundle.json"
 _SIGNATURE: Final = 16_384
 _MEMBERS: Final = 4096
+# what tarfile raises for one that was garbled
+_DAMAGED: Final = (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFError, OSError)
 _ALLOWED: Final = re.compile(
     r"config/(?:[\w-][\w.-]*\.toml(?:\.sig)?|site\.d/[\w-][\w.-]*\.toml|profiles/[\w-]+/[\w-][\w.-]*\.toml"
     r"|models/[\w-][\w.-]*\.toml)|models/[\w-][\w.-]*\.citymodel"
@@ -92,21 +94,31 @@ def opened(data: bytes) -> tuple[bytes, bytes]:
 def read(raw: bytes) -> Bundle:
     """Unpack content whose signature was verified; raise ValueError for what should not be in it."""
     files: dict[str, bytes] = {}
+    for name, data in _members(raw):
+        if len(files) > _MEMBERS:
+            raise ValueError("this bundle holds too many files")
+        if data is None or name in files:
+            raise ValueError(f"{name} in this bundle is no plain file, or is there twice")
+        files[name] = data
     try:
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as tar:
-            for info in tar:
-                if len(files) > _MEMBERS:
-                    raise ValueError("this bundle holds too many files")
-                if not info.isreg() or info.name in files:
-                    raise ValueError(f"{info.name} in this bundle is no plain file, or is there twice")
-                member = tar.extractfile(info)
-                files[info.name] = member.read() if member is not None else b""
         manifest = msgspec.json.decode(files.pop(_HEAD, b""), type=Manifest)
-    except (tarfile.TarError, msgspec.MsgspecError, EOFError) as error:
+    except ValueError as error:
         raise ValueError(f"this bundle cannot be unpacked: {error}") from error
     for name in files:
         _check(name)
     return Bundle(manifest, files)
+
+
+def _members(raw: bytes) -> Iterator[tuple[str, bytes | None]]:
+    """Give name and content of each member; None: it is no plain file, or claims to be more than it is."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as tar:
+            for info in tar:
+                is_plain = info.isreg() and not info.issparse() and 0 <= info.size <= len(raw)
+                member = tar.extractfile(info) if is_plain else None
+                yield info.name, None if member is None else member.read()
+    except _DAMAGED as error:
+        raise ValueError(f"this bundle cannot be unpacked: {error}") from error
 
 
 def _check(name: str) -> None:

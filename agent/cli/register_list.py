@@ -9,8 +9,10 @@ the gateway reads.
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +46,7 @@ _QUANTITIES: Final = {
     "flow": "volume_flow",
 }
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]+|[0-9a-f]+h\b|\d+", re.I)
+_LONGEST_ADDRESS: Final = 10
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?", re.I)
 
 
@@ -79,9 +82,11 @@ def _read(file: Path) -> tuple[dict[str, int], list[tuple[int, list[str]]]]:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     best = max(",;\t|", key=text.count)
-    lines = [
-        (number, row) for number, row in enumerate(csv.reader(text.splitlines(), delimiter=best), 1) if row
-    ]
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=best))
+    except csv.Error as error:
+        raise ConfigError(f"{file}: this is no list that a spreadsheet would read: {error}") from error
+    lines = [(number, row) for number, row in enumerate(rows, 1) if row]
     for index, (_, row) in enumerate(lines[:20]):
         heads = _heads(row)
         if "addr" in heads and "name" in heads:
@@ -172,7 +177,8 @@ def _type_of(low: str) -> str | None:
 def _unit(row: Row, text: str) -> None:
     bare = re.sub(r"^[\d.,]+\s*", "", text)  # "0.1 V": the number is a scale
     code = bare if units.known(bare) else next(iter(units.nearest(bare, n=1)), "") if bare else ""
-    if bare != text and (number := _NUMBER.match(text)):
+    number = _NUMBER.match(text) if bare != text else None
+    if number and 0 < _float(number[0]) < math.inf:
         row.keys["scale"] = _float(number[0])
     if not bare or bare == "-":
         return
@@ -190,23 +196,26 @@ def _scale(row: Row, text: str) -> None:
     low = text.casefold().replace(" ", "")
     if low in ("", "1", "-", "x1"):
         return
-    number = _NUMBER.search(low)
-    if power := re.fullmatch(r"10\^?(-?\d+)", low.replace("**", "^")):
-        row.keys["scale"] = 10.0 ** int(power[1])
-    elif number is None or not _float(number[0]):
-        row.remarks.append(f'scale: "{text}" is not understood')
-    elif low.startswith(("/", "1/", "÷")):
-        divisor = _NUMBER.findall(low.removeprefix("1/"))[-1]
-        row.keys["scale"] = 1 / abs(_float(divisor))
+    is_divisor = low.startswith(("/", "1/", "÷"))
+    if power := re.fullmatch(r"10(?:\^|(?=-))(-?\d+)", low.replace("**", "^")):
+        factor = float(f"1e{power[1]}")
+    elif is_divisor:
+        divisors = _NUMBER.findall(low.removeprefix("1/"))
+        factor = abs(_float(divisors[-1])) if divisors else 0.0
     else:
-        row.keys["scale"] = _float(number[0])
-        if _float(number[0]) > 1:
-            row.remarks.append(f'scale: is "{text}" what to multiply by, or to divide by?')
+        number = _NUMBER.search(low)
+        factor = _float(number[0]) if number else 0.0
+    if not factor or not math.isfinite(factor):
+        row.remarks.append(f'scale: "{text}" is not understood')
+        return
+    row.keys["scale"] = 1 / factor if is_divisor else factor
+    if factor > 1 and not is_divisor and not power:
+        row.remarks.append(f'scale: is "{text}" what to multiply by, or to divide by?')
 
 
 def _address(text: str) -> int | None:
     found = _ADDRESS.search(text)
-    if not found:
+    if not found or len(found[0]) > _LONGEST_ADDRESS:
         return None
     word = found[0].casefold()
     if word.endswith("h"):
@@ -228,7 +237,7 @@ def _slug(text: str) -> str:
 
 
 def _unique(name: str, known: set[str]) -> str:
-    candidates: Iterator[str] = (f"{name}_{number}" for number in range(2, 10_000))
+    candidates: Iterator[str] = (f"{name}_{number}" for number in count(2))
     return name if name not in known else next(one for one in candidates if one not in known)
 
 
@@ -261,7 +270,8 @@ def _defaults(table: str | None, *, numbered: bool) -> str:
 
 
 def _point(row: Row) -> str:
-    lines = [f"[point.{row.name}]", *(f"# {remark}" for remark in row.remarks), f"addr = {row.addr}"]
+    remarks = (f"# {_printable(remark)}" for remark in row.remarks)
+    lines = [f"[point.{row.name}]", *remarks, f"addr = {row.addr}"]
     for key in ("table", "type", "scale", "unit", "kind", "quantity"):
         value = row.keys.get(key)
         if value not in (None, ""):
@@ -271,5 +281,8 @@ def _point(row: Row) -> str:
 
 
 def _text(value: str) -> str:
-    clean = "".join(sign if sign.isprintable() else " " for sign in value)
-    return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + _printable(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in text)

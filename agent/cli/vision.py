@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from msgspec import DecodeError, ValidationError, json
+from msgspec import json
 
 from agent.core.errors import GatewayError
 from agent.core.vision import ENDING, PROGRAM, Refused
@@ -43,7 +43,7 @@ def asked(request: Request, answer: type[T]) -> T:
                 raise GatewayError(json.decode(said, type=Refused).why)
             case status:
                 raise GatewayError(f"{PROGRAM} ended with status {status} before it could answer")
-    except (DecodeError, ValidationError) as error:
+    except ValueError as error:
         raise GatewayError(f"{PROGRAM} answered in another way than agreed: {error}") from error
 
 

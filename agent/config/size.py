@@ -5,6 +5,7 @@ It refuses bare numbers, as durations do: nobody sees whether 512 meant bytes or
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Final
 
@@ -35,7 +36,10 @@ class Size(int):
         found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
             raise ValueError(EXPECTED)
-        return cls(float(found[1]) * UNITS[found[2]])
+        size = float(found[1]) * UNITS[found[2]]
+        if size == math.inf:
+            raise ValueError(EXPECTED)
+        return cls(size)
 
     def __str__(self) -> str:
         """Give the shortest text that reads back as the same size."""

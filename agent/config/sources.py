@@ -15,6 +15,8 @@ from agent.config.spans import Path as KeyPath
 from agent.config.spans import Place, Span, locate
 
 DROP_INS: Final = "site.d"
+_DEEPEST: Final = 40
+_TOO_DEEP: Final = ("too many nested lists or tables", "", None)
 _AT: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _DOUBLE: Final = re.compile(r"Cannot declare \((.*?),?\) twice")
 _BARE_TEXT: Final = re.compile(r"\s*[\w.\"'-]+\s*=\s*([^\s#=\"'\[{][^#=\"'\[{]*)")
@@ -85,11 +87,27 @@ def _decode(source: Source, raw: bytes) -> None:
 
 def _parse(source: Source) -> None:
     try:
-        source.tables = tomllib.loads(source.text)
+        tables = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
         source.wrong = _explained(str(error), source.text)
     except RecursionError:
-        source.wrong = ("too many nested lists or tables", "", None)
+        source.wrong = _TOO_DEEP
+    except ValueError:  # of its own tomllib does not say which number has thousands of digits
+        source.wrong = ("a number in this file has too many digits", "", None)
+    else:
+        if _is_too_deep(tables):
+            source.wrong = _TOO_DEEP
+        else:
+            source.tables = tables
+
+
+def _is_too_deep(tables: dict[str, Any]) -> bool:
+    """Say whether tables and lists lie in each other more often than any that we know."""
+    level: list[Any] = [tables]
+    for _ in range(_DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+    return bool(level)
 
 
 def _explained(message: str, text: str) -> tuple[str, str, Span]:

@@ -5,6 +5,7 @@ It refuses bare numbers: a duration without a unit is how a technician sets 10 h
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -24,7 +25,10 @@ class Duration(float):
         found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
             raise ValueError(EXPECTED)
-        return cls(float(found[1]) * UNITS[found[2]])
+        seconds = cls(float(found[1]) * UNITS[found[2]])
+        if seconds == math.inf:
+            raise ValueError(EXPECTED)
+        return seconds
 
     def __str__(self) -> str:
         """Give the shortest text that reads back as the same duration."""

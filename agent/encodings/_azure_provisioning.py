@@ -7,6 +7,7 @@ then whether it is done, and is told its hub.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +16,8 @@ from agent.core.platform import Assigned, Step
 
 _ROOT: Final = "$dps/registrations"
 _PAUSE: Final = 3.0  # seconds between two questions, where the service names none
+_LONGEST: Final = 600
+_SECONDS: Final = re.compile(r"\d{1,9}", re.ASCII)
 _ACCEPTED: Final = 202
 
 
@@ -51,8 +54,10 @@ class Registration:
             raise ValueError(f"the provisioning service does not take this device: {text}")
         self._operation = str(told.get("operationId", self._operation))
         if status == _ACCEPTED or told.get("status") == "assigning":
-            return Step(float(asked.get("retry-after", [_PAUSE])[0]))
-        state = told.get("registrationState", {})
+            return Step(_pause(asked.get("retry-after", [""])[0]))
+        state = told.get("registrationState")
+        if not isinstance(state, dict):
+            state = {}
         if told.get("status") != "assigned" or not state.get("assignedHub"):
             why = state.get("errorMessage") or told.get("status", "no hub")
             raise ValueError(f"the provisioning service assigns no hub: {why}")
@@ -63,9 +68,14 @@ def _said(topic: str, body: bytes) -> Message:
     return Message(topic=topic, body=body, kind="status")
 
 
+def _pause(text: str) -> float:
+    """Read after how many seconds to ask again; whatever the service says, it is asked again soon."""
+    return float(min(int(text), _LONGEST)) if _SECONDS.fullmatch(text) else _PAUSE
+
+
 def _read(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

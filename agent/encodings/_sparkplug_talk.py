@@ -99,7 +99,7 @@ class SparkplugTalk:
         try:
             said = json.loads(body)
             online, at = said["online"], int(said["timestamp"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return ""
         if at < self._heard_at or not isinstance(online, bool):
             return ""  # an old word, delivered late

@@ -7,7 +7,6 @@ rewrite what a broker holds. It refuses to take a head at its word: signature, l
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -128,7 +127,7 @@ class _Comparison:
             head = msgspec.json.decode(line, type=_Head)
             key = base64.b64decode(head.key, validate=True)
             signature = base64.b64decode(found[2], validate=True)
-        except (msgspec.DecodeError, binascii.Error) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"this is no head of a ledger: {error}") from error
         self._public = self._public or key  # without a key from elsewhere all must at least have the same
         if key != self._public:

@@ -125,11 +125,11 @@ def _line(where: str, text: bytes) -> _Kept | None:
     if text.startswith(b"{"):
         try:
             line = msgspec.json.decode(text, type=_Line)
-        except msgspec.MsgspecError:
+            body = base64.b64decode(line.base64) if line.base64 is not None else (line.body or "").encode()
+        except (ValueError, RecursionError):
             return _kept(where, "", text)
         if line.body is None and line.base64 is None:
             return None
-        body = base64.b64decode(line.base64) if line.base64 is not None else (line.body or "").encode()
         return _Kept(where, line.route, line.epoch, line.seq, digest(body))
     topic, _, body = text.partition(b" ")
     return _kept(where, topic.decode(errors="replace"), body)
@@ -138,7 +138,7 @@ def _line(where: str, text: bytes) -> _Kept | None:
 def _kept(where: str, topic: str, body: bytes) -> _Kept:
     try:
         numbers = msgspec.json.decode(body, type=_Numbers)
-    except msgspec.MsgspecError:
+    except (ValueError, RecursionError):
         numbers = _Numbers()
     return _Kept(where, topic, numbers.e, numbers.s, digest(body))
 

@@ -35,7 +35,7 @@ def remembered(state: Path) -> Edition | None:
         return msgspec.json.decode(place.read_bytes(), type=Edition)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{place} cannot be read ({error}), so nobody can say whether this policy is an old one;"
             " remove it to begin anew"

@@ -55,7 +55,7 @@ def kept(folder: Path) -> Record | None:
     """Read what was kept in *folder*; None if there is nothing, or nothing that can be read."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
 
 

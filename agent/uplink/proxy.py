@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+import re
 import socket
 from typing import Final
 
 from agent.core.errors import UplinkError
 
 _MOST: Final = 8192  # bytes of the proxy's answer
+_STATUS: Final = re.compile(rb"[1-5]\d\d")
 _CURES: Final = {
     407: "it wants proxy_username and proxy_password, or refuses those that it got",
     403: "it does not allow this host or port: its operator has to",
@@ -61,7 +63,7 @@ def _judge(answer: bytes, proxy: str) -> None:
     if not whole:
         raise UplinkError(f"{proxy} closed the connection, or does not speak HTTP; is it a proxy?")
     words = head.split(b"\r\n", 1)[0].split(b" ", 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not _STATUS.fullmatch(words[1]):
         raise UplinkError(f"{proxy} does not speak HTTP; is it a proxy?")
     status = int(words[1])
     if not 200 <= status < 300:

@@ -61,7 +61,8 @@ def number(point: BacnetPoint, told: Answer) -> tuple[float | None, str]:
     match told:
         case bool() | int():
             if not point.codes:
-                return told * point.scale + point.offset, ""
+                scaled = told * point.scale + point.offset
+                return (scaled, "") if math.isfinite(scaled) else (None, "not_finite")
             coded = point.codes.get(str(int(told)))
             return (None, "unknown_code") if coded is None else (coded, "")
         case float():

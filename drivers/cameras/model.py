@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
-from msgspec import DecodeError, ValidationError, json
+from msgspec import json
 
 from agent.core.vision import Manifest
 
@@ -19,5 +21,14 @@ def sha256_of(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_MANIFEST) as file:
             return json.decode(file.read(_LARGEST), type=Manifest).sha256
-    except (OSError, KeyError, zipfile.BadZipFile, DecodeError, ValidationError):
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+    ):
         return ""  # the process that runs it says what is wrong

@@ -22,6 +22,7 @@ Decoder = Callable[[bytes], Decoded]
 
 NOT_AVAILABLE: Final[Decoded] = (None, "not_available")
 MALFORMED: Final[Decoded] = (None, "malformed")
+NOT_FINITE: Final[Decoded] = (None, "not_finite")
 UNKNOWN_CODE: Final[Decoded] = (None, "unknown_code")
 
 _FORMATS: Final[dict[Type, str]] = {
@@ -29,6 +30,8 @@ _FORMATS: Final[dict[Type, str]] = {
     "f16": ">e", "f32": ">f", "f64": ">d", "bool": ">H", "bit": ">H", "bit32": ">I",
     "bcd16": ">H", "bcd32": ">I", "bcd64": ">Q",
 }  # fmt: skip
+_LARGEST: Final[dict[Type, float]] = {"f32": 3.5e38, "f64": math.inf}
+_MARGIN: Final = 4.0
 _DECIMAL: Final = ("u24e8", "i24e8")
 _EXACT: Final = 1e-9
 _MOST_POWER: Final = 10  # SunSpec: a scale factor is -10 to 10
@@ -42,14 +45,14 @@ def decoder(point: ModbusPoint) -> Decoder:
     raw = _raw_decoder(point)
     if point.scale_addr is not None:
         return _with_power(point, raw)
-    if point.codes:
+    if point.codes or not _stays_finite(point):
         finish = _finisher(point)
 
-        def decode_code(data: bytes) -> Decoded:
+        def decode_seldom(data: bytes) -> Decoded:
             value, reason = raw(data)
             return (value, reason) if value is None else finish(value)
 
-        return decode_code
+        return decode_seldom
     scale = _scaler(point.scale, point.offset, 0)
 
     def decode(data: bytes) -> Decoded:  # what nearly all points are: a call less than by _finisher
@@ -180,7 +183,20 @@ def _finisher(point: ModbusPoint, power: int = 0) -> Callable[[float], Decoded]:
         codes = {int(code): float(value) for code, value in point.codes.items()}
         return lambda raw: (codes[int(raw)], "") if int(raw) in codes else UNKNOWN_CODE
     scale = _scaler(point.scale, point.offset, power)
-    return lambda raw: (scale(raw), "")
+    if _stays_finite(point, power):
+        return lambda raw: (scale(raw), "")
+
+    def finish(raw: float) -> Decoded:
+        value = scale(raw)
+        return (value, "") if math.isfinite(value) else NOT_FINITE
+
+    return finish
+
+
+def _stays_finite(point: ModbusPoint, power: int = 0) -> bool:
+    """Say whether the largest raw value is still a number in the unit."""
+    largest = _LARGEST.get(point.type, 1e27)
+    return math.isfinite(largest * point.scale * 10.0**power * _MARGIN + abs(point.offset) * _MARGIN)
 
 
 def _scaler(scale: float, offset: float, power: int) -> Callable[[float], float]:

@@ -33,7 +33,7 @@ class TcpFrames:
         self._buffer = b""
         self._number = 0
         self._question: Question | None = None
-        self._head, self._whole = b"", 0
+        self._head, self._whole = b"", -1
         self._refused = False
 
     @property
@@ -58,7 +58,7 @@ class TcpFrames:
             self._head = _reply_head(number, 0, 3 + size, question.unit, body[0], size)
             self._whole = 9 + size
         else:
-            self._whole = 0
+            self._whole = -1
         return _header(number, 0, len(body) + 1, question.unit) + body
 
     def give_up(self) -> bool:

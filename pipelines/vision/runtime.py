@@ -81,7 +81,7 @@ def _faults() -> tuple[type[Exception], ...]:
         "NotImplemented",
         "RuntimeException",
     )
-    return tuple(getattr(state, name) for name in names)
+    return (*(getattr(state, name) for name in names), ValueError)  # a name in it may be no text
 
 
 def _short(error: Exception) -> str:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import DecodeError, ValidationError, json
+from msgspec import json
 
 from agent.core.errors import GatewayError
 from agent.core.sight import (
@@ -51,7 +51,7 @@ class Wire:
             raise GatewayError(f"no plan came within {_PATIENCE:.0f} s") from None
         except OSError as error:
             raise GatewayError(f"no plan can be had: {error.strerror}") from None
-        except (DecodeError, ValidationError) as error:
+        except ValueError as error:
             raise GatewayError(f"the plan is not one of this version: {error}") from None
         one.setblocking(False)
         self._socket = one

@@ -40,7 +40,7 @@ class End(Struct, frozen=True):
         except ValueError:
             return self
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if not path.isascii() or not path.isprintable() or " " in path:
+        if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
             return self
         return End(self.host, port if parts.hostname == self.host else self.port, path)
 

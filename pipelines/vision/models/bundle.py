@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final
 
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import Struct, json
 
 from agent.core.errors import GatewayError
 from agent.core.vision import Manifest
@@ -22,6 +24,10 @@ _MODEL: Final = "model.onnx"
 _REFERENCE: Final = "reference.onnx"
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # the earliest time that the format knows
 _LARGEST: Final = 256 << 20
+# what zipfile raises for one that was garbled, or packed in a way that it does not know
+_DAMAGED: Final = (
+    zipfile.BadZipFile, zlib.error, struct.error, KeyError, ValueError, EOFError, OSError, RuntimeError,
+)  # fmt: skip
 
 
 class Bundle(Struct, frozen=True):
@@ -42,7 +48,7 @@ def read(path: Path) -> Bundle:
             reference = model if same else _member(archive, _REFERENCE, path)
     except FileNotFoundError:
         raise GatewayError(f"{path}: there is no such file") from None
-    except (zipfile.BadZipFile, KeyError, DecodeError, ValidationError, EOFError) as error:
+    except _DAMAGED as error:
         raise GatewayError(f"{path} is no model bundle, or is damaged: {error}") from error
     for what, data, wanted in (
         ("model", model, manifest.sha256),

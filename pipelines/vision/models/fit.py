@@ -43,12 +43,27 @@ def _yolox(data: bytes, size: Size, path: Path) -> ModelProto:
     """Declare another input size; the graph itself says nothing of sizes."""
     import onnx
     from google.protobuf.message import DecodeError
-    from onnx import version_converter
 
     try:
         model = onnx.load_from_string(data)
     except DecodeError as error:
         raise GatewayError(f"{path} is no ONNX file") from error
+    try:
+        return _fitted(model, size)
+    except _unfit() as error:
+        raise GatewayError(f"{path} is no model that can be fitted: {error}") from error
+
+
+def _unfit() -> tuple[type[Exception], ...]:
+    from onnx import checker, shape_inference, version_converter
+
+    own = (checker.ValidationError, shape_inference.InferenceError, version_converter.ConvertError)
+    return (*own, IndexError, RuntimeError, ValueError)
+
+
+def _fitted(model: ModelProto, size: Size) -> ModelProto:
+    from onnx import version_converter
+
     weights = {one.name for one in model.graph.initializer}
     inputs = [one for one in model.graph.input if one.name not in weights]  # old exports list weights too
     del model.graph.input[:]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from agent.core.errors import GatewayError
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
@@ -68,7 +70,10 @@ class Sheet:
             graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="citygate"
         )
         made.ir_version = VERSION
-        onnx.checker.check_model(made, full_check=True)
+        try:
+            onnx.checker.check_model(made, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise GatewayError(f"the model's graph does not fit together: {error}".strip()) from error
         return made
 
     def _needed(self, wanted: set[str]) -> list[NodeProto]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from msgspec import DecodeError, Struct, ValidationError, field, json
+from msgspec import Struct, field, json
 from numpy.typing import NDArray
 
 from agent.core.errors import GatewayError
@@ -75,13 +75,16 @@ def read(path: Path) -> Graph:
     """Read the model whose JSON is *path*, its weights lying beside it."""
     try:
         file = json.decode(path.read_bytes(), type=_File)
-    except (DecodeError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise GatewayError(f"{path} is no TensorFlow.js model: {error}") from error
     constants: dict[str, Array] = {}
-    for group in file.weights_manifest:
-        blob = b"".join((path.parent / Path(part).name).read_bytes() for part in group.paths)
-        constants |= _weights(group.weights, blob, path)
-    return Graph(_in_order(file.model_topology.node), constants, _outputs(file.signature))
+    try:
+        for group in file.weights_manifest:
+            blob = b"".join((path.parent / Path(part).name).read_bytes() for part in group.paths)
+            constants |= _weights(group.weights, blob, path)
+        return Graph(_in_order(file.model_topology.node), constants, _outputs(file.signature))
+    except (OSError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise GatewayError(f"{path} is damaged, or lacks a part: {error!r}") from error
 
 
 def _weights(wanted: Sequence[_Weight], blob: bytes, path: Path) -> dict[str, Array]:

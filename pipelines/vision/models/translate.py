@@ -46,7 +46,10 @@ class Value(Struct, frozen=True):
 
 def translate(graph: Graph, size: tuple[int, int] | None = None) -> ModelProto:
     """Give the model for pictures of *size* (height, width); its own size if none."""
-    return _Translation(graph, size).run()
+    try:
+        return _Translation(graph, size).run()
+    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
+        raise GatewayError(f"the model's graph is broken: {error!r}") from error
 
 
 class _Translation:

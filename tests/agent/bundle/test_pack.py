@@ -95,3 +95,15 @@ def test_what_is_cut_off_is_noticed() -> None:
     for size in range(60):
         with pytest.raises(ValueError, match="bundle"):
             read(opened(whole[:size])[0])
+
+
+def test_a_file_that_claims_to_be_more_than_the_bundle_is_not_unpacked() -> None:
+    info = tarfile.TarInfo("config/site.toml")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, 512
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[386:410] = b"%011o\0%011o\0" % (0, 512)  # one piece of 512 bytes ...
+    head[482:495] = b"\0%011o\0" % (1 << 32)  # ... of a file of 4 GB
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head[:512])
+    with pytest.raises(ValueError, match="no plain file"):
+        read(bytes(head) + bytes(512) + bytes(1024))

@@ -158,7 +158,10 @@ FORGED: list[tuple[Callable[[bytes], bytes], str]] = [
     (lambda body: body.replace(b'"id":6', b'"id":5'), "the signature does not fit"),
     (lambda body: body.replace(b'"key":"', b'"key":"!'), "this is no head of a ledger"),
     (lambda body: body[: body.index(b',"sig"')] + b"}", "this is no head of a ledger"),
-    (lambda body: body[:-40] + body[-41:-40] + body[-39:], "the signature does not fit"),
+    (
+        lambda body: body[:-40] + (b"B" if body[-40:-39] == b"A" else b"A") + body[-39:],
+        "the signature does not fit",
+    ),
 ]
 
 

@@ -1,0 +1,190 @@
+"""The outbox after the disk has lied, and what others kept of what left."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from agent.core.errors import OutboxError
+from agent.core.message import Place, Tip
+from agent.encodings.native import Native
+from agent.outbox import heads
+from agent.outbox.ledger import export, match, verify
+from tests.agent.outbox.scenes import World, route
+from tests.fuzz.loop import completed
+from tests.fuzz.target import SEEDS, Feed, Run, Target
+
+_DB: Final = "outbox.db"
+_FILES: Final = (_DB, _DB, _DB, "outbox.db-wal", "epoch", "outbox.damaged", "ledger.key", "ledger.pub")
+_ROUTES: Final = ("city.energy", "city.people")
+_PAGE: Final = 4096
+_Rows = dict[tuple[str, int, int], bytes]
+
+
+async def _filled(folder: Path, windows: int) -> World:
+    """Two starts on two routes, some of it delivered, then a kill."""
+    world = World(folder)
+    world.routes = tuple(route(name) for name in _ROUTES)
+    for _ in range(2):
+        await world.start()
+        for number in range(windows):
+            world.clock.turn(60.0)
+            world.window(_ROUTES[number % 2], size=300)
+        await world.flush()
+        await world.deliver(most=windows // 2)
+        await world.outbox.flush()
+        if not (folder / "kept").exists():
+            (folder / "kept").touch()
+            world.crash()
+    return world
+
+
+def _rows(place: Path) -> _Rows:
+    with closing(sqlite3.connect(place)) as db:
+        found = db.execute(
+            "SELECT name, epoch, seq, body FROM row JOIN route ON route=number WHERE body IS NOT NULL"
+        )
+        return {(name, epoch, seq): body for name, epoch, seq, body in found}
+
+
+def _damaged(folder: Path) -> Run:
+    whole, torn = folder / "whole", folder / "torn"
+    whole.mkdir()
+    world = completed(_filled(whole, 30))
+    world.crash()
+    before = _rows(whole / _DB)
+    kept = {one.name: one.read_bytes() for one in whole.iterdir() if one.is_file()}
+    shutil.copyfile(whole / _DB, folder / "copy.db")
+
+    def run(data: bytes) -> None:
+        """Start on what is left; send nothing under a number that it did not have."""
+        shutil.rmtree(torn, ignore_errors=True)
+        torn.mkdir()
+        damaged = _damage(kept, data)
+        for name, content in (kept | damaged).items():
+            (torn / name).write_bytes(content)
+        try:
+            completed(_started(torn))
+        except OutboxError as error:
+            assert str(error)
+            return
+        after = _rows(torn / _DB)
+        if damaged.keys() & {"epoch", "outbox.damaged"} and _DB in damaged:
+            return  # nobody can know any more which numbers were given
+        for key, body in after.items():
+            assert key not in before or before[key] == body, f"{key} has another body"
+            assert key in before or key[1] > 2, f"{key} was never given"
+        assert verify(torn / _DB).faults == ()
+        assert sum(one.stat().st_size for one in torn.iterdir()) < 64 << 20
+
+    return run
+
+
+async def _started(folder: Path) -> None:
+    world = World(folder)
+    world.routes = tuple(route(name) for name in _ROUTES)
+    await world.start()
+    world.clock.turn(60.0)
+    world.window()
+    await world.flush()
+    await world.deliver()
+    await world.outbox.flush()
+    await world.outbox.close()
+
+
+def _damage(kept: dict[str, bytes], data: bytes) -> dict[str, bytes]:
+    """Do to the files what *data* says, at most eight times."""
+    feed = Feed(data)
+    found: dict[str, bytes] = {}
+    for _ in range(1 + feed.byte() % 8):
+        name, what = feed.choose(_FILES), feed.byte() % 5
+        content = bytearray(found.get(name, kept.get(name, b"")))
+        at = int.from_bytes(feed.some(3), "big") % (len(content) + 1)
+        size = feed.byte()
+        match what:
+            case 0:
+                content[at : at + 1] = bytes((size,))
+            case 1:
+                page = at // _PAGE * _PAGE
+                content[page : page + _PAGE] = bytes(min(_PAGE, len(content) - page))
+            case 2:
+                del content[at:]
+            case 3:
+                content[at : at + size] = feed.some(size)
+            case 4:
+                content[at : at + 16] = content[:16]
+        found[name] = bytes(content)
+    return found
+
+
+def _witnessed(folder: Path) -> Run:
+    world = completed(_filled(folder, 6))
+    genuine = _head(world)
+    place, kept, seeds = folder / _DB, folder / "kept.txt", folder / SEEDS
+    bodies = set(_rows(place).values())
+    seeds.mkdir()
+    with (seeds / "export").open("w", encoding="utf-8") as out:
+        export(place, out)
+    (seeds / "head").write_bytes(b"citygate/1/vaasa/library/gw1/l " + genuine + b"\n" + genuine)
+    (seeds / "bodies").write_bytes(b"".join(b"plain/energy " + one + b"\n" for one in sorted(bodies)))
+
+    def run(data: bytes) -> None:
+        """Confirm no head that was not signed, and no message that did not leave."""
+        kept.write_bytes(data)
+        try:
+            found, seen = heads.compare(place, [kept]), match(place, [kept])
+        except OutboxError as error:
+            assert str(error)
+            return
+        assert not found.confirmed or genuine[: genuine.index(b',"sig"')] in data
+        assert seen.rows + seen.proven + seen.strangers == seen.messages
+        assert (
+            not seen.rows or any(one[:20] in data.replace(b"\\", b"") for one in bodies) or b"base64" in data
+        )
+
+    return run
+
+
+def _head(world: World) -> bytes:
+    native = Native(Place(city="vaasa", site="library", gateway="gw1"))
+    key = world.outbox.key
+    assert key is not None
+    number, link = world.outbox.head
+    tip = Tip(lid=world.outbox.lid, id=number, hash=link, at=world.clock.utc, policy="3b683cb786f6")
+    return native.head(tip, key.public, key.sign).body
+
+
+def _scripts() -> Sequence[bytes]:
+    many = {0: (0, 0), 3: (0x20, 0x33)}
+    begins = [
+        bytes((number, file, what, 0, *place, 7))
+        for number, place in many.items()
+        for file in range(2, 8)
+        for what in range(5)
+    ]
+    return [one + bytes(range(60)) for one in begins]
+
+
+TARGETS: Final = (
+    Target(
+        name="salvage",
+        about="files of an outbox that were torn, zeroed or garbled",
+        prepare=_damaged,
+        seeds=_scripts,
+        everyday=12,
+        longest=80,
+    ),
+    Target(
+        name="witness",
+        about="heads and messages that others kept",
+        prepare=_witnessed,
+        seeds=lambda: [b"{}"],
+        words=(b'"k":"head"', b'"sig":"', b'"}', b"\n", b'"base64":', b'"body":null', b"=", b"A==="),
+        everyday=60,
+        longest=6000,
+    ),
+)
