@@ -1,6 +1,6 @@
 """Fuzzes all targets in turn, each turn in a process of its own, and says what was found.
 
-python -m tests.fuzz [--minutes 60] [--turn 10] [TARGET ...]
+python -m tests.fuzz [--minutes 60] [--turn 30] [TARGET ...]
 
 Turns with a guide (atheris, which sees what the code does with an input) and without one, which are faster,
 follow each other. What was found is written as a case for ``tests/fuzz/cases.toml``.
@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct, json
 
 from tests.fuzz.cases import written
+from tests.fuzz.catalogue import NAMES, target
 from tests.fuzz.engine import Finding
 from tests.fuzz.slate import Slate
 from tests.fuzz.worker import FOUND
@@ -69,15 +70,13 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="which; all if none is named")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long in all (%(default)s)")
-    parser.add_argument("--turn", type=float, default=10.0, help="seconds of one turn (%(default)s)")
+    parser.add_argument("--turn", type=float, default=30.0, help="seconds of one turn (%(default)s)")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="of the first turn")
     return parser.parse_args()
 
 
 def _targets(wanted: list[str]) -> dict[str, str]:
-    from tests.fuzz.catalogue import ALL
-
-    return {name: ALL[name].about for name in wanted or ALL}
+    return {name: target(name).about for name in wanted or NAMES}
 
 
 def _turn(name: str, score: Score, turn: _Turn) -> str:

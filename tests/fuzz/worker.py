@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec import json
 
+from tests.fuzz.catalogue import target
 from tests.fuzz.engine import Engine, Finding, resident, seeds_of
 from tests.fuzz.slate import Slate
 
@@ -45,10 +46,8 @@ def _memory() -> str | None:
 
 
 def _blind(args: argparse.Namespace, scratch: Path) -> int:
-    from tests.fuzz.catalogue import ALL
-
     slate = Slate(args.folder / "slate")
-    with Engine(ALL[args.target], scratch, args.seed) as engine:
+    with Engine(target(args.target), scratch, args.seed) as engine:
         engine.seeds += [one.read_bytes() for one in sorted((args.folder / "corpus").glob("*"))]
         run = engine.run
 
@@ -70,14 +69,12 @@ def _guided(args: argparse.Namespace, scratch: Path) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["agent", "drivers", "pipelines"]):
-        from tests.fuzz.catalogue import ALL
-
-    slate, target = Slate(args.folder / "slate"), ALL[args.target]
-    engine = Engine(target, scratch)
+        chosen = target(args.target)
+    slate, engine = Slate(args.folder / "slate"), Engine(chosen, scratch)
     engine.__enter__()
     seeds = scratch / "handed"
     seeds.mkdir()
-    for number, seed in enumerate(seeds_of(target, scratch)):
+    for number, seed in enumerate(seeds_of(chosen, scratch)):
         (seeds / str(number)).write_bytes(seed)
 
     def noted(data: bytes) -> None:
@@ -88,9 +85,9 @@ def _guided(args: argparse.Namespace, scratch: Path) -> int:
             _keep(args.folder, found)
             raise AssertionError(found.what)
 
-    (scratch / "words").write_text("".join(map(_word, target.words)), "ascii")
+    (scratch / "words").write_text("".join(map(_word, chosen.words)), "ascii")
     atheris.Setup(
-        [sys.argv[0], *_options(args, scratch, target.longest), str(args.folder / "corpus"), str(seeds)],
+        [sys.argv[0], *_options(args, scratch, chosen.longest), str(args.folder / "corpus"), str(seeds)],
         noted,
     )
     atheris.Fuzz()
