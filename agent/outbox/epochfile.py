@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+_MOST: Final = 1 << 32  # a garbled one must not use up the numbers that there are
 
 
 def read_epoch(path: Path) -> int:
     """Give the number in *path*; 0 where there is none that can be read."""
     try:
-        return int(path.read_text("ascii"))
+        epoch = int(path.read_text("ascii"))
     except (OSError, ValueError):
         return 0
+    return epoch if 0 <= epoch < _MOST else 0
 
 
 def write_epoch(path: Path, epoch: int) -> None:

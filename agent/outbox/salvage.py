@@ -20,13 +20,13 @@ from msgspec import Struct
 from agent.core.catalogue.store import OUTBOX_DAMAGED, OUTBOX_SALVAGED, SALVAGE_ENDS
 from agent.core.errors import OutboxError
 from agent.core.message import Loss, Message
-from agent.outbox import chain
 from agent.outbox.epochfile import sync_folder, write_safely
 from agent.outbox.lane import LaneState
 from agent.outbox.losses import merge, numberless
 from agent.outbox.ranges import Ranges
 from agent.outbox.row import Draft, read_props
 from agent.outbox.schema import PAGE
+from agent.outbox.soundness import Judge, has_losses
 from agent.outbox.store import DamagedError, Store
 from agent.outbox.work import Opening, Work
 
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _STRETCH: Final = 256
 _BEYOND: Final = 1 << 14
+_LEAST: Final = 64  # bytes that a row takes at least
+_MOST_PAGES: Final = 1 << 22
 _ASIDE: Final = "aside"
 _LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
 _COLUMNS: Final = (
@@ -75,7 +77,7 @@ def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
 def _move_aside(path: Path, mark: Path) -> Path | None:
     """Give the damaged file a name of its own; a salvage that was interrupted is begun anew."""
     old = path.with_name(path.name + ".damaged")
-    if mark.read_text() == _ASIDE:
+    if mark.read_text("ascii", errors="replace") == _ASIDE:
         for end in ("", "-wal", "-shm"):
             path.with_name(path.name + end).unlink(missing_ok=True)
     else:
@@ -97,7 +99,7 @@ def _fill_up(path: Path) -> None:
     with path.open("r+b") as file:
         head = file.read(100)
         pages = int.from_bytes(head[28:32], "big") if len(head) == 100 else 0
-        if path.stat().st_size < pages * PAGE:
+        if path.stat().st_size < pages * PAGE and pages <= _MOST_PAGES:
             file.truncate(pages * PAGE)
 
 
@@ -107,9 +109,9 @@ def _salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
     remains, copy = Remains(), Copy(store, Remains())
     try:
         with closing(sqlite3.connect(old, isolation_level=None)) as db:
-            remains = read_remains(db)
+            remains = read_remains(db, old.stat().st_size)
             copy = Copy(store, remains)
-            copy.run(sound_rows(db, remains.anchor + 1, remains.top))
+            copy.run(sound_rows(db, remains.anchor + 1, remains.top, Judge(remains.routes)))
     except sqlite3.Error as error:
         SALVAGE_ENDS.tell(log, f"no more could be saved from {old}", error)
     OUTBOX_SALVAGED.tell(log, copy.saved, old)
@@ -121,10 +123,10 @@ def _salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
     store.commit(Work(state=state))
 
 
-def read_remains(db: sqlite3.Connection) -> Remains:
-    """Read the small tables, each as far as it can be read."""
-    remains = Remains(routes=dict(_try(db, "SELECT number, name FROM route")))
-    for name, text in _try(db, "SELECT name, value FROM state"):
+def read_remains(db: sqlite3.Connection, size: int) -> Remains:
+    """Read the small tables of a file of *size* bytes, each as far as it can be read."""
+    remains = Remains(routes=dict(_pairs(db, "SELECT number, name FROM route", int)))
+    for name, text in _pairs(db, "SELECT name, value FROM state", str):
         try:
             if name == "epoch":
                 remains.epoch = int(text)
@@ -134,7 +136,7 @@ def read_remains(db: sqlite3.Connection) -> Remains:
                 remains.lanes[name[5:]] = msgspec.json.decode(text, type=LaneState)
             elif name.startswith("saved/"):
                 remains.saved[name[6:]] = text
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (ValueError, RecursionError) as error:
             SALVAGE_ENDS.tell(log, f"the outbox's {name} is unreadable", error)
     tops = [*_try(db, "SELECT max(id) FROM row")]
     for number in remains.routes:
@@ -144,8 +146,14 @@ def read_remains(db: sqlite3.Connection) -> Remains:
     tails = [lane.tail for lane in remains.lanes.values()]
     whole = len(tops) == 1 + len(remains.routes) or len(tails) == len(remains.routes)
     # where the end cannot be read, look a good way beyond what is known
-    remains.top = max([*known, *tails, remains.anchor]) + (0 if whole else _BEYOND)
+    top = max([*known, *tails, remains.anchor]) + (0 if whole else _BEYOND)
+    # a number that was garbled may say that rows go on for ever
+    remains.top = min(top, remains.anchor + size // _LEAST + _BEYOND)
     return remains
+
+
+def _pairs(db: sqlite3.Connection, query: str, kind: type) -> list[Any]:
+    return [pair for pair in _try(db, query) if isinstance(pair[0], kind) and isinstance(pair[1], str)]
 
 
 def _try(db: sqlite3.Connection, query: str, *values: object) -> list[Any]:
@@ -157,16 +165,25 @@ def _try(db: sqlite3.Connection, query: str, *values: object) -> list[Any]:
     return found
 
 
-def sound_rows(db: sqlite3.Connection, first: int, last: int) -> Iterator[Any]:
-    """Give every row from id *first* to *last* that can be read and whose body fits its digest."""
+def sound_rows(db: sqlite3.Connection, first: int, last: int, judge: Judge) -> Iterator[Any]:
+    """Give every row from id *first* to *last* that can be read and is, for *judge*, what was written."""
     for start in range(first, last + 1, _STRETCH):
-        yield from _stretch(db, start, min(start + _STRETCH - 1, last))
+        for *row, link in _stretch(db, start, min(start + _STRETCH - 1, last)):
+            number, route, epoch, seq, kind, made, boot, expires, policy, topic, props, *rest = row
+            *spans, lost, digest, body = rest
+            head = (number, route, epoch, seq, kind, made, boot, policy, topic, props)
+            # the chain does not bind these
+            is_kept = all(one is None or isinstance(one, float) for one in (expires, *spans)) and has_losses(
+                lost
+            )
+            if judge.holds((*head, digest, link, body)) and is_kept:
+                yield row
 
 
 def _stretch(db: sqlite3.Connection, first: int, last: int) -> Iterator[Any]:
     """Halve what cannot be read until the unreadable rows stand alone."""
     try:
-        query = f"SELECT {_COLUMNS} FROM row WHERE id BETWEEN ? AND ? ORDER BY id"  # noqa: S608
+        query = f"SELECT {_COLUMNS}, link FROM row WHERE id BETWEEN ? AND ? ORDER BY id"  # noqa: S608
         rows = db.execute(query, (first, last)).fetchall()
     except sqlite3.Error:
         if first < last:
@@ -174,7 +191,7 @@ def _stretch(db: sqlite3.Connection, first: int, last: int) -> Iterator[Any]:
             yield from _stretch(db, first, middle)
             yield from _stretch(db, middle + 1, last)
         return
-    yield from (row for row in rows if row[-1] is None or chain.digest(row[-1]) == row[-2])
+    yield from rows
 
 
 class _Place(Struct, kw_only=True):

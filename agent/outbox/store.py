@@ -26,7 +26,8 @@ from agent.outbox.merkle import Day
 from agent.outbox.numbered import numbered
 from agent.outbox.reserve import Reserve
 from agent.outbox.row import Draft, Header, props_text
-from agent.outbox.schema import HEADER, INSERT, PAGE, SENT, connect
+from agent.outbox.schema import HEADER, INSERT, PAGE, connect
+from agent.outbox.soundness import ChangedError, numbers_of, sound
 from agent.outbox.work import Done, Drop, Found, Opening, Span, Work
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ T = TypeVar("T")
 DAYS_KEPT: Final = 400
 _WAL_PAGES: Final = 1000
 _CHECKED_WHOLE: Final = 64 << 20
+_DAMAGES: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 _NEARLY_FULL: Final = 4 << 20
 _LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
 
@@ -103,12 +105,13 @@ class Store:
         self._state_ids = {name: number for number, name, _ in rows}
         state = {name: value for _, name, value in rows}
         self._names = dict(db.execute("SELECT number, name FROM route"))
-        anchor, link = msgspec.json.decode(state.get("anchor", '[0,""]'), type=tuple[int, str])
-        self._tail, self._link = anchor, bytes.fromhex(link) or chain.START
+        anchor, self._link, epoch = numbers_of(state)
+        self._tail = anchor
         # the last row's link continues the chain; reading it also finds a cut-off end of the file
         for number, found in db.execute("SELECT id, link FROM row ORDER BY id DESC LIMIT 1"):
             self._tail, self._link = number, found
-        epoch = max(int(state.get("epoch", "0")), read_epoch(self.path.with_name("epoch")))
+            sound(db, (number,), self._names)
+        epoch = max(epoch, read_epoch(self.path.with_name("epoch")))
         self._set_limit()
         return Opening(
             lid=state.get("lid") or new_lid(),
@@ -244,9 +247,7 @@ class Store:
                 if span.events is events:
                     heads += self._ids(span, count, avoid | chosen.keys())
             chosen.update(sorted(heads)[: count - len(chosen)])
-        marks = ",".join("?" * len(chosen))
-        query = f"SELECT {SENT} FROM row WHERE id IN ({marks})"  # noqa: S608 - question marks only
-        read = {row[0]: row for row in self._connection.execute(query, tuple(chosen))}
+        read = {row[0]: row for row in sound(self._connection, chosen.keys(), self._names)}
         return [_found(row, before) for number, before in chosen.items() if (row := read.get(number))]
 
     def numbered(self, route: int, since: int, number: tuple[int, int], count: int) -> list[Found]:
@@ -347,7 +348,7 @@ class Store:
         """Turn errors of SQLite and of the system into ours, leaving no transaction open."""
         try:
             return function()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ChangedError) as error:
             if self._db is not None and self._db.in_transaction:
                 self._roll_back()
             raise self._as_ours(error) from error
@@ -358,12 +359,12 @@ class Store:
         except sqlite3.Error as error:
             log.debug("rollback: %s", error)
 
-    def _as_ours(self, error: sqlite3.Error | OSError) -> OutboxError:
+    def _as_ours(self, error: sqlite3.Error | OSError | ChangedError) -> OutboxError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         # what SQLite cannot write to its shared memory file it calls an input/output error
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._disk_is_full()):
             return FullError(f"no room on the disk under {self.path}; free some space")
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA):
+        if isinstance(error, ChangedError) or code in _DAMAGES:
             return DamagedError(f"{self.path} is damaged ({error}); restart to salvage it")
         return OutboxError(f"the disk under {self.path} does not answer as it should: {error}")
 
