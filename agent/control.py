@@ -85,7 +85,7 @@ class Control:
     async def _reply(self, line: bytes) -> dict[str, Any]:
         try:
             wish = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             wish = None
         if not isinstance(wish, dict):
             return {"error": 'a question is one JSON object on one line, such as {"ask": "status"}'}

@@ -46,7 +46,7 @@ class KeptNotes(Notes):
         text = self._documents.get(key)
         try:
             return None if text is None else msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             NOTE_DAMAGED.tell(_log, key, error)
             del self._documents[key]
             return None
@@ -65,7 +65,7 @@ class KeptNotes(Notes):
 def _understood(store: Store) -> dict[str, Any]:
     try:
         kept = store.saved(_KEY)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         kept = str(error)
     if kept is None or isinstance(kept, dict):
         return kept or {}

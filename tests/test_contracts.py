@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -143,3 +144,14 @@ def undescribed(settings: type[Settings]) -> list[str]:
 
 def described(annotation: object) -> bool:
     return any(isinstance(one, msgspec.Meta) and one.description for one in get_args(annotation))
+
+
+def test_whoever_reads_json_knows_that_it_may_be_no_text() -> None:
+    caught = re.compile(r"except [^:]*\bDecodeError")  # what is no UTF-8 is a ValueError, but none of these
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("agent", "drivers", "pipelines")
+        for path in (ROOT / folder).rglob("*.py")
+        if caught.search(text := path.read_text("utf-8")) and "google.protobuf" not in text
+    ]
+    assert not found

@@ -102,7 +102,7 @@ def saved(folder: Path, name: str) -> object | None:
         with closing(connect_reader(path)) as db:
             found = db.execute("SELECT value FROM state WHERE name=?", (f"saved/{name}",)).fetchone()
         kept: object | None = msgspec.json.decode(found[0]) if found else None
-    except (sqlite3.Error, msgspec.DecodeError) as error:
+    except (sqlite3.Error, ValueError) as error:
         raise OutboxError(f"{path} cannot be read: {error}") from error
     return kept
 

@@ -135,6 +135,7 @@ def read_remains(db: sqlite3.Connection, size: int) -> Remains:
             elif name.startswith("lane/"):
                 remains.lanes[name[5:]] = msgspec.json.decode(text, type=LaneState)
             elif name.startswith("saved/"):
+                msgspec.json.decode(text)
                 remains.saved[name[6:]] = text
         except (ValueError, RecursionError) as error:
             SALVAGE_ENDS.tell(log, f"the outbox's {name} is unreadable", error)

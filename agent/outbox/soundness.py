@@ -109,6 +109,8 @@ def numbers_of(state: Mapping[Any, Any]) -> tuple[int, bytes, int]:
         for name, text in state.items():
             if name.startswith("lane/"):
                 _LANE.decode(text)
+            elif name.startswith("saved/"):
+                msgspec.json.decode(text)
         return anchor, bytes.fromhex(link) or chain.START, int(state.get("epoch", "0"))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ChangedError(f"what it keeps beside the messages cannot be read: {error}") from error

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from msgspec import DecodeError, ValidationError, json
+from msgspec import json
 
 from agent.core.driver import CanBeWatched
 from agent.core.errors import GatewayError
@@ -43,7 +43,7 @@ def tried(request: Trial) -> Tried:
     )  # fmt: skip
     try:
         return json.decode(done.stdout, type=Tried)
-    except (DecodeError, ValidationError) as error:
+    except ValueError as error:
         raise GatewayError(
             f"{PROGRAM} ended with status {done.returncode} when its cage was tried"
         ) from error

@@ -133,7 +133,7 @@ def _repeated_groups(pattern: str) -> Iterator[int]:
 def _object(text: str) -> Mapping[str, object] | None:
     try:
         found: Any = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

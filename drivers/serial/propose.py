@@ -97,7 +97,7 @@ def _by_pattern(text: str) -> dict[str, Any]:
 def _object(text: str) -> Mapping[str, Any] | None:
     try:
         found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -167,6 +167,7 @@ CHANGES = {
     "its link": "UPDATE row SET link = zeroblob(32) WHERE id = 250",
     "the last number": "UPDATE row SET epoch = 1 WHERE id = (SELECT max(id) FROM row)",
     "what a lane keeps": "UPDATE state SET value = replace(value, '{', '[') WHERE name = 'lane/city.energy'",
+    "what a product keeps": "INSERT INTO state VALUES(98, 'saved/energy', '{\"a')",
     "the anchor": "INSERT INTO state VALUES(99, 'anchor', '[1')",
 }
 

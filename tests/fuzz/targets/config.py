@@ -17,7 +17,6 @@ from agent.control import Control
 from agent.core.errors import ConfigError
 from agent.gateway import Gateway
 from agent.outbox.outbox import Outbox
-from agent.status import LONGEST
 from agent.supervisor import Supervisor
 from agent.uplink.uplink import Uplink
 from agent.watchdog import Watchdog
@@ -92,6 +91,7 @@ basis = "public-task"
 keep = "400d"
 until = 2030-01-01
 """
+_QUESTION: Final = 40_000
 _FILES: Final = ("site.toml", "sharing.toml", "profiles/acme/one.toml")
 
 
@@ -152,7 +152,7 @@ def _questions(folder: Path) -> Run:
 
     def run(data: bytes) -> None:
         """Answer one line with one object, or say what is wrong with the question."""
-        answer = completed(_replied(control, data.replace(b"\n", b" ")[: LONGEST // 100] + b"\n"))
+        answer = completed(_replied(control, data.replace(b"\n", b" ")[:_QUESTION] + b"\n"))
         assert isinstance(answer, dict)
         assert answer
 
@@ -160,7 +160,7 @@ def _questions(folder: Path) -> Run:
 
 
 async def _replied(control: Control, line: bytes) -> object:
-    reader = asyncio.StreamReader(limit=LONGEST // 100)
+    reader = asyncio.StreamReader(limit=_QUESTION + 1)
     reader.feed_data(line)
     reader.feed_eof()
     return await control._reply(await reader.readline())
