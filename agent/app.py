@@ -35,6 +35,7 @@ from agent.leave import leave
 from agent.memory import give_back
 from agent.notify import Notifier
 from agent.outbox.outbox import Outbox
+from agent.policy import refusal
 from agent.policy.edition import admit
 from agent.privacy.laplace import Below
 from agent.reach import must_fit, outside
@@ -62,6 +63,7 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
             admit(plan, state)
         except ConfigError as fault:
             told.REFUSES_TO_START.tell(_log, fault)
+            refusal.keep(state, str(fault))
             return 2
         try:
             await daemon.run(plan)
@@ -142,6 +144,8 @@ class Daemon:
         answers = self.answers = Answers(gateway, self._physician)
         supervisor.start("outbox", gateway.outbox.run, _SOON)
         changes = await gateway.apply(plan)
+        if before := refusal.take(self._state):
+            gateway.refuse(before)
         supervisor.start("ticker", lambda: self._tick(gateway, answers), _SOON)
         supervisor.start("control socket", Control(self._socket, answers).run, _SOON)
         for warning in plan.warnings:
@@ -169,6 +173,7 @@ class Daemon:
         except ConfigError as fault:
             answers.fault = str(fault)
             told.OLD_PLAN_STAYS.tell(_log, fault)
+            gateway.refuse(str(fault))
             self.notifier.ready(f"the new configuration has faults; {gateway.sentence()}")
             return
         answers.fault, answers.loaded = "", self.clock.now().utc

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from agent.config.brokers import is_loopback
-from agent.core.catalogue.gateway import CLOCK_UNSYNCHRONISED, UNCONFINED
+from agent.core.catalogue.gateway import CLOCK_UNSYNCHRONISED, RATE_USED_UP, UNCONFINED
 from agent.core.clock import Instant
 from agent.core.plan import Plan
 from agent.core.product import Product, Route
+from agent.core.rate import Pace
 from agent.core.record import Aggregate, Record, State
 from agent.core.sample import Sample
 from agent.gate import Cleared, Gate
@@ -30,6 +31,7 @@ from agent.privacy.laplace import Below
 _log = logging.getLogger(__name__)
 _MOST_HELD: Final = 50_000  # samples, some 8 MB: a busy site waits less long
 _GATE: Final = "gate"  # beside the steps in what a product remembers
+PACES: Final = "~paces"  # no product is called so
 
 
 class Store(Protocol):
@@ -37,6 +39,10 @@ class Store(Protocol):
 
     def put(self, cleared: Cleared) -> None:
         """Keep cleared records."""
+        ...
+
+    def spend(self, cleared: Cleared) -> None:
+        """Keep account of the noise in cleared records, once for all routes."""
         ...
 
     def save(self, product: str, state: object) -> None:
@@ -106,6 +112,7 @@ class Flow:
         local = frozenset(one.name for one in plan.recipients if is_loopback(one.host))
         if self._gate is None:
             self._gate = Gate(plan.products, plan.routes, self._zone, self._below, local=local)
+            self._gate.paces = _paces(self._store.saved(PACES))
         else:
             self._gate.configure(plan.products, plan.routes, self._zone, local)
 
@@ -137,8 +144,7 @@ class Flow:
         for name in names & self.works.keys():
             work = self.works.pop(name)
             assert self._gate is not None
-            for cleared in self._gate.finish(name, self._now, stopping=stopping):
-                self._store.put(cleared)
+            self._put(self._gate.finish(name, self._now, stopping=stopping))
             self._store.save(name, self._memory(work, stopping=True))
         self._route_samples()
 
@@ -187,6 +193,7 @@ class Flow:
         # noise is drawn when its product tells nothing: the time that it takes delays nothing of it
         for name in silent:
             self._gate.prepare(name)
+        self._tell_stayed(now)
 
     def set_back(self, now: Instant) -> None:
         """Declare what it costs that the clock went back to *now*: a published window has no second place."""
@@ -198,10 +205,28 @@ class Flow:
                     if route.product == work.product.id:
                         self._store.lose(route.id, "clock", begin, end)
 
+    def _tell_stayed(self, now: Instant) -> None:
+        """Declare the events that grants' rates kept back, once for each stretch of a rate."""
+        for name, many, begin, end in self.gate.stayed(now):
+            RATE_USED_UP.tell(_log, name, many, ROUTE=name)
+            self._store.lose(name, "rate", begin, end)
+            self._keep_paces()
+
+    def _keep_paces(self) -> None:
+        """Keep how far rates are used up; a restart gives nothing back."""
+        if self.gate.paces:
+            self._store.save(PACES, to_builtins(self.gate.paces))
+
+    def _put(self, cleared: Sequence[Cleared]) -> None:
+        """Hand over what the gate cleared; whoever gets it, its noise was spent once."""
+        for one in cleared:
+            self._store.put(one)
+            if one.route == cleared[0].route:
+                self._store.spend(one)
+
     def _publish(self, work: Work, records: list[Record], now: Instant) -> None:
         assert self._gate is not None
-        for cleared in self._gate.clear(work.product.id, records, now):
-            self._store.put(cleared)
+        self._put(self._gate.clear(work.product.id, records, now))
         work.records += len(records)
         work.last = now.boot
         for one in records:
@@ -209,6 +234,7 @@ class Flow:
                 work.made[one.point] = _how(one.state, one.why)
         if (state := self._memory(work, stopping=False)) is not None:
             self._store.save(work.product.id, state)
+        self._keep_paces()
 
     def _memory(self, work: Work, *, stopping: bool) -> dict[str, Any] | None:
         """Give what steps and gate must remember of a product; None when it is nothing."""
@@ -245,3 +271,11 @@ class Flow:
 def _how(state: State, why: str) -> tuple[str, str]:
     """Keep one pair for all points of which the same is told."""
     return state.value, why
+
+
+def _paces(saved: object | None) -> dict[str, Pace]:
+    """Understand what an earlier run used of the rates; what is no such thing has used nothing."""
+    try:
+        return convert(saved or {}, dict[str, Pace])
+    except ValidationError:
+        return {}

@@ -1,7 +1,8 @@
 """The gate: the only place where a record becomes fit to leave.
 
 Default deny: a record leaves on the routes that grants made for its product, after the product's privacy
-mode, and on no other way; what a process without a cage made of pictures, to loopback only. ``Outbox.put``
+mode, and on no other way; what a process without a cage made of pictures, to loopback only; events no more
+often than a grant's rate. ``Outbox.put``
 takes a ``Cleared`` and nothing else, and only the gate can make one: the type checker and the run time both
 refuse anything else.
 """
@@ -17,7 +18,8 @@ from msgspec import to_builtins
 
 from agent.core.clock import Instant
 from agent.core.product import Product, Route
-from agent.core.record import Aggregate, Record
+from agent.core.rate import Pace
+from agent.core.record import Aggregate, Event, Record
 from agent.privacy.guard import Guard, guard_of, taken_over
 from agent.privacy.laplace import Below
 from agent.privacy.share import Share
@@ -51,7 +53,8 @@ class Gate:
     """Applies products' privacy and the city's grants; *below* is where noise comes from.
 
     *local* are the recipients on loopback, and ``unconfined`` the products that go nowhere else. ``told``
-    holds, by product, the state in which each point was told last, and never a value.
+    holds, by product, the state in which each point was told last, and never a value; ``paces``, by route
+    and rate, how far the rates of grants are used up.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Gate:
     ) -> None:
         self.unconfined: set[str] = set()
         self.told: dict[str, dict[str, str]] = {}
+        self.paces: dict[str, Pace] = {}
         self._below = below
         self._products: Mapping[str, Product] = {}
         self._guards: dict[str, Guard] = {}
@@ -130,6 +134,18 @@ class Gate:
         """Keep on this computer what a process without a cage has made."""
         return route.product not in self.unconfined or route.recipient in self._local
 
+    def stayed(self, now: Instant) -> list[tuple[str, int, float, float]]:
+        """Give, once, the routes by which events stayed behind for their rate: how many, from when, to when.
+
+        A route is given when the stretch in which that was has ended, or the rate with its grant.
+        """
+        rates = {_paced(route): route.rate for route in self._routes}
+        return [
+            (name.partition(" ")[0], *pace.settle())
+            for name, pace in self.paces.items()
+            if pace.missed and ((rate := rates.get(name)) is None or pace.is_over(rate, now.utc))
+        ]
+
     def open_routes(self, now: Instant) -> list[Route]:
         """List the routes whose grants have not ended by the site's date."""
         today = datetime.fromtimestamp(now.utc, UTC).astimezone(self._zone).date()
@@ -141,8 +157,22 @@ class Gate:
         known = self._products[product]
         open_routes = [route for route in self.open_routes(now) if route.product == product]
         mark = product in self.unconfined
+        reached = [route for route in open_routes if self._may_reach(route)]
         return [
-            Cleared(route, known, records, _KEY, unconfined=mark)
-            for route in open_routes
-            if self._may_reach(route)
+            Cleared(route, known, admitted, _KEY, unconfined=mark)
+            for route in reached
+            if (admitted := self._admitted(route, records, now))
         ]
+
+    def _admitted(self, route: Route, records: Sequence[Record], now: Instant) -> Sequence[Record]:
+        """Leave out the events for which the route's rate is used up; windows come as often as they do."""
+        rate = route.rate
+        if rate is None:
+            return records
+        pace = self.paces.setdefault(_paced(route), Pace())
+        return [one for one in records if not isinstance(one, Event) or pace.admit(rate, now.utc)]
+
+
+def _paced(route: Route) -> str:
+    """Name what is counted: another rate of a route counts for itself, and goes on if it comes back."""
+    return f"{route.id} {route.rate}"

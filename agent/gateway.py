@@ -25,6 +25,7 @@ from agent.intake import Intake
 from agent.journal import spoken
 from agent.notes import KeptNotes
 from agent.outbox.outbox import Outbox
+from agent.policy import chronicle
 from agent.policy.notice import Notices
 from agent.privacy.laplace import Below
 from agent.registry import encoder
@@ -66,6 +67,10 @@ class Outlet(Protocol):
         """Take over a plan."""
         ...
 
+    def witness(self) -> None:
+        """Tell the head of the ledger anew, where it is this recipient's to know."""
+        ...
+
     async def run(self) -> None:
         """Live for one connection."""
         ...
@@ -105,6 +110,7 @@ class Gateway:
         self._intakes: dict[str, Intake] = {}
         self._notices = Notices()
         self._time: TimeWatch | None = None
+        self._witnessed = 0
         self._make_uplink = make_uplink
 
     async def apply(self, plan: Plan) -> Changes:
@@ -117,6 +123,7 @@ class Gateway:
         for recipient in changes.recipients_begin:
             self._encodings[recipient.name] = encoder(recipient, plan.place)
         self.plan = plan
+        self._note(chronicle.in_force(plan, self.outbox.mark, now.utc))
         if changes.sharing or changes.recipients_begin or changes.recipients_end:
             self.outbox.configure(plan, self._encodings)
         self.flow.configure(plan)
@@ -125,6 +132,10 @@ class Gateway:
         for what in changes.later:
             RESTART_NEEDED.tell(_log, what)
         return changes
+
+    def refuse(self, fault: str) -> None:
+        """Note in the ledger that another configuration was refused, and why."""
+        self._note(chronicle.refused(fault, self.outbox.mark, self.clock.now().utc))
 
     def tick(self, now: Instant) -> None:
         """Let time pass; called once a second."""
@@ -144,6 +155,7 @@ class Gateway:
         for name, uplink in self.uplinks.items():
             if uplink.connected:
                 self.supervisor.healthy(f"uplink {name}")
+        self._call_witnesses()
         since = self.outbox.hanging_since
         self.watchdog.beat("outbox", now.boot if since is None else since, _COMMIT)
 
@@ -257,6 +269,18 @@ class Gateway:
         at = self.clock.now().utc
         tip = Tip(lid=self.outbox.lid, id=number, hash=link, at=at, policy=plan.policy)
         return encoding.head(tip, key.public, key.sign)
+
+    def _note(self, one: chronicle.Note | None) -> None:
+        """Write a row about the policy into the ledger, if there is something new to say."""
+        if one is not None:
+            self.outbox.note(one.message, mark=one.mark, policy=one.policy)
+
+    def _call_witnesses(self) -> None:
+        """Have the head told once a row about the policy is safe on disk, and so part of it."""
+        if self.outbox.noted != self._witnessed:
+            self._witnessed = self.outbox.noted
+            for uplink in self.uplinks.values():
+                uplink.witness()
 
     def _expired(self) -> frozenset[str]:
         """Name the routes whose grants have ended."""

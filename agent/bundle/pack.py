@@ -1,7 +1,8 @@
 """One bundle as bytes: a head, the signature, and a tar of files; what it holds, and what it may not hold.
 
-The same files make the same bytes. What decides whom to trust (``allowed_signers``, ``bundle_signers``) and
-secrets never come in a bundle: whoever may change a configuration must not thereby change who may.
+The same files make the same bytes. What decides whom to trust (``allowed_signers``, ``allowed_minisign``,
+``bundle_signers``) and secrets never come in a bundle: whoever may change a configuration must not thereby
+change who may.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MEMBERS: Final = 4096
 # what tarfile raises for one that was garbled
 _DAMAGED: Final = (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFError, OSError)
 _ALLOWED: Final = re.compile(
-    r"config/(?:[\w-][\w.-]*\.toml(?:\.sig)?|site\.d/[\w-][\w.-]*\.toml|profiles/[\w-]+/[\w-][\w.-]*\.toml"
+    r"config/(?:[\w-][\w.-]*\.toml(?:\.(?:mini)?sig)?|site\.d/[\w-][\w.-]*\.toml|profiles/[\w-]+/[\w-][\w.-]*\.toml"
     r"|models/[\w-][\w.-]*\.toml)|models/[\w-][\w.-]*\.citymodel"
 )
 
@@ -124,5 +125,5 @@ def _members(raw: bytes) -> Iterator[tuple[str, bytes | None]]:
 def _check(name: str) -> None:
     if not _ALLOWED.fullmatch(name):
         raise ValueError(
-            f"a bundle may not hold {name}: only *.toml, their .sig, site.d, profiles and models"
+            f"a bundle may not hold {name}: only *.toml, their signatures, site.d, profiles and models"
         )

@@ -12,14 +12,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from agent.config.seal import ALLOWED
+from agent.config.seal import TRUSTED
 from agent.core.errors import ConfigError
 from agent.policy.edition import FILE as EDITION
 from agent.trials import FOLDER, replace, sync
 
 _BEFORE: Final = "before"
 _MODELS_BEFORE: Final = "models-before"
-_PARTS: Final = ("*.toml", "*.toml.sig", "site.d/*.toml", "profiles/*/*.toml", "models/*.toml")
+_PARTS: Final = (
+    "*.toml",
+    "*.toml.sig",
+    "*.toml.minisig",
+    "site.d/*.toml",
+    "profiles/*/*.toml",
+    "models/*.toml",
+)
 
 
 class Places:
@@ -40,8 +47,9 @@ class Places:
                 path = stage / name.removeprefix("config/")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
-        if os.path.lexists(self.folder / ALLOWED):
-            shutil.copyfile(self.folder / ALLOWED, stage / ALLOWED)
+        for name in TRUSTED:
+            if os.path.lexists(self.folder / name):
+                shutil.copyfile(self.folder / name, stage / name)
 
     def keep_before(self, files: Mapping[str, bytes]) -> None:
         """Copy aside what is in force: the configuration, and the models that *files* will replace."""

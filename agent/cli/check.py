@@ -127,12 +127,15 @@ def _facts(plan: Plan) -> str:
 
 def _leaves(plan: Plan) -> str:
     heads = ("recipient", "product", "points", "window", "statistics", "privacy",
-             "purpose", "basis", "keep", "until")  # fmt: skip
+             "purpose", "basis", "keep", "until", "at most")  # fmt: skip
     products = {one.id: one for one in plan.products}
     rows = [_route(route, products[route.product]) for route in plan.routes]
     if not rows:
         return "What will leave\n  Nothing: no grant shares a product with a recipient."
-    note = "keep: how long the recipient may keep it. until: the last day of the grant. Samples never leave."
+    note = (
+        "keep: how long the recipient may keep it. until: the last day of the grant. at most: windows and"
+        " events in a stretch of time. Samples never leave."
+    )
     return "\n".join(["What will leave", *_owner(plan), table(heads, rows), sentence(note)])
 
 
@@ -149,7 +152,7 @@ def signed_by(plan: Plan) -> str:
     """Say which edition of the policy this is, and who signed it."""
     one = plan.edition
     if one is None:
-        return "Nobody demands a signature here: there is no allowed_signers."
+        return "Nobody demands a signature here: there is neither allowed_signers nor allowed_minisign."
     return f"Number {one.number} for {one.city}, signed by {one.signer}."
 
 
@@ -165,6 +168,7 @@ def _route(route: Route, product: Product) -> list[str]:
         route.basis or "-",
         span(route.keep),
         route.until.isoformat() if route.until else "open",
+        str(route.rate or "-"),
     ]
 
 

@@ -3,6 +3,7 @@
 Reads the outbox beside a running gateway and changes nothing. It lies where [outbox] path of the
 configuration says, else in the state folder; --state names another folder, or a copy of the file.
 --since and --until are dates, UTC times or spans ago: 2026-11-21, 2026-11-21T20:00:00Z, 2h.
+`privacy` tells how often each count was released with noise, day by day, and at which epsilon.
 
 For example:
   citygate ledger show --last 5
@@ -10,6 +11,7 @@ For example:
   citygate ledger verify --heads heads.txt     what a witness kept of the topic l
   citygate ledger export --since 2026-11-01 > november.jsonl
   citygate ledger export --form page --since 2026-11-01 --until 2026-12-01
+  citygate ledger privacy --since 7d
   citygate ledger match received.jsonl     files of the city: bodies, or mosquitto_sub -v lines
 """
 
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli import options
-from agent.cli.screen import blocks, printable, size
+from agent.cli.screen import blocks, printable, sentence, size, table
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError
 from agent.folders import state_folder
@@ -32,24 +34,27 @@ if TYPE_CHECKING:
 
     from agent.outbox.heads import Heads
     from agent.outbox.ledger import LedgerRow
+    from agent.outbox.spent import Spent
+    from agent.policy.history import Change
 
 _FILE = "outbox.db"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what `citygate ledger` takes."""
-    ways = parser.add_subparsers(dest="way", metavar="show|verify|export|match", required=True)
+    ways = parser.add_subparsers(dest="way", metavar="show|verify|export|match|privacy", required=True)
     for name, text in (
         ("show", "list messages, oldest first"),
         ("verify", "recompute the chain of hashes; 1 if it is broken, or a witness knows it otherwise"),
         ("export", "write messages as JSON lines, as a sheet or as an account of the period"),
         ("match", "compare files of the city with what left; 1 if something is unknown"),
+        ("privacy", "tell how often each count was released with noise, by day and policy"),
     ):
         way = ways.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         options.config(way)
         way.add_argument("--state", metavar="DIR", type=Path, help="folder of the outbox, or the file itself")
-        if name in {"show", "export"}:
-            _add_filters(way)
+        if name in {"show", "export", "privacy"}:
+            _add_filters(way, recipient=name != "privacy")
         if name == "show":
             way.add_argument(
                 "--last", type=_number, metavar="N", default=20, help="the newest N (default: 20)"
@@ -68,9 +73,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do one of the four."""
+    """Do one of the five."""
     path = _place(args)
-    ways = {"show": _show, "verify": _verify, "export": _export, "match": _match}
+    ways = {"show": _show, "verify": _verify, "export": _export, "match": _match, "privacy": _privacy}
     return ways[args.way](path, args)
 
 
@@ -109,17 +114,21 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _add_filters(way: argparse.ArgumentParser) -> None:
+def _add_filters(way: argparse.ArgumentParser, *, recipient: bool) -> None:
     way.add_argument("--product", metavar="NAME", help="only this product")
-    way.add_argument("--recipient", metavar="NAME", help="only what went to this recipient")
+    if recipient:
+        way.add_argument("--recipient", metavar="NAME", help="only what went to this recipient")
     way.add_argument("--since", metavar="TIME", help="made at this time or later")
     way.add_argument("--until", metavar="TIME", help="made before this time")
 
 
 def _filters(args: argparse.Namespace) -> dict[str, Any]:
+    return {"product": args.product, "recipient": args.recipient, **_times(args)}
+
+
+def _times(args: argparse.Namespace) -> dict[str, float]:
     now = time.time()
-    times = {name: moment(text, now) for name in ("since", "until") if (text := getattr(args, name))}
-    return {"product": args.product, "recipient": args.recipient, **times}
+    return {name: moment(text, now) for name in ("since", "until") if (text := getattr(args, name))}
 
 
 def _nothing(path: Path, args: argparse.Namespace) -> str:
@@ -161,8 +170,8 @@ def _show(path: Path, args: argparse.Namespace) -> int:
 def _line(row: LedgerRow) -> list[str]:
     return [
         f"{datetime.fromtimestamp(row.made, UTC):%Y-%m-%d %H:%M:%S}",
-        row.recipient,
-        row.product,
+        row.recipient or "-",
+        row.product or "-",
         f"{row.epoch}/{row.seq}",
         row.kind,
         "-" if row.body is None else str(len(row.body)),
@@ -179,21 +188,26 @@ def _as_json(row: LedgerRow) -> dict[str, Any]:
 
 def _verify(path: Path, args: argparse.Namespace) -> int:
     from agent.outbox.ledger import verify
+    from agent.policy.history import faults, history
 
     found = verify(path)
+    wrong = faults(history(path)) if found.noted else []
     heads = _heads(path, args)
-    holds = found.holds and (heads is None or heads.holds)
+    holds = found.holds and not wrong and (heads is None or heads.holds)
     if args.json:
         import json
 
         from msgspec import to_builtins
 
-        print(json.dumps({**to_builtins(found), "heads": to_builtins(heads), "holds": holds}, indent=2))
+        told = {**to_builtins(found), "faults": [*found.faults, *wrong], "heads": to_builtins(heads)}
+        print(json.dumps({**told, "holds": holds}, indent=2))
     else:
         print(f"{path} ({size(path.stat().st_size)}), lid {found.lid}, epoch {found.epoch}")
-        print(f"  {found.rows} messages, rows {found.first} to {found.last}; {found.erased} bodies erased")
+        noted = f", {found.noted} about the policy" if found.noted else ""
+        print(f"  {found.rows} rows{noted}, {found.first} to {found.last}; {found.erased} bodies erased")
         print(f"  head {found.head}")
-        print("\n".join(f"  {one}" for one in found.faults) or "  The chain holds: nothing was altered.")
+        told_faults = [f"  {one}" for one in (*found.faults, *wrong)]
+        print("\n".join(told_faults) or "  The chain holds: nothing was altered.")
         if heads is not None:
             print(_told(heads))
     return 0 if holds else 1
@@ -234,13 +248,48 @@ def _export(path: Path, args: argparse.Namespace) -> int:
     filters = _filters(args)
     if args.form == "page":
         period = f"{args.since or 'from the beginning'} to {args.until or 'now'}"
-        print(page(period, shares(rows(path, **filters)), past_days(path, **filters)), end="")
+        found, days = shares(rows(path, **filters)), past_days(path, **filters)
+        policies = [(one.at, one.policy, one.what) for one in _changes(path, args)]
+        print(page(period, found, days, policies=policies, noise=_noise(path, args)), end="")
         return 0
     if args.form == "csv":
         count = sheet(rows(path, **filters), sys.stdout)
     else:
         count = export(path, sys.stdout, **filters)
     print(f"{count} messages", file=sys.stderr)
+    return 0
+
+
+def _changes(path: Path, args: argparse.Namespace) -> list[Change]:
+    from agent.policy.history import history
+
+    return history(path, **_times(args))
+
+
+def _noise(path: Path, args: argparse.Namespace) -> list[Spent]:
+    """Give the account of noise for the days that the period touches."""
+    from agent.outbox.spent import spent
+
+    days = {name: datetime.fromtimestamp(at, UTC).date().isoformat() for name, at in _times(args).items()}
+    return spent(path, product=args.product, first=days.get("since", ""), last=days.get("until", "9999"))
+
+
+def _privacy(path: Path, args: argparse.Namespace) -> int:
+    from agent.outbox.account import NOISE_HEADS, NOISE_LEGEND, noise_cells
+
+    found = _noise(path, args)
+    if args.json:
+        import json
+
+        from msgspec import to_builtins
+
+        print(json.dumps([to_builtins(one) for one in found], indent=2))
+        return 0
+    if not found:
+        print("no count was released with noise in that time", file=sys.stderr)
+        return 0
+    print(table(NOISE_HEADS, [noise_cells(one) for one in found]))
+    print("\n".join(sentence(one.removeprefix("- ")) for one in NOISE_LEGEND))
     return 0
 
 

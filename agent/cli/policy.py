@@ -3,7 +3,8 @@
 Everything is made from the compiled files, beside a running gateway or without one. `export` writes
 who-gets-what.md and .csv, catalogue.jsonld (DCAT-AP), agreements.jsonld (ODRL), and for each broker the
 access list of a mosquitto. `diff` ends with 1 when the policies differ. `sign` writes FILE.sig with an ssh
-key; a site whose folder has `allowed_signers` takes no policy without one.
+key, FILE.minisig with one of minisign; a site whose folder has `allowed_signers` or `allowed_minisign`
+takes no policy without one.
 
 For example:
   citygate policy show
@@ -45,10 +46,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     diff = _way(ways, "diff", "tell how two configurations differ in what they share; 1 if they do")
     diff.add_argument("before", metavar="BEFORE", type=Path, help="folder or file to compare with")
     options.folder(diff)
-    sign = _way(ways, "sign", "sign a file of the sharing policy with an ssh key")
+    sign = _way(ways, "sign", "sign a file of the sharing policy with a key of ssh or minisign")
     sign.add_argument("file", metavar="FILE", type=Path, help="the file with the whole sharing policy")
     sign.add_argument(
-        "--key", metavar="KEY", type=Path, required=True, help="private ssh key, or its .pub in an agent"
+        "--key",
+        metavar="KEY",
+        type=Path,
+        required=True,
+        help="private ssh key, its .pub in an agent, or a secret key of minisign",
     )
     verify = _way(ways, "verify", "tell who signed the policy, and whether it may come into force; 1 if not")
     options.folder(verify)
@@ -141,7 +146,7 @@ def _sign(args: argparse.Namespace) -> int:
 
     from msgspec import ValidationError, convert
 
-    from agent.config.seal import SUFFIX, sign
+    from agent.config import minisign, seal
     from agent.config.tables import Policy
 
     raw = args.file.read_bytes()
@@ -151,11 +156,12 @@ def _sign(args: argparse.Namespace) -> int:
         raise ConfigError(
             f'{args.file}: write [policy] with city = "..." and number = 1 (higher with every edition) first'
         ) from None
+    is_minisign = minisign.is_secret_key(args.key)
     try:
-        signature = sign(raw, args.key)
+        signature = minisign.sign(raw, args.key) if is_minisign else seal.sign(raw, args.key)
     except ValueError as error:
         raise GatewayError(str(error)) from error
-    place = args.file.with_name(args.file.name + SUFFIX)
+    place = args.file.with_name(args.file.name + (minisign.SUFFIX if is_minisign else seal.SUFFIX))
     beside = place.with_name(f"{place.name}.new")
     beside.write_bytes(signature)
     beside.replace(place)

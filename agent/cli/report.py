@@ -13,7 +13,7 @@ For example:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,16 +65,20 @@ def _add_notice(way: argparse.ArgumentParser) -> None:
 
 def _privacy(plan: Plan, args: argparse.Namespace) -> int:
     from agent.outbox.ledger import saved
+    from agent.outbox.outbox import FILE
+    from agent.outbox.spent import spent
     from agent.prove.record import kept
     from agent.release import release
     from agent.report.document import html, markdown
-    from agent.report.privacy import annex
+    from agent.report.privacy import NOISE_DAYS, annex
     from agent.tallies import KEY, listed
 
     folder = Path(plan.outbox.path) if plan.outbox.path else args.state
     tallies = listed(saved(folder, KEY))
-    made = f"{datetime.now(UTC):%Y-%m-%d}"
-    page = annex(plan, kept(folder), made=made, software=release(), tallies=tallies)
+    now = datetime.now(UTC)
+    since = (now - timedelta(days=NOISE_DAYS)).date().isoformat()
+    noise = spent(folder / FILE, first=since) if (folder / FILE).is_file() else []
+    page = annex(plan, kept(folder), made=f"{now:%Y-%m-%d}", software=release(), tallies=tallies, noise=noise)
     print(html([page]) if args.format == "html" else markdown(page), end="")
     return 0
 

@@ -13,7 +13,7 @@ from agent.config.births import check_births
 from agent.config.draft import Draft
 from agent.config.hints import nearest
 from agent.config.links import compile_links
-from agent.config.policy import policy_id
+from agent.config.policy import canonical_policy, policy_id
 from agent.config.products import compile_products
 from agent.config.releases import check_releases
 from agent.config.report import report
@@ -87,6 +87,7 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     terms: dict[str, Any] = {"owner": [name, contact, dpo], "purposes": purposes}
     if most:
         terms["max_release_cells"] = most
+    canonical = canonical_policy(products, sharing, terms)
     return Plan(
         place=place,
         timezone=site.timezone,
@@ -98,7 +99,8 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         matched=tuple(draft.matched),
         grants=sharing.grants,
         routes=sharing.routes,
-        policy=policy_id(products, sharing, terms),
+        policy=policy_id(canonical),
+        terms=canonical,
         owner=name,
         contact=contact,
         dpo=dpo,

@@ -13,11 +13,12 @@ import msgspec
 
 from agent.config.sharing import Sharing
 from agent.config.wording import chosen
+from agent.core.plan import Grant
 from agent.core.product import Product
 
 
-def policy_id(products: Sequence[Product], sharing: Sharing, terms: Mapping[str, Any]) -> str:
-    """Give the first 12 hex digits of the SHA-256 of the canonical policy; *terms*: owner and purposes."""
+def canonical_policy(products: Sequence[Product], sharing: Sharing, terms: Mapping[str, Any]) -> bytes:
+    """Write the policy so that equal ones are equal bytes; *terms*: owner and purposes."""
     policy: dict[str, Any] = {
         "products": {one.id: _product(one) for one in products},
         "recipients": {
@@ -34,11 +35,21 @@ def policy_id(products: Sequence[Product], sharing: Sharing, terms: Mapping[str,
             for one in sharing.recipients
         }
         | {one.name: one for one in sharing.readers},
-        "grants": {one.name: one for one in sharing.grants},
+        "grants": {one.name: _grant(one) for one in sharing.grants},
         "terms": dict(terms),
     }
-    canonical = msgspec.json.encode(policy, enc_hook=_plain, order="sorted")
+    return msgspec.json.encode(policy, enc_hook=_plain, order="sorted")
+
+
+def policy_id(canonical: bytes) -> str:
+    """Give the first 12 hex digits of the SHA-256 of the canonical policy."""
     return hashlib.sha256(canonical).hexdigest()[:12]
+
+
+def _grant(grant: Grant) -> dict[str, Any]:
+    """Give the terms; a rate that nobody has set is no term, so policies without one keep their numbers."""
+    terms: dict[str, Any] = msgspec.structs.asdict(grant)
+    return terms if grant.rate else {name: one for name, one in terms.items() if name != "rate"}
 
 
 def _product(product: Product) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Verifies the signature over the sharing policy, where this site demands one.
 
-It is demanded by the file ``allowed_signers`` in the folder of the configuration, and by nothing that stands
-in a TOML file: what is to be verified cannot say that it need not be. The bytes that are verified are those
-that have been parsed. Signatures are those of ``ssh-keygen -Y``, which also knows keys on tokens.
+It is demanded by the file ``allowed_signers`` or ``allowed_minisign`` in the folder of the configuration,
+and by nothing that stands in a TOML file: what is to be verified cannot say that it need not be. The bytes
+that are verified are those that have been parsed. Signatures are those of ``ssh-keygen -Y``, which also knows
+keys on tokens, or those of minisign; where both files are there, one of either kind suffices.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+from agent.config import minisign
 from agent.config.draft import Draft
 from agent.config.merge import SHARING
 from agent.config.report import Fault
@@ -22,6 +24,8 @@ from agent.core.plan import Edition
 ALLOWED: Final = "allowed_signers"
 NAMESPACE: Final = "citygate"
 SUFFIX: Final = ".sig"
+TRUSTED: Final = (ALLOWED, minisign.ALLOWED)
+"""Files that say who may sign, each of which demands that somebody does."""
 _PATIENCE: Final = 20.0
 _SIGN: Final = "sign it: citygate policy sign"
 
@@ -31,16 +35,15 @@ def compile_edition(draft: Draft, table: Any, city: str) -> Edition | None:  # n
     if table is not None and city and table.city != city:
         message = f'this policy is for "{table.city}"; this gateway stands in "{city}"'
         draft.fault(("policy", "city"), message)
-    allowed = draft.folder / ALLOWED
     holders = [one for one in draft.sources if not SHARING.isdisjoint(one.tables)]
-    if not os.path.lexists(allowed) or not holders:
+    if not is_demanded(draft.folder) or not holders:
         return None
     source = holders[0]
     for other in holders[1:]:
         message = f"tables of the sharing policy stand in {source.name} too: signed, they stand in one file"
         draft.faults.append(Fault(other, (), message))
     try:
-        signer = signer_of(source.raw, _signature(draft.folder, source), allowed)
+        signer = _signer(draft.folder, source)
     except ValueError as error:
         message, _, hint = str(error).partition("; ")
         draft.faults.append(Fault(source, (), message, hint))
@@ -53,10 +56,33 @@ def compile_edition(draft: Draft, table: Any, city: str) -> Edition | None:  # n
     return Edition(city=table.city, number=table.number, signer=signer, digest=digest)
 
 
+def is_demanded(folder: Path) -> bool:
+    """Say whether the policy in *folder* has to be signed: a link to nowhere demands it too."""
+    return any(os.path.lexists(folder / one) for one in TRUSTED)
+
+
+def _signer(folder: Path, source: Source) -> str:
+    """Give who signed *source*, by either kind of signature that this folder trusts; raise ValueError."""
+    ways = (
+        (ALLOWED, SUFFIX, signer_of),
+        (minisign.ALLOWED, minisign.SUFFIX, minisign.signer_of),
+    )
+    trusted = [one for one in ways if os.path.lexists(folder / one[0])]
+    there = [one for one in trusted if (folder / (source.name + one[1])).is_file()]
+    if not there:
+        names = " or ".join(source.name + suffix for _, suffix, _ in trusted)
+        raise ValueError(f"not signed: there is no {names} beside it; {_SIGN}")
+    refused: list[ValueError] = []
+    for allowed, suffix, signer_by in there:
+        try:
+            return signer_by(source.raw, folder / (source.name + suffix), folder / allowed)
+        except ValueError as error:
+            refused.append(error)
+    raise refused[0]
+
+
 def signer_of(raw: bytes, signature: Path, allowed: Path, *, namespace: str = NAMESPACE) -> str:
     """Give who signed *raw* for that use; raise ValueError with a sentence, and after "; " what to do."""
-    if not signature.is_file():
-        raise ValueError(f"not signed: there is no {signature.name} beside it; {_SIGN}")
     found = _ssh_keygen("-Y", "find-principals", "-s", str(signature), "-f", str(allowed))
     principal = found.stdout.decode(errors="replace").partition("\n")[0].strip()
     if found.returncode or not principal:
@@ -76,10 +102,6 @@ def sign(raw: bytes, key: Path, *, namespace: str = NAMESPACE) -> bytes:
         said = " ".join(made.stderr.decode(errors="replace").split())
         raise ValueError(f"{key} does not sign: {said}")
     return made.stdout
-
-
-def _signature(folder: Path, source: Source) -> Path:
-    return folder / (source.name + SUFFIX)
 
 
 def _ssh_keygen(

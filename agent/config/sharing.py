@@ -27,6 +27,7 @@ from agent.config.wording import compile_encoding
 from agent.core.errors import ConfigError
 from agent.core.plan import Grant, Purpose, Reader, Recipient, Tls
 from agent.core.product import Product, Route
+from agent.core.rate import Rate
 
 _PROXY: Final = re.compile(r"http://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}/?")
 _ONE_OWNER: Final = "keep one of the two; who else may read there is the broker's access list to say"
@@ -231,8 +232,9 @@ class _Grants:
             word = getattr(written, key)
             if word not in known and key not in bad:
                 self._draft.dangling((*path, key), f'no {key} is called "{word}"', word, known)
+        rate = self._rate(written.rate, path)
         for index, product in enumerate(() if "products" in bad else written.products):
-            self._route(name, written, product, (*path, "products", index))
+            self._route(name, written, product, (*path, "products", index), rate)
         if written.until is not None and written.until < self._today:
             text = f'grant "{name}" ended on {written.until}: nothing leaves by it any more'
             self._draft.warn((*path, "until"), text)
@@ -245,10 +247,18 @@ class _Grants:
                 basis=written.basis,
                 keep=float(written.keep),
                 until=written.until.isoformat() if written.until else "",
+                rate=str(rate) if rate else "",
             )
         )
 
-    def _route(self, name: str, written: tables.Grant, product: str, path: Path) -> None:
+    def _rate(self, text: str, path: Path) -> Rate | None:
+        try:
+            return Rate.parse(text) if text else None
+        except ValueError as error:
+            self._draft.fault((*path, "rate"), str(error))
+            return None
+
+    def _route(self, name: str, written: tables.Grant, product: str, path: Path, rate: Rate | None) -> None:
         if product not in self._known:
             self._draft.dangling(path, f'no product is called "{product}"', product, self._known)
             return
@@ -266,6 +276,10 @@ class _Grants:
         heard = [*self.routes, *(one for one, _ in self._read)]
         for message, hint in self._terms.objections(compiled, written, heard):
             self._draft.fault(path, message, hint)
+        for message, hint in self._terms.too_often(compiled, rate):
+            self._draft.fault(path, message, hint)
+        for remark in self._terms.remarks(compiled, written.recipient, heard):
+            self._draft.warn(path, remark)
         route = Route(
             recipient=written.recipient,
             product=product,
@@ -274,6 +288,7 @@ class _Grants:
             basis=written.basis,
             keep=float(written.keep),
             until=written.until,
+            rate=rate,
         )
         if written.recipient in self.vias:
             self._read.append((route, path))
@@ -282,12 +297,19 @@ class _Grants:
 
     def check_readers(self) -> None:
         """Refuse what a reader could never find: only what the broker's own recipient gets is there."""
-        there = {(one.recipient, one.product) for one in self.routes}
+        there = {(one.recipient, one.product): one for one in self.routes}
         for route, path in self._read:
             via = self.vias[route.recipient]
-            if (via, route.product) not in there and self._draft.is_whole:
-                message = f'"{route.recipient}" reads at "{via}", which has no grant for "{route.product}"'
-                self._draft.fault(path, message, "grant it to both, or to neither")
+            source = there.get((via, route.product))
+            if source is None:
+                if self._draft.is_whole:
+                    message = (
+                        f'"{route.recipient}" reads at "{via}", which has no grant for "{route.product}"'
+                    )
+                    self._draft.fault(path, message, "grant it to both, or to neither")
+            elif route.rate and not (source.rate and route.rate.covers(source.rate)):
+                message = f'"{route.recipient}" reads what "{via}" gets, which is not held to {route.rate}'
+                self._draft.fault(path, message, f'write rate = "{route.rate}" for "{via}" too')
 
     def warn_of_the_ungranted(self) -> None:
         """Tell of products that nobody gets, and of recipients that get nothing."""

@@ -305,6 +305,10 @@ class Grant(Settings):
     ]
     basis: Annotated[Basis, Meta(description="Legal basis (GDPR art. 6); needed for personal points.")] = ""
     until: Annotated[date | None, Meta(description="Last day of the grant, by the site's date.")] = None
+    rate: Annotated[
+        str,
+        Meta(description="How many windows, and how many events, of a product at most: 12/h, 1/15m, 100/d."),
+    ] = ""
 
 
 SINGLE: dict[str, type[Settings]] = {

@@ -15,6 +15,7 @@ from agent.config.brokers import is_loopback
 from agent.config.widths import width
 from agent.core.plan import Purpose, Recipient
 from agent.core.product import Product, Route
+from agent.core.rate import Rate
 
 LEAST: Final = 300.0
 """Seconds that a window with personal points lasts at least."""
@@ -42,6 +43,12 @@ class Terms:
         yield from self._beyond_purpose(product, grant.purpose)
         yield from self._differences(product, grant.recipient, routes)
 
+    def too_often(self, product: Product, rate: Rate | None) -> Iterator[tuple[str, str]]:
+        """Give what speaks against *product* at *rate*: windows come as they are long; events are counted."""
+        if rate is not None and product.window and not rate.holds(product.window):
+            message = f'rate = "{rate}" is less often than "{product.id}" has windows, one in {product.span}'
+            yield message, "grant a product with longer windows, or a higher rate"
+
     def _too_fine(self, product: Product, grant: tables.Grant) -> Iterator[tuple[str, str]]:
         if not product.window or not any(one.tells_of_few for one in product.points):
             return
@@ -66,17 +73,23 @@ class Terms:
             message = f'purpose "{name}" needs k = {purpose.k}: "{product.id}" has {privacy.k}'
             yield message, f"write k = {purpose.k}, or grant another product"
 
+    def remarks(self, product: Product, recipient: str, routes: Sequence[Route]) -> Iterator[str]:
+        """Say what *recipient* gets in two widths; no fault where nothing of it is withheld."""
+        for other in (self.products[one.product] for one in routes if one.recipient == recipient):
+            common = _common(product, other) if product.window and other.window else []
+            if common and not _is_protected(product, other, common):
+                yield (
+                    f'"{recipient}" has "{common[0]}" in product "{other.id}" already: harmless as long as'
+                    " neither is protected"
+                )
+
     def _differences(
         self, product: Product, recipient: str, routes: Sequence[Route]
     ) -> Iterator[tuple[str, str]]:
-        own = {one.name for one in product.points}
         for route in routes:
             other = self.products[route.product]
-            common = sorted(own & {one.name for one in other.points})
-            is_protected = {product.privacy.mode, other.privacy.mode} != {"none"} or any(
-                one.tells_of_few for one in product.points if one.name in common
-            )
-            if not common or not is_protected or other.id == product.id:
+            common = _common(product, other)
+            if not common or not _is_protected(product, other, common):
                 continue
             if self._hear_one_another(recipient, route):
                 message = (
@@ -100,3 +113,16 @@ class Terms:
         if (mine.host, mine.port) == (its.host, its.port):
             return f'"{one}" is at the same broker as "{other}"'
         return ""
+
+
+def _common(one: Product, other: Product) -> list[str]:
+    """Name the points that two products have both; none if they are the same product."""
+    if one.id == other.id:
+        return []
+    return sorted({point.name for point in one.points} & {point.name for point in other.points})
+
+
+def _is_protected(one: Product, other: Product, common: Sequence[str]) -> bool:
+    """Say whether something of what two products have in *common* may be withheld."""
+    few = {point.name for point in one.points if point.tells_of_few}
+    return {one.privacy.mode, other.privacy.mode} != {"none"} or not few.isdisjoint(common)

@@ -117,7 +117,7 @@ class OutboxPlan(Struct, frozen=True, kw_only=True):
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """Who may have what, as written; routes are derived from it."""
+    """Who may have what, as written; routes are derived from it. Empty texts: no end, no rate."""
 
     name: str
     recipient: str
@@ -126,6 +126,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     basis: str
     keep: float
     until: str = ""
+    rate: str = ""
 
 
 class Purpose(Struct, frozen=True, kw_only=True):
@@ -144,7 +145,7 @@ class Purpose(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything one gateway runs.
 
-    ``policy`` is the first 12 hex digits of the SHA-256 of the canonical compiled sharing policy.
+    ``policy`` is the first 12 hex digits of the SHA-256 of ``terms``, the canonical compiled sharing policy.
     ``readers`` have grants but no routes: they read at a recipient's broker. ``matched`` tells what the
     products' ``from`` stands for; ``edition`` is None where nobody demands a signature. ``metrics`` is
     the file that they are written to. ``warnings`` are sentences for people; they never stop anything.
@@ -158,6 +159,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     grants: tuple[Grant, ...]
     routes: tuple[Route, ...]
     policy: str
+    terms: bytes = b""
     owner: str = ""
     contact: str = ""
     dpo: str = ""

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from agent.core.point import Point
+from agent.core.rate import Rate
 from agent.core.settings import Settings
 from agent.core.step import Step
 
@@ -70,7 +71,7 @@ class Route(Struct, frozen=True, kw_only=True):
     """One product for one recipient, on the terms of one grant.
 
     ``keep`` is in seconds: how long the recipient may keep the data, and how long they may wait here.
-    After ``until`` (the site's date, inclusive) nothing leaves any more.
+    After ``until`` (the site's date, inclusive) nothing leaves any more. ``rate`` is how often something may.
     """
 
     recipient: str
@@ -80,6 +81,7 @@ class Route(Struct, frozen=True, kw_only=True):
     basis: str
     keep: float
     until: date | None = None
+    rate: Rate | None = None
 
     @property
     def id(self) -> str:

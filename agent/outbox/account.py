@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Final, TextIO
 from msgspec import Struct
 
 from agent.core.errors import OutboxError
+from agent.outbox.lane import OWN
 from agent.outbox.ledger import LedgerRow
 from agent.outbox.schema import connect_reader
+from agent.outbox.spent import Spent
 
 _COLUMNS: Final = (
     "made", "recipient", "product", "policy", "kind", "epoch", "seq", "state", "bytes", "expires", "topic",
@@ -71,9 +73,11 @@ def sheet(found: Iterable[LedgerRow], out: TextIO) -> int:
 
 
 def shares(found: Iterable[LedgerRow]) -> Shares:
-    """Add up the messages by recipient, product and policy."""
+    """Add up the messages by recipient, product and policy; what was sent to nobody is none."""
     made: Shares = {}
     for one in found:
+        if one.state == "noted":
+            continue
         share = made.setdefault((one.recipient, one.product, one.policy), Share(first=one.made))
         share.messages += 1
         share.size += len(one.body or b"")
@@ -104,7 +108,7 @@ def past_days(
     last = "9999" if until is None else _utc(until - 0.001)[:10]
     found = []
     for name, day, n, size, root in rows:
-        who, _, what = name.partition(".")
+        who, _, what = ("", "", "the policy") if name == OWN else name.partition(".")
         if first <= day <= last and recipient in (None, who) and product in (None, what):
             found.append(
                 PastDay(recipient=who, product=what, day=day, n=n, size=size, root=bytes(root).hex())
@@ -112,8 +116,15 @@ def past_days(
     return found
 
 
-def page(period: str, found: Shares, days: Iterable[PastDay]) -> str:
-    """Write the account as a page in Markdown."""
+def page(
+    period: str,
+    found: Shares,
+    days: Iterable[PastDay],
+    *,
+    policies: Sequence[tuple[float, str, str]] = (),
+    noise: Sequence[Spent] = (),
+) -> str:
+    """Write the account as a page in Markdown; *policies*: when, which, and what became of it."""
     lines = [f"# What left, {period}", ""]
     if not found:
         lines += ["No message of this period is in the ledger.", ""]
@@ -123,6 +134,11 @@ def page(period: str, found: Shares, days: Iterable[PastDay]) -> str:
         lines += [_row(heads), _row(["---"] * len(heads))]
         lines += [_row(_cells(*key, share)) for key, share in sorted(found.items())]
         lines += ["", *_LEGEND, ""]
+    if policies:
+        lines += ["## The policy", "", _row(("when (UTC)", "policy", "what")), _row(["---"] * 3)]
+        lines += [*(_row((_utc(at), policy, what)) for at, policy, what in policies), ""]
+    if noise:
+        lines += ["## Figures with noise", "", *noise_table(noise), "", *NOISE_LEGEND, ""]
     past = list(days)
     if past:
         lines += ["## Days whose messages have left this gateway", ""]
@@ -138,6 +154,26 @@ def page(period: str, found: Shares, days: Iterable[PastDay]) -> str:
     return "\n".join(lines)
 
 
+def noise_table(noise: Iterable[Spent]) -> list[str]:
+    """Write how often each count was released with noise, in Markdown."""
+    return [
+        _row(NOISE_HEADS), _row(["---"] * len(NOISE_HEADS)), *(_row(noise_cells(one)) for one in noise)
+    ]  # fmt: skip
+
+
+def noise_cells(one: Spent) -> list[str]:
+    """Give the cells of one row under those heads."""
+    return [
+        one.day, one.policy, one.product, one.point, one.epsilon, str(one.sensitivity), str(one.releases)
+    ]  # fmt: skip
+
+
+NOISE_HEADS: Final = ("day (UTC)", "policy", "product", "count", "epsilon", "S", "releases")
+NOISE_LEGEND: Final = (
+    "- releases: figures of that count that left with noise of scale S / epsilon, whoever got them.",
+    "- One passage falls into one window: it loses at most epsilon, however many windows a day has. Products"
+    " that count the same passage add up, and who passes m times loses m times as much.",
+)
 _LEGEND: Final = (
     "- delivered: the broker has acknowledged it. waiting: it is still to be sent.",
     "- erased: its retention or grant had ended, or it was declared lost; its hash remains.",

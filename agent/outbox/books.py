@@ -7,7 +7,7 @@ nothing per message that is on disk, and only so much that is not: beyond that t
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,11 +17,13 @@ from agent.core.clock import Clock
 from agent.core.command import ANSWERS, Answer, CanObey
 from agent.core.message import Encoding, Head, Loss, Message, Previous
 from agent.gate import Cleared
-from agent.outbox.lane import DATA, UNCONFINED, Change, Lane, LaneState, Terms
+from agent.outbox.kept import Kept
+from agent.outbox.lane import DATA, OWN, OWN_KEEP, UNCONFINED, Change, Lane, LaneState, Terms
 from agent.outbox.losses import merge, numberless, span
-from agent.outbox.row import Draft, Header
+from agent.outbox.row import Draft, Header, Tale
 from agent.outbox.schema import PAGE
-from agent.outbox.transaction import Tale, Transaction, header_of, leave, lost
+from agent.outbox.spent import Key, spending
+from agent.outbox.transaction import Transaction, header_of, leave, lost
 from agent.outbox.work import Done, Drop, Opening, Work
 
 log = logging.getLogger(__name__)
@@ -48,8 +50,9 @@ class Books:
         self.pending: deque[Draft] = deque()
         self.pending_size = 0
         self.failing = False
-        self._saved = {n[6:]: v for n, v in opening.state.items() if n.startswith("saved/")}
-        self._unsaved: set[str] = set()
+        self.kept = Kept(opening.state)
+        self.spent: Counter[Key] = Counter()
+        self.mark, self.noted = opening.state.get("noted", ""), 0
         self._salvaged = opening.state.get("salvaged") == "1"
         self._meta: dict[str, str] = {"lid": self.lid, "epoch": str(self.epoch), "clean": "0"}
         boot, first = msgspec.json.decode(opening.state.get("boot", '["",0]'), type=tuple[str, int])
@@ -61,6 +64,8 @@ class Books:
             lane = self._add(Lane(number, name, msgspec.json.decode(text, type=LaneState), opening.tail))
             lane.stored = True
             lane.acked.add(1, self.floor)
+            if name == OWN:
+                lane.keep_for_nobody(self.tail)
         if opening.epoch and opening.state.get("clean") != "1":
             self._note_crash()
 
@@ -130,6 +135,19 @@ class Books:
         if lane is not None and isinstance(lane.encoding, CanObey):
             self.begin(lane)
             self._number(lane, [lane.encoding.answer(self._head(lane), answer)])
+
+    def spend(self, cleared: Cleared) -> None:
+        """Keep account of the noise in what the gate cleared, once for all routes."""
+        self.spent += spending(cleared.product, cleared.records, self.policy)
+
+    def note(self, message: Message, mark: str, policy: str) -> None:
+        """Write down what anybody may look up and nobody is sent; *mark* stays with it, to know it again."""
+        self.policy = policy
+        lane = self.lane(OWN)
+        if lane.epoch != self.epoch:
+            lane.epoch, lane.seq, lane.keep = self.epoch, 0, OWN_KEEP
+        self._number(lane, [message])
+        self.mark = self._meta["noted"] = mark
 
     def tell_time(self, offset: float) -> None:
         """Tell what turns this boot's stamps into UTC, where stamps without it went out."""
@@ -206,7 +224,7 @@ class Books:
     @property
     def dirty(self) -> bool:
         """Whether anything at all waits."""
-        return self.urgent or bool(self._unsaved or self._meta) or any(x.dirty for x in self.lanes.values())
+        return self.urgent or bool(self.kept.dirty or self._meta) or any(x.dirty for x in self.lanes.values())
 
     def _declarable(self, lane: Lane) -> bool:
         return bool(lane.owed) and lane.encoding is not None and not lane.erasing
@@ -237,6 +255,9 @@ class Books:
         for number, draft in enumerate(rows, self.tail + 1):
             change = changes.setdefault(draft.route, Change())
             change.tail = number
+            if self.by_number[draft.route].name == OWN:
+                change.settled.append((1, number))
+                continue
             change.n += 1
             change.size += len(draft.message.body)
             change.home = change.home or draft.unconfined
@@ -244,7 +265,8 @@ class Books:
             self.by_number[number].dirty = True
         taken = [lane for lane in self.lanes.values() if lane.dirty]
         state = {f"lane/{x.name}": x.text(changes.get(x.number, Change())) for x in taken}
-        state |= {f"saved/{product}": self._saved[product] for product in self._unsaved}
+        unsaved = self.kept.take()
+        state |= self.kept.texts(unsaved)
         state |= self._meta | ({"clean": "1"} if clean else {})
         work = Work(
             rows=rows,
@@ -253,18 +275,19 @@ class Books:
             drop=Drop(last=drop[-1].id, link=drop[-1].link, left=tuple(left)) if drop else None,
             blank=(*(header.id for header, _ in blank), *superseded),
             expiry=tuple(expiry),
+            spent=dict(self.spent),
         )
         transaction = Transaction(
             work=work,
             changes=changes,
             lanes=taken,
-            unsaved=set(self._unsaved),
+            unsaved=unsaved,
             meta=dict(self._meta),
             gives_up=bool(drop or blank),
         )
         for lane in taken:
             lane.dirty = False
-        self._unsaved.clear()
+        self.spent.clear()
         self._meta.clear()
         return transaction
 
@@ -312,6 +335,8 @@ class Books:
             if draft.lost:
                 lane.standing = header_of(number, draft, lane.tail)
             lane.tail = number
+            if lane.name == OWN:
+                self.noted = number
             if lane.oldest is None:
                 lane.oldest = draft.made
         for lane in transaction.lanes:
@@ -333,23 +358,10 @@ class Books:
         for number in transaction.changes:
             self.by_number[number].leaving.clear()
         self._forget_withdrawn()  # while it was under way, a grant may have ended
-        self._unsaved |= transaction.unsaved
+        self.kept.give_back(transaction.unsaved)
+        self.spent.update(transaction.work.spent)
         self._meta = transaction.meta | self._meta
         self._trim()
-
-    # -- saved steps --------------------------------------------------------------------------------------
-
-    def save(self, product: str, state: object) -> None:
-        """Keep a step's memory with the next transaction; nothing if it is what is kept already."""
-        text = msgspec.json.encode(state).decode()
-        if self._saved.get(product) != text:
-            self._saved[product] = text
-            self._unsaved.add(product)
-
-    def saved(self, product: str) -> Any:  # noqa: ANN401 - plain JSON values, the step's own affair
-        """Give what ``save`` kept."""
-        text = self._saved.get(product)
-        return None if text is None else msgspec.json.decode(text)
 
     # -- the plan -----------------------------------------------------------------------------------------
 

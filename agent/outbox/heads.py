@@ -17,9 +17,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from agent.core.ed25519 import verifies
 from agent.core.errors import OutboxError
 from agent.outbox.schema import connect_reader
-from agent.outbox.signing import verifies
 
 _SIGNED: Final = re.compile(rb'^(\{.*),"sig":"([A-Za-z0-9+/=]*)"\}$')
 _MOST_FAULTS: Final = 20

@@ -20,6 +20,9 @@ from agent.outbox.work import Found, Span
 
 MOST_RANGES: Final = 32
 DATA: Final = frozenset({"batch", "event"})
+OWN: Final = "*"
+"""The route of what the gateway writes down for anybody who asks, and sends to nobody."""
+OWN_KEEP: Final = 400 * 86400.0
 UNCONFINED: Final = "unconfined"
 """Why a message is lost that a process without a cage has made, and whose recipient is not here any more."""
 _SANE: Final = 10 * 366 * 86400.0
@@ -158,6 +161,11 @@ class Lane:
             self._crowded = True
         elif self._crowded and len(self.acked) == 1:
             self._crowded = False
+
+    def keep_for_nobody(self, tail: int) -> None:
+        """Know that nothing of this lane up to id *tail* is owed to anybody."""
+        self.acked.add(1, tail)
+        self.n, self.size, self.was_open, self.owed = 0, 0, False, []
 
     def reached(self, begin: float, until: float, *, synced: bool) -> None:
         """Note which UTC seconds new rows tell of; what a crash cost ends where they begin."""

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from agent.core.errors import OutboxError
-from agent.outbox.lane import LaneState
+from agent.outbox.lane import OWN, LaneState
 from agent.outbox.match import Match, match
 from agent.outbox.ranges import Ranges
 from agent.outbox.row import read_props
@@ -37,7 +37,8 @@ class LedgerRow(Struct, frozen=True, kw_only=True):
     """One message of the ledger.
 
     ``state`` is delivered, waiting or erased (its retention or grant ended, or it was declared lost; the
-    body is gone). ``made``, ``expires``: UTC seconds. ``digest`` and ``link`` are in hex.
+    body is gone); what is sent to nobody is noted, and has neither recipient nor product. ``made``,
+    ``expires``: UTC seconds. ``digest`` and ``link`` are in hex.
     """
 
     id: int
@@ -177,15 +178,16 @@ def _row(found: Any, acked: dict[str, Ranges]) -> LedgerRow:  # noqa: ANN401 - a
     carried = read_props(props)
     recipient, _, product = name.partition(".")
     delivered = number in acked.get(name, Ranges())
+    state = "erased" if erased else "delivered" if delivered else "waiting"
     return LedgerRow(
         id=number,
         route=name,
-        recipient=recipient,
+        recipient="" if name == OWN else recipient,
         product=product,
         epoch=epoch,
         seq=seq,
         kind=kind,
-        state="erased" if erased else "delivered" if delivered else "waiting",
+        state="noted" if name == OWN else state,
         made=made,
         expires=expires,
         policy=policy,

@@ -2,7 +2,7 @@
 
 ``put`` takes what the gate cleared and nothing else; it numbers, encodes and returns, and the messages are
 handed to uplinks only once they are safe on disk. It never loses one in silence: every loss becomes a
-``gap`` message. Of its own it writes only ``start``, ``gap`` and ``time``.
+``gap`` message. Of its own it sends only ``start``, ``gap`` and ``time``; what is noted stays here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from agent.config.brokers import is_loopback
 from agent.core.catalogue.store import NO_HEADS
 from agent.core.clock import Clock
 from agent.core.command import ANSWERS
+from agent.core.ed25519 import Key
 from agent.core.errors import OutboxError
-from agent.core.message import Encoding, Queue
+from agent.core.message import Encoding, Message, Queue
 from agent.core.plan import Plan
 from agent.core.product import Route
 from agent.gate import Cleared
@@ -33,7 +34,7 @@ from agent.outbox.keeper import Keeper
 from agent.outbox.lane import Terms
 from agent.outbox.port import Inline, Port, Threaded
 from agent.outbox.salvage import open_or_salvage
-from agent.outbox.signing import Key, own_key
+from agent.outbox.signing import own_key
 from agent.outbox.store import Store
 
 FILE = "outbox.db"
@@ -136,13 +137,35 @@ class Outbox:
         self._books.put(cleared)
         self._keeper.wake()
 
+    def spend(self, cleared: Cleared) -> None:
+        """Keep account of the noise in what the gate cleared, whoever gets it."""
+        self._books.spend(cleared)
+
+    def note(self, message: Message, *, mark: str, policy: str) -> None:
+        """Write down for good what is sent to nobody; *mark* stays with it, and is safe when it is.
+
+        *policy* is in force from then on.
+        """
+        self._books.note(message, mark, policy)
+        self._keeper.wake()
+
+    @property
+    def mark(self) -> str:
+        """What came with the last ``note``; empty if there was none."""
+        return self._books.mark
+
+    @property
+    def noted(self) -> int:
+        """The row of the last ``note`` of this run that is safe on disk; 0: none yet."""
+        return self._books.noted
+
     def save(self, product: str, state: object) -> None:
         """Keep a pipeline's memory; it becomes safe together with what was put before it."""
-        self._books.save(product, state)
+        self._books.kept.save(product, state)
 
     def saved(self, product: str) -> object | None:
         """Give what was last kept for *product*; None if there is nothing."""
-        saved: object | None = self._books.saved(product)
+        saved: object | None = self._books.kept.saved(product)
         return saved
 
     def tell_time(self, offset: float) -> None:

@@ -5,6 +5,8 @@ A row is never rewritten; only its body may be erased when a grant or its retent
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 from msgspec import Struct
 
@@ -48,6 +50,15 @@ class Row(Struct, frozen=True, kw_only=True):
     policy: str
     boot: float
     correlation: bytes = b""
+
+
+class Tale(NamedTuple):
+    """What new messages tell of: UTC seconds, by which clock, and whether a process without a cage saw it."""
+
+    since: float | None = None
+    until: float | None = None
+    synced: bool = True
+    unconfined: bool = False
 
 
 class Draft(Struct, frozen=True, kw_only=True):

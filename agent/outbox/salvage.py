@@ -27,6 +27,7 @@ from agent.outbox.ranges import Ranges
 from agent.outbox.row import Draft, read_props
 from agent.outbox.schema import PAGE
 from agent.outbox.soundness import Judge, has_losses
+from agent.outbox.spent import Key
 from agent.outbox.store import DamagedError, Store
 from agent.outbox.work import Opening, Work
 
@@ -52,6 +53,7 @@ class Remains(Struct, kw_only=True):
     epoch: int = 0
     anchor: int = 0
     top: int = 0
+    spent: dict[Key, int] = {}
 
 
 def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
@@ -120,7 +122,7 @@ def _salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
     state = {f"lane/{name}": msgspec.json.encode(lane).decode() for name, lane in lanes.items()}
     state |= {f"saved/{product}": text for product, text in remains.saved.items()}
     state |= {"lid": opening.lid, "epoch": str(epoch), "clean": "0", "salvaged": "1"}
-    store.commit(Work(state=state))
+    store.commit(Work(state=state, spent=remains.spent))
 
 
 def read_remains(db: sqlite3.Connection, size: int) -> Remains:
@@ -139,6 +141,7 @@ def read_remains(db: sqlite3.Connection, size: int) -> Remains:
                 remains.saved[name[6:]] = text
         except (ValueError, RecursionError) as error:
             SALVAGE_ENDS.tell(log, f"the outbox's {name} is unreadable", error)
+    remains.spent = {Key(*key): count for *key, count in _try(db, "SELECT * FROM spent")}
     tops = [*_try(db, "SELECT max(id) FROM row")]
     for number in remains.routes:
         query = "SELECT max(id) FROM row INDEXED BY row_by_route WHERE route=?"

@@ -9,7 +9,7 @@ from typing import Final
 from agent.core.errors import OutboxError
 
 PAGE: Final = 4096
-VERSION: Final = 1
+VERSION: Final = 2
 
 # `row` holds the messages; body comes last, so that everything before it lies on the leaf page.
 # `state` holds all that changes with every commit in one page: cursors, numbers, saved steps, clean flag.
@@ -30,8 +30,16 @@ CREATE TABLE day(
     root BLOB NOT NULL, tree TEXT NOT NULL, PRIMARY KEY(route, day)) STRICT, WITHOUT ROWID;
 """
 
+# how often each count was released with noise; it stays as long as the roots of days
+SPENT: Final = """
+CREATE TABLE spent(
+    day TEXT NOT NULL, policy TEXT NOT NULL, product TEXT NOT NULL, point TEXT NOT NULL,
+    epsilon TEXT NOT NULL, sensitivity INTEGER NOT NULL, releases INTEGER NOT NULL,
+    PRIMARY KEY(day, policy, product, point)) STRICT, WITHOUT ROWID;
+"""
+
 # what leads from form N to N + 1, at position N; a step that has been released is never changed
-STEPS: Final = (TABLES,)
+STEPS: Final = (TABLES, SPENT)
 
 INSERT: Final = "INSERT INTO row VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 HEADER: Final = (

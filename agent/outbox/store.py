@@ -20,7 +20,7 @@ import msgspec
 from agent.core.catalogue.store import DISK_HAS_ROOM, EPOCH_NOT_KEPT, NOT_CLOSED
 from agent.core.errors import OutboxError
 from agent.core.message import Loss
-from agent.outbox import chain
+from agent.outbox import chain, spent
 from agent.outbox.epochfile import read_epoch, write_epoch
 from agent.outbox.merkle import Day
 from agent.outbox.numbered import numbered
@@ -170,6 +170,7 @@ class Store:
             self._delete(work.drop)
         db.executemany("UPDATE row SET body=NULL WHERE id=?", [(number,) for number in work.blank])
         db.executemany("UPDATE row SET expires=? WHERE id=?", [(at, number) for number, at in work.expiry])
+        spent.add(db, work.spent)
         for number, draft in enumerate(work.rows, first):
             values, link = _values(number, names[draft.route], draft, link)
             db.execute(INSERT, values)
@@ -202,6 +203,7 @@ class Store:
             newest = max(header.made for header in drop.left)
             oldest = datetime.fromtimestamp(newest - DAYS_KEPT * 86400.0, UTC).date().isoformat()
             db.execute("DELETE FROM day WHERE day<?", (oldest,))
+            db.execute("DELETE FROM spent WHERE day<?", (oldest,))
         db.execute("DELETE FROM row WHERE id<=?", (drop.last,))
 
     def _put_state(self, name: str, value: str) -> int:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from agent.core.errors import OutboxError
 from agent.outbox import chain
+from agent.outbox.lane import OWN
 from agent.outbox.schema import connect_reader
 
 CHUNK: Final = 1000
@@ -25,11 +26,13 @@ _COLUMNS: Final = "id, route, epoch, seq, kind, made, boot, policy, topic, props
 class Verdict(Struct, frozen=True, kw_only=True):
     """What a check of the chain found: ``faults`` are sentences that name rows; none means that it holds.
 
-    ``erased`` bodies are those of ended grants and retentions; ``head`` is the last link, in hex.
+    ``erased`` bodies are those of ended grants and retentions; ``noted`` rows tell of the policy and went
+    to nobody; ``head`` is the last link, in hex.
     """
 
     rows: int
     erased: int
+    noted: int = 0
     first: int
     last: int
     lid: str
@@ -63,7 +66,7 @@ class _Check:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._faults: list[str] = []
-        self._rows = self._erased = self._first = self._last = 0
+        self._rows = self._erased = self._noted = self._first = self._last = 0
         self._link = chain.START
 
     def run(self) -> Verdict:
@@ -78,6 +81,7 @@ class _Check:
         return Verdict(
             rows=self._rows,
             erased=self._erased,
+            noted=self._noted,
             first=self._first,
             last=self._last,
             lid=state.get("lid", ""),
@@ -124,6 +128,7 @@ class _Check:
             what = _what(number, epoch, seq, name or str(route))
             self._faults.append(f"{what} has another body than was written")
         self._rows += 1
+        self._noted += name == OWN
         self._first = self._first or number
         self._last, self._link = number, link
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from agent.outbox.row import Draft, Header
+from agent.outbox.spent import Key
 
 
 class Drop(Struct, frozen=True, kw_only=True):
@@ -19,7 +22,8 @@ class Work(Struct, frozen=True, kw_only=True):
     """One transaction: all of it happens, or none.
 
     ``rows`` are inserted in order; ``state`` texts replace those of the same name; ``routes`` are new route
-    numbers; bodies of ``blank`` are erased; ``expiry`` are (id, UTC seconds) learnt late.
+    numbers; bodies of ``blank`` are erased; ``expiry`` are (id, UTC seconds) learnt late; ``spent`` is added
+    to the account of noise.
     """
 
     rows: tuple[Draft, ...] = ()
@@ -28,6 +32,7 @@ class Work(Struct, frozen=True, kw_only=True):
     drop: Drop | None = None
     blank: tuple[int, ...] = ()
     expiry: tuple[tuple[int, float], ...] = ()
+    spent: Mapping[Key, int] = {}
 
 
 class Done(Struct, frozen=True, kw_only=True):

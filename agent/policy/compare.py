@@ -14,7 +14,7 @@ from agent.policy.deals import Deal
 
 _TERMS: Final = (
     "party", "title", "points", "window", "statistics", "privacy", "grant", "purpose", "basis", "keep",
-    "until", "enforced_by", "broker", "asks",
+    "until", "rate", "enforced_by", "broker", "asks",
 )  # fmt: skip
 
 
@@ -48,15 +48,18 @@ def _differences(was: Deal, now: Deal) -> list[str]:
             told = ", ".join([*(f"without {x}" for x in gone), *(f"with {x}" for x in new)])
             said.append(f"~ {now.recipient} / {now.product}: points {told or 'in another order'}")
         else:
-            word = {"keep": "kept for", "enforced_by": "enforced by", "asks": "may ask for"}.get(name, name)
+            word = {
+                "keep": "kept for", "enforced_by": "enforced by", "asks": "may ask for", "rate": "at most",
+            }.get(name, name)  # fmt: skip
             said.append(f"~ {now.recipient} / {now.product}: {word} {_said(one)} -> {_said(other)}")
     return said
 
 
 def _sentence(deal: Deal) -> str:
-    _, what, fine, privacy, why, basis, until, kept, by = cells(deal)
+    _, what, fine, rate, privacy, why, basis, until, kept, by = cells(deal)
+    most = f", at most {rate}" if deal.rate else ""
     return (
-        f"{deal.recipient} gets {what} ({fine}; {privacy}) for {why}, basis {basis}, until {until},"
+        f"{deal.recipient} gets {what} ({fine}{most}; {privacy}) for {why}, basis {basis}, until {until},"
         f" kept for {kept}, enforced by {by}"
     )
 

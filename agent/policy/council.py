@@ -14,11 +14,12 @@ from agent.core.plan import Plan
 from agent.policy.deals import BROKER, Deal
 
 HEADS: Final = (
-    "who", "gets", "how fine", "protected by", "why", "basis", "until", "kept for", "enforced by",
+    "who", "gets", "how fine", "at most", "protected by", "why", "basis", "until", "kept for", "enforced by",
 )  # fmt: skip
 _COLUMNS: Final = (
     "recipient", "party", "product", "title", "points", "window", "statistics", "privacy", "claim", "grant",
-    "purpose", "why", "basis", "until", "ended", "keep_days", "enforced_by", "broker", "policy", "may_ask",
+    "purpose", "why", "basis", "until", "ended", "keep_days", "rate", "enforced_by", "broker", "policy",
+    "may_ask",
 )  # fmt: skip
 
 
@@ -29,6 +30,7 @@ def cells(deal: Deal) -> list[str]:
         f"{deal.recipient} ({deal.party})" if deal.party else deal.recipient,
         f"{deal.product}: {deal.title}" if deal.title else deal.product,
         " ".join([deal.window, *deal.statistics]),
+        deal.rate or "-",
         deal.privacy,
         deal.purpose,
         deal.basis or "-",
@@ -69,8 +71,8 @@ def sheet(plan: Plan, deals: Iterable[Deal]) -> str:
         row = (
             one.recipient, one.party, one.product, one.title, " ".join(one.points), one.window,
             " ".join(one.statistics), one.privacy, one.claim, one.grant, one.purpose, one.why, one.basis,
-            one.until, "yes" if one.ended else "no", f"{one.keep:.10g}", one.enforced_by, one.broker,
-            plan.policy, " ".join(one.asks),
+            one.until, "yes" if one.ended else "no", f"{one.keep:.10g}", one.rate, one.enforced_by,
+            one.broker, plan.policy, " ".join(one.asks),
         )  # fmt: skip
         writer.writerow([harmless(cell) for cell in row])
     return out.getvalue()
@@ -83,6 +85,7 @@ def harmless(cell: str) -> str:
 
 def _legend(deals: Sequence[Deal]) -> list[str]:
     said = [
+        "- at most: so many windows, and so many events, in each minute (m), hour (h) or day (d).",
         "- until: the last day of the grant; `withdrawn`: it is open until somebody takes it back.",
         "- kept for: when the recipient has to delete; what waited here as long is erased too.",
         "- enforced by gateway: after the last day nothing is sent any more.",

@@ -23,8 +23,8 @@ class Deal(Struct, frozen=True, kw_only=True):
     """One product for one recipient.
 
     ``enforced_by``: the gateway ends what it sends; what somebody reads at another's broker only that broker
-    can end. ``broker`` is ``host:port``; ``keep`` is in days; ``until`` is empty where the grant is open.
-    ``asks`` is what the recipient may ask of the gateway.
+    can end. ``broker`` is ``host:port``; ``keep`` is in days; ``until`` is empty where the grant is open,
+    ``rate`` where it sets none. ``asks`` is what the recipient may ask of the gateway.
     """
 
     recipient: str
@@ -42,6 +42,7 @@ class Deal(Struct, frozen=True, kw_only=True):
     basis: str
     keep: float
     until: str
+    rate: str
     ended: bool
     enforced_by: str
     broker: str
@@ -76,6 +77,7 @@ def deals(plan: Plan, today: date) -> list[Deal]:
                 basis=grant.basis,
                 keep=grant.keep / 86400.0,
                 until=grant.until,
+                rate=grant.rate,
                 ended=bool(grant.until) and date.fromisoformat(grant.until) < today,
                 enforced_by=BROKER if reader else GATEWAY,
                 broker=broker,

@@ -52,8 +52,8 @@ def objection_to(plan: Plan, known: Edition | None, place: Path) -> str:
             return ""  # nothing leaves
         return (
             f"this policy is not signed, and number {known.number}, signed by {known.signer}, has been in"
-            f" force here: put allowed_signers and the signature back. To do without signatures from now on,"
-            f" remove {place}"
+            " force here: put the signature back, and who may sign (allowed_signers or allowed_minisign). To"
+            f" do without signatures from now on, remove {place}"
         )
     if new.number < known.number:
         return (

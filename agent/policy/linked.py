@@ -17,6 +17,7 @@ Json = dict[str, Any]
 _ACCESS: Final = "http://publications.europa.eu/resource/authority/access-right/"
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _JSON: Final = "https://www.iana.org/assignments/media-types/application/json"
+_RATE: Final = "urn:citygate:term:rate"  # ODRL knows a count and an interval, but no count in an interval
 _CALENDAR: Final = {"day": "P1D", "week": "P7D", "month": "P1M"}
 _UNITS: Final = ((86400, "P", "D"), (3600, "PT", "H"), (60, "PT", "M"), (1, "PT", "S"))
 _DCAT: Final = {
@@ -127,6 +128,9 @@ def _agreement(plan: Plan, name: str, found: Sequence[Deal], iris: Mapping[str, 
     if first.until:
         last = {"@value": first.until, "@type": f"{_XSD}date"}
         constraints.append({"leftOperand": "dateTime", "operator": "lteq", "rightOperand": last})
+    if first.rate:
+        most = {"leftOperand": {"@id": _RATE}, "operator": "lteq", "rightOperand": first.rate}
+        constraints.append(most)
     kept = {"@value": period(round(first.keep * 86400)), "@type": f"{_XSD}duration"}
     limit = {"leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": kept}
     duty = {"action": [{"rdf:value": {"@id": "odrl:delete"}, "refinement": [limit]}]}

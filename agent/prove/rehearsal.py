@@ -81,6 +81,9 @@ class Seen:
         """Give nothing."""
         return None
 
+    def spend(self, cleared: Cleared) -> None:
+        """Forget."""
+
     def lose(self, route: str, why: str, begin: float, end: float) -> None:
         """Forget."""
 

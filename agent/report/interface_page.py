@@ -59,8 +59,13 @@ def _product(described: Interface, product: Product) -> Iterator[Block]:
     privacy = product.privacy
     protected = "not protected further" if privacy.mode == "none" else f"protected by {privacy.mode}"
     width = f"every {span(product.window)}" if product.window else "when something happens"
+    most = "".join(
+        f" At most {one.rate}: so many windows, and so many events; a gap says when there were more."
+        for one in described.plan.routes
+        if (one.recipient, one.product) == (described.recipient.name, product.id) and one.rate
+    )
     yield Paragraph(
-        f"Product {product.id}: {width}; {', '.join(product.statistics) or 'events'}; {protected}."
+        f"Product {product.id}: {width}; {', '.join(product.statistics) or 'events'}; {protected}.{most}"
     )
     rows = [(one.name, one.unit, str(one.kind), one.quantity or "-") for one in product.published]
     yield Table(f"Points of {product.id}", ("point", "unit", "kind", "quantity"), tuple(rows))

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from agent.config.tables import PURPOSES
+from agent.core.driver import CanTell
 from agent.core.plan import Plan, Recipient
 from agent.core.point import Point
 from agent.core.product import Product, Route
+from agent.outbox.spent import Spent
 from agent.privacy.statement import adds_up, claim, label
 from agent.prove.record import Record
 from agent.report.document import Block, Bullets, Facts, Heading, Page, Paragraph, Table
@@ -32,12 +35,13 @@ _LEVELS = (
     ("L4, L5 message", "broker and systems of the recipient", "as long as the grant's keep says; the"
      " recipient has to delete it, and this gateway cannot enforce that"),
 )  # fmt: skip
+NOISE_DAYS: Final = 30
 _PICTURES = (
     "L0 picture", "memory of the process that sees it", "for one analysis of it; only counts come out of it"
 )  # fmt: skip
 _HEADS = (
     "recipient", "product", "points", "window", "statistics", "privacy",
-    "grant", "purpose", "basis", "keep", "until",
+    "grant", "purpose", "basis", "keep", "until", "at most",
 )  # fmt: skip
 _ASKED = (
     "Who may ask for replay is sent once more, on a topic that nobody else reads, what it has had already"
@@ -55,12 +59,19 @@ _NOT_PROMISED = (
 )
 
 
-def annex(
-    plan: Plan, record: Record | None, *, made: str, software: str, tallies: Sequence[Period] = ()
+def annex(  # noqa: PLR0913 - each is named
+    plan: Plan,
+    record: Record | None,
+    *,
+    made: str,
+    software: str,
+    tallies: Sequence[Period] = (),
+    noise: Sequence[Spent] = (),
 ) -> Page:
     """Make the annex; *made* is the date and *record* the last proofs that were kept, if there are any.
 
-    *tallies* are the periods in which somebody could see running totals.
+    *tallies* are the periods in which somebody could see running totals, *noise* what was released with some
+    in the days of ``NOISE_DAYS``.
     """
     place = plan.place
     title = f"Annex to the data-protection impact assessment: {place.label or place.site}, {place.city}"
@@ -71,6 +82,7 @@ def annex(
         *_dies(plan),
         *_leaves(plan),
         *_promised(plan),
+        *_noise(noise),
         *_kept(plan),
         *_tallies(tallies),
         *_proofs(plan, record),
@@ -121,6 +133,9 @@ def _dies(plan: Plan) -> Iterator[Block]:
     yield Table("Levels, from the device to the recipient", ("level", "where", "how long"), levels)
     if not counts_people:
         yield Paragraph("No point of this site counts people by pictures, so none is taken.")
+    told = [fact for link in plan.links if isinstance(link.driver, CanTell) for fact in link.driver.facts()]
+    if told:
+        yield Bullets(tuple(f"{one}." for one in told))
 
 
 def _leaves(plan: Plan) -> Iterator[Block]:
@@ -159,6 +174,24 @@ def _promised(plan: Plan) -> Iterator[Block]:
         if text := adds_up(own):
             said.append(f"{recipient.name}: {text}.")
     yield Bullets(tuple(said)) if said else Paragraph("Nothing leaves.")
+
+
+def _noise(noise: Sequence[Spent]) -> Iterator[Block]:
+    """Tell what was released with noise lately: by product, count and policy."""
+    if not noise:
+        return
+    yield Heading("Figures with noise that were released")
+    found: dict[tuple[str, ...], list[int]] = {}
+    for one in noise:
+        key = (one.product, one.point, one.policy, one.epsilon, str(one.sensitivity))
+        found.setdefault(key, []).append(one.releases)
+    rows = [(*key, str(len(days)), str(max(days)), str(sum(days))) for key, days in sorted(found.items())]
+    heads = ("product", "count", "policy", "epsilon", "S", "days", "most in a day", "in all")
+    yield Table(f"The last {NOISE_DAYS} days", heads, tuple(rows))
+    yield Paragraph(
+        "One passage falls into one window, so it loses at most epsilon, however many windows a day has; who"
+        " passes m times loses m times as much. citygate ledger privacy tells it day by day."
+    )
 
 
 def _kept(plan: Plan) -> Iterator[Block]:
@@ -219,6 +252,7 @@ def _route(route: Route, product: Product) -> tuple[str, ...]:
         route.basis or "none named",
         span(route.keep),
         route.until.isoformat() if route.until else "open",
+        str(route.rate or "-"),
     )
 
 

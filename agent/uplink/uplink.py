@@ -106,6 +106,12 @@ class Uplink:
         if self._session is not None:
             self._session.stir()
 
+    def witness(self) -> None:
+        """Tell the head of the ledger anew, where it is this recipient's to know."""
+        self._head_at = 0.0
+        if self._session is not None:
+            self._session.stir()
+
     @property
     def connected(self) -> bool:
         """Whether the broker is there."""

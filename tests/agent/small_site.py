@@ -163,6 +163,7 @@ class Outlet:
         self.connected = False
         self.routes: list[str] = []
         self.configured = 0
+        self.heads = 0
         self.word = "ok"
         self._city = city
         self._clock = clock
@@ -182,6 +183,10 @@ class Outlet:
         assert epoch
         self.routes = [route.id for route in routes]
         self.configured += 1
+
+    def witness(self) -> None:
+        """Note that the head of the ledger has to be told."""
+        self.heads += 1
 
     async def run(self) -> None:
         """Take whatever the outbox has."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from agent.core.clock import Instant
 from agent.core.point import Kind, Point, Scope
 from agent.core.product import Privacy, Product, Route
+from agent.core.rate import Rate
 from agent.core.record import Aggregate, Event, State
 from agent.gate import Cleared, Gate
 
@@ -107,3 +108,35 @@ def test_what_no_cage_was_around_leaves_for_loopback_alone() -> None:
     assert [one.route.recipient for one in gate.clear("flow", [FIGURE], NOW)] == ["city"]
     gate.configure([FLOW], [here, there], UTC)  # the city's broker is not on this computer any more
     assert gate.clear("flow", [FIGURE], NOW) == []
+
+
+ALARM = Event("door.in", "threshold", "warning", NOON, 9.0, "1", "nine at once")
+BARE = replace(FLOW, privacy=Privacy())
+
+
+def test_events_leave_no_more_often_than_the_rate_of_their_grant() -> None:
+    slow, free = replace(OPEN, rate=Rate(2, 3600.0)), replace(OPEN, recipient="lab")
+    gate = Gate([BARE], [slow, free], UTC)
+    left = [[one.route.recipient for one in gate.clear("flow", [ALARM], NOW)] for _ in range(4)]
+    assert left == [["city", "lab"], ["city", "lab"], ["lab"], ["lab"]]
+    assert gate.clear("flow", [ALARM], Instant(5000.0, NOON + 3600.0))[0].route == slow
+
+
+def test_windows_are_not_counted_against_a_rate_that_they_keep_by_their_width() -> None:
+    gate = Gate([BARE], [replace(OPEN, rate=Rate(4, 3600.0))], UTC)
+    left = [gate.clear("flow", [replace(FIGURE, start=NOON + 900.0 * n)], NOW) for n in range(9)]
+    assert all(left)
+
+
+def test_what_a_rate_kept_back_is_told_once_its_stretch_is_over_or_its_grant() -> None:
+    slow = replace(OPEN, rate=Rate(1, 3600.0))
+    gate = Gate([BARE], [slow], UTC)
+    for n in range(3):
+        gate.clear("flow", [ALARM], Instant(1000.0 + n, NOON + n))
+    assert gate.stayed(Instant(1100.0, NOON + 100.0)) == []
+    later = Instant(4600.0, NOON + 3600.0)
+    assert gate.stayed(later) == [("city.flow", 2, NOON + 1.0, NOON + 2.0)]
+    assert gate.stayed(later) == []
+    gate.clear("flow", [ALARM, ALARM], later)
+    gate.configure([BARE], [], UTC)
+    assert gate.stayed(later) == [("city.flow", 1, later.utc, later.utc)]

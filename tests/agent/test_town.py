@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.agent.town import (
+    BOILER,
     DOORS,
     FLATS,
     KEEPS,
     PARTIES,
     PEOPLE,
+    RATES,
     SECONDS,
     Grant,
     Policy,
@@ -36,6 +39,7 @@ people = st.builds(Product, st.just("square.gate.*"), st.sampled_from([*SECONDS]
 homes = st.builds(
     Product, st.just("flat-*"), st.sampled_from(["5m", "15m", "1h"]), st.just("min-sources"), st.just(5)
 )
+alarms = st.builds(Product, st.just(BOILER), st.just("1m"), st.just("events"), st.just(5))
 wild = st.builds(
     Product,
     st.sampled_from(["door.in", "door.*", "square.gate.*", "flat-*", "flat-1.energy"]),
@@ -44,6 +48,7 @@ wild = st.builds(
     THRESHOLDS,
 )
 PURPOSES = st.sampled_from(["operations", "operations", "operations", "study"])
+OFTEN = st.sampled_from(["", "", *RATES])
 DAYS = st.none() | st.integers(0, 2)
 whats = st.builds(
     Grant,
@@ -53,6 +58,7 @@ whats = st.builds(
     st.just(True),
     DAYS,
     st.sampled_from([*KEEPS]),
+    OFTEN,
 )
 anything = st.builds(
     Grant,
@@ -62,6 +68,7 @@ anything = st.builds(
     st.booleans(),
     DAYS,
     st.sampled_from([*KEEPS]),
+    OFTEN,
 )
 
 
@@ -71,12 +78,12 @@ def named(*found: Product) -> dict[str, Product]:
 
 sensible = st.builds(
     Policy,
-    st.builds(named, door, people, homes | door),
+    st.builds(named, door, people, homes | door | alarms),
     st.lists(whats, min_size=2, max_size=5, unique_by=lambda one: (one.recipient, one.product)).map(tuple),
 )
 careless = st.builds(
     Policy,
-    st.builds(named, door | wild, people | wild, homes | wild),
+    st.builds(named, door | wild, people | wild, homes | wild | alarms),
     st.lists(anything, min_size=1, max_size=5).map(tuple),
 )
 policies = st.one_of(sensible, sensible, careless)
@@ -123,7 +130,7 @@ async def live(town: Town, first: Policy, happens: list[tuple[Any, ...]]) -> Non
 async def _hours(town: Town, minutes: int, count: int) -> None:
     for n in range(minutes):
         counts = {name: float(count * (n % 3 == 0)) for name in (*DOORS, *PEOPLE)}
-        town.minute(counts | {FLATS[0]: 3.0 * count})
+        town.minute(counts | {FLATS[0]: 3.0 * count, BOILER: 99.0 * (n % 2)})
     await town.house()
 
 
@@ -213,3 +220,20 @@ def test_a_town_that_decides_well_lets_out_what_it_should() -> None:
     assert town.refused == 0
     routes = {one.row.route for one in town.left if one.row.kind == "batch"}
     assert routes == {"city.p0", "city.p1", "city.p2"}
+
+
+def test_a_town_that_is_told_of_alarms_is_told_no_more_often_than_it_decided() -> None:
+    alarms = Product(BOILER, "1m", "events", 5)
+    gave = (
+        Grant("city", "p2", "operations", True, None, "2d", "4/h"),
+        Grant("lab", "p2", "operations", True, None, "2d"),
+    )
+    happens = [("hours", 65, 2), ("stop",), ("hours", 65, 2), ("crash",), ("hours", 65, 2), ("house",)]
+    town = lived(Policy({"p2": alarms}, gave), [*happens, ("deliver", "city"), ("deliver", "lab")])
+    assert town.refused == 0
+    events = {name: [x for x in town.left if x.row.route == f"{name}.p2" and x.row.kind == "event"]
+              for name in ("city", "lab")}  # fmt: skip
+    assert 12 <= len(events["city"]) <= 16
+    assert len(events["lab"]) > 150
+    gaps = [one.row for one in town.left if one.row.route == "city.p2" and one.row.kind == "gap"]
+    assert any(lost["why"] == "rate" for row in gaps for lost in json.loads(row.body)["lost"])

@@ -30,12 +30,14 @@ ZONE: Final = ZoneInfo("Europe/Helsinki")
 TODAY: Final = datetime.fromtimestamp(START, ZONE).date()
 PARTIES: Final = {"city": "City", "office": "City", "lab": "University"}
 SECONDS: Final = {"1m": 60.0, "5m": 300.0, "15m": 900.0, "1h": 3600.0}
+RATES: Final = {"1/h": (1, 3600.0), "4/h": (4, 3600.0), "3/30m": (3, 1800.0), "60/h": (60, 3600.0)}
 KEEPS: Final = {"10m": 600.0, "3h": 10800.0, "2d": 172800.0}
 FINEST: Final = 900.0
 LEAST_K: Final = 10
 FLATS: Final = tuple(f"flat-{n}.energy" for n in range(1, 7))
 PEOPLE: Final = ("square.gate.person_to_left", "square.gate.person_to_right")
 DOORS: Final = ("door.in", "door.out")
+BOILER: Final = "boiler.heat"
 _FLAT: Final = """
 [device.flat-{n}]
 link = "cellar"
@@ -73,6 +75,12 @@ classes = ["person"]
 [link.cellar]
 driver = "modbus-tcp"
 host = "10.20.0.40"
+[device.boiler]
+link = "cellar"
+unit = 9
+every = "1m"
+[device.boiler.points]
+heat = { addr = 7, type = "u16", unit = "Cel" }
 """ + "".join(_FLAT.format(n=n) for n in range(1, 7))
 _PURPOSE: Final = f"""
 [purpose.study]
@@ -97,6 +105,10 @@ class Product(Struct, frozen=True):
 
     def toml(self, name: str) -> str:
         """Write it down."""
+        if self.mode == "events":
+            return (
+                f'\n[product.{name}]\nfrom = ["{self.wish}"]\nsteps = [{{ use = "threshold", above = 50 }}]\n'
+            )
         flats = self.wish.startswith("flat")
         privacy = f'mode = "{self.mode}"' + (f", k = {self.k}" if self.mode in ("suppress", "hold") else "")
         return (
@@ -108,11 +120,11 @@ class Product(Struct, frozen=True):
     def points(self) -> list[str]:
         """List the points behind it."""
         head, _, _ = self.wish.partition("*")
-        return [one for one in (*DOORS, *PEOPLE, *FLATS) if one.startswith(head)]
+        return [one for one in (*DOORS, *PEOPLE, *FLATS, BOILER) if one.startswith(head)]
 
 
 class Grant(Struct, frozen=True):
-    """Who gets which product, for what, for how many days more, and how long it may be kept."""
+    """Who gets which product, for what, for how many days more, how long it may be kept, and how often."""
 
     recipient: str
     product: str
@@ -120,6 +132,7 @@ class Grant(Struct, frozen=True):
     basis: bool
     days: int | None
     keep: str
+    rate: str = ""
 
     @property
     def until(self) -> date | None:
@@ -132,6 +145,7 @@ class Grant(Struct, frozen=True):
         lines += [f'purpose = "{self.purpose}"\nkeep = "{self.keep}"']
         lines += ['basis = "public-task"'] if self.basis else []
         lines += [f"until = {self.until}"] if self.until else []
+        lines += [f'rate = "{self.rate}"'] if self.rate else []
         return "\n".join([*lines, ""])
 
 
@@ -203,7 +217,8 @@ class Town:
     def minute(self, counts: Mapping[str, float], *, heard: int = len(FLATS)) -> None:
         """Let a minute pass in which each point is read once; of the homes, so many are *heard*."""
         self.clock.turn(30.0)
-        samples = [Sample(name, counts.get(name, 0.0), self.clock.at) for name in (*DOORS, *PEOPLE)]
+        names = (*DOORS, *PEOPLE, BOILER)
+        samples = [Sample(name, counts.get(name, 0.0), self.clock.at) for name in names]
         for n, name in enumerate(FLATS):
             self._meters[name] += counts.get(name, 0.25)
             if n < heard:
@@ -259,6 +274,7 @@ class Town:
 def judge(town: Town) -> None:
     """Hold everything that left against what was decided."""
     heard: dict[tuple[str, str, str], str] = {}
+    told: dict[tuple[str, str, int], set[object]] = {}
     for one in town.left:
         row = one.row
         recipient, _, product = row.route.partition(".")
@@ -274,6 +290,15 @@ def judge(town: Town) -> None:
             assert one.at < _end(bound), "nothing leaves after the last day"
         assert row.expires <= row.made + KEEPS[grant.keep], "nobody is told that it may be kept longer"
         made = policy.products[product]
+        if grant.rate:
+            most, period = RATES[grant.rate]
+            at, what = (row.made, (row.epoch, row.seq)) if row.kind == "event" else (start(row), start(row))
+            seen = told.setdefault((row.route + row.kind, grant.rate, int(at // period)), set())
+            seen.add(what)
+            assert len(seen) <= most, "nothing leaves more often than its grant says"
+        if row.kind == "event":
+            assert made.mode == "events"
+            continue
         for figure in figures(row):
             _judge_figure(made, grant, figure)
             if figure[0] == "flats.energy" and figure[1] is not None:

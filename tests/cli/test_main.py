@@ -48,7 +48,7 @@ def test_a_wrong_command_gets_the_nearest_name(capsys: pytest.CaptureFixture[str
         ("read --evry 2s", 'did you mean "--every"?'),
         ("ledger show --prodct x", 'did you mean "--product"?'),
         ("ledger shwo", 'did you mean "show"?'),
-        ("ledger", "show|verify|export|match is missing"),
+        ("ledger", "show|verify|export|match|privacy is missing"),
         ("ledger show --last all", '"all" is no whole number'),
         ("ledger show --last -3", '"-3" is no whole number'),
         ("completion fsh", 'did you mean "fish"?'),

@@ -21,6 +21,8 @@ WATCHED = {
     "agent/config/releases.py": (CASES,),
     "agent/config/merge.py": (CASES,),
     "agent/config/seal.py": ("tests/agent/config/test_seal.py",),
+    "agent/config/minisign.py": ("tests/agent/config/test_minisign.py",),
+    "agent/core/rate.py": ("tests/core/test_rate.py",),
     "agent/policy/edition.py": ("tests/agent/policy/test_edition.py",),
     "agent/privacy/epsilon.py": ("tests/agent/privacy/test_epsilon.py",),
 }

@@ -147,6 +147,16 @@ UNCONFINED: Final = Entry(
     matters="Nothing of this product leaves this computer until the gateway is started again.",
     act="Run cameras under citygate-vision.service, and remove `unconfined` from the link.",
 )
+RATE_USED_UP: Final = Entry(
+    code="rate-used-up",
+    level=WARNING,
+    text="the rate of %s was used up: %d events did not leave by it, and it is told that they did not",
+    title="More happened than the grant of @ROUTE@ lets out",
+    matters="The recipient got as many events as its grant says, and a gap for the rest. Others are not "
+    "concerned.",
+    act="Does a threshold flutter? Give it a hysteresis. Else a higher `rate` in the grant is the city's "
+    "to decide.",
+)
 MANAGER_AWAY: Final = Entry(
     code="manager-away",
     level=WARNING,

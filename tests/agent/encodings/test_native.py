@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from agent.core.attested import Attested
 from agent.core.command import ANSWERS as COMMANDS
 from agent.core.command import Answer, Verb, Wanted, Why
+from agent.core.ed25519 import Key
 from agent.core.message import Encoding, Head, Loss, Message, Place, Previous, Queue, Status, Tip
 from agent.core.point import Kind, Point
 from agent.core.product import Mode, Privacy, Product, Route, Statistic
@@ -29,7 +30,6 @@ from agent.encodings._records import SOFT
 from agent.encodings._text import rounded, utc_text, word
 from agent.encodings.native import BIRTH, HARD, Native, NativeSettings, native_schema
 from agent.outbox.row import Row
-from agent.outbox.signing import Key
 from agent.registry import plugin
 from agent.uplink.session import user_properties
 

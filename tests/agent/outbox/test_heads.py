@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.ed25519 import Key, verifies
 from agent.core.errors import OutboxError
 from agent.core.message import Place, Tip
 from agent.encodings.native import Native
@@ -19,7 +20,7 @@ from agent.outbox import chain
 from agent.outbox.heads import Heads, compare
 from agent.outbox.ledger import verify
 from agent.outbox.outbox import FILE
-from agent.outbox.signing import KEY, PUBLIC, Key, own_key, pem, read_public, verifies
+from agent.outbox.signing import KEY, PUBLIC, own_key, pem, read_public
 from tests.agent.outbox.scenes import START, World
 from tests.peers import need
 

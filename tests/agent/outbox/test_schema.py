@@ -11,6 +11,8 @@ import pytest
 from agent.core.errors import OutboxError
 from agent.outbox import schema
 
+NEXT = schema.VERSION + 1
+
 
 def form(path: Path) -> int:
     with closing(sqlite3.connect(path)) as db:
@@ -24,23 +26,23 @@ def test_an_older_file_is_brought_forward_with_what_it_holds(
     path = tmp_path / "outbox.db"
     with closing(schema.connect(path)) as db:
         db.execute("INSERT INTO state VALUES(1, 'lid', 'abc')")
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", NEXT)
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "ALTER TABLE state ADD COLUMN note TEXT;"))
     with closing(schema.connect(path)) as db:
         assert db.execute("SELECT value, note FROM state").fetchall() == [("abc", None)]
-    assert form(path) == 2
+    assert form(path) == NEXT
 
 
 def test_a_newer_file_is_refused_in_words_and_not_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "outbox.db"
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", NEXT)
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE more(id INTEGER);"))
     schema.connect(path).close()
     before = path.read_bytes()
     monkeypatch.undo()
-    with pytest.raises(OutboxError, match=r"newer citygate \(form 2, this one knows 1\)"):
+    with pytest.raises(OutboxError, match=rf"newer citygate \(form {NEXT}, this one knows {NEXT - 1}\)"):
         schema.connect(path)
     assert path.read_bytes() == before
 

@@ -52,7 +52,7 @@ def test_another_file_with_the_same_number_is_refused(tmp_path: Path) -> None:
 
 def test_an_unsigned_policy_does_not_follow_a_signed_one(tmp_path: Path) -> None:
     admit(edition(7), tmp_path)
-    assert "put allowed_signers and the signature back" in refusal(UNSIGNED, tmp_path)
+    assert "put the signature back, and who may sign" in refusal(UNSIGNED, tmp_path)
     (tmp_path / FILE).unlink()
     admit(UNSIGNED, tmp_path)
 

@@ -111,6 +111,9 @@ class Street:
         found: object | None = json.loads(self._kept.get(product, "null"))
         return found
 
+    def spend(self, cleared: Cleared) -> None:
+        """Forget."""
+
     def lose(self, route: str, why: str, begin: float, end: float) -> None:
         """Note a declared loss."""
         self.lost.append((why, begin, end))

@@ -16,12 +16,14 @@ from agent.config.tables import PURPOSES, Basis
 from agent.core.plan import Plan
 from agent.core.point import Scope
 from agent.core.product import Mode, Statistic
+from agent.outbox.spent import Spent
 from agent.prove.record import kept
 from agent.report.document import Page, Paragraph, Table, html, markdown
 from agent.report.notice import groups, notice, record
 from agent.report.phrases import Phrases, languages, phrases
 from agent.report.privacy import annex
 from agent.report.spans import span
+from tests.agent.town import SITE as TOWN
 
 ROOT = Path(__file__).parents[3]
 CASES = sorted((ROOT / "tests" / "cases" / "reports").iterdir())
@@ -163,3 +165,24 @@ def test_a_stretch_of_time_is_written_in_the_unit_that_divides_it(seconds: float
 
 def test_the_plan_of_a_case_is_one_that_a_gateway_would_run() -> None:
     assert all(isinstance(load(case), Plan) for case in CASES)
+
+
+def test_the_annex_tells_how_little_can_cross_from_a_camera(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(TOWN, "utf-8")
+    text = markdown(annex(load(tmp_path), None, made="2026-11-28", software="0.1.0"))
+    assert re.search(r"- square: at most [\d,]+ bytes an hour cross from this camera's pictures", text)
+
+
+def test_the_annex_sums_up_what_was_released_with_noise() -> None:
+    def day(number: int, point: str, releases: int) -> Spent:
+        return Spent(
+            day=f"2026-11-{number}", policy="ac5e474670b5", product="leaving", point=point, epsilon="1/2",
+            sensitivity=2, releases=releases,
+        )  # fmt: skip
+
+    noise = [day(20, "door.out", 96), day(21, "door.out", 94), day(21, "door.in", 94)]
+    plan = load(CASES[0], today=date(2026, 11, 28))
+    text = markdown(annex(plan, None, made="2026-11-28", software="0.1.0", noise=noise))
+    assert "| leaving | door.out | ac5e474670b5 | 1/2 | 2 | 2 | 96 | 190 |" in text
+    assert "| leaving | door.in | ac5e474670b5 | 1/2 | 2 | 1 | 94 | 94 |" in text
+    assert "Figures with noise" not in markdown(annex(plan, None, made="2026-11-28", software="0.1.0"))
