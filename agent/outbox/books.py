@@ -23,7 +23,7 @@ from agent.outbox.losses import merge, numberless, span
 from agent.outbox.row import Draft, Header, Tale
 from agent.outbox.schema import PAGE
 from agent.outbox.spent import Key, spending
-from agent.outbox.transaction import Transaction, header_of, leave, lost
+from agent.outbox.transaction import Transaction, header_of, leave, lost, owe
 from agent.outbox.work import Done, Drop, Opening, Work
 
 log = logging.getLogger(__name__)
@@ -210,9 +210,10 @@ class Books:
         self.pending.remove(draft)
         self.pending_size -= draft.size
         lane = self.by_number[draft.route]
-        lane.owed += [*draft.lost, lost(lane, draft, why)]
-        if len(lane.owed) > 256:
-            lane.owed = merge(lane.owed)
+        if lane.name == OWN:
+            self.mark = self._meta["noted"] = ""  # so that it is said anew
+        else:
+            owe(lane, [*draft.lost, lost(lane, draft, why)])
 
     # -- transactions go out ------------------------------------------------------------------------------
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from collections.abc import Sequence
+from typing import Final
+
 from msgspec import Struct
 
 from agent.core.message import Loss
 from agent.outbox.lane import Change, Lane
+from agent.outbox.losses import merge
 from agent.outbox.row import Draft, Header
 from agent.outbox.work import Work
+
+_MOST_OWED: Final = 256
 
 
 class Tale(NamedTuple):
@@ -46,6 +52,13 @@ def lost(lane: Lane, row: Header | Draft, why: str) -> Loss:
         begin=row.since,
         end=row.until,
     )
+
+
+def owe(lane: Lane, losses: Sequence[Loss]) -> None:
+    """Owe *losses* on a lane, in bounded memory."""
+    lane.owed += losses
+    if len(lane.owed) > _MOST_OWED:
+        lane.owed = merge(lane.owed)
 
 
 def header_of(number: int, draft: Draft, before: int) -> Header:

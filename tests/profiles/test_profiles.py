@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from agent.cli.golden import Subject, compiled, subject, verdict
 from agent.cli.sunspec import facts
 from agent.core.driver import Stretch
-from agent.core.point import Kind
+from agent.core.point import Kind, Scope
 from agent.core.units import commensurable, known
 from agent.resources import resource
 from drivers.modbus.device import ModbusDevice
@@ -136,6 +136,13 @@ def test_sunspec_models_speak_the_common_words(model: dict[str, Any]) -> None:
         assert point["quantity"] == quantity, one
         assert commensurable(point["unit"], unit), one
         assert (point.get("kind") == "counter") == quantity.startswith("active_energy"), one
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_charging_point_tells_of_whoever_charges_and_leaves_only_among_others(name: str) -> None:
+    points = device(name).points
+    if {"charging_state", "charged_energy"} & points.keys():
+        assert {point.scope for point in points.values()} == {Scope.WORKSPACE}
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -196,3 +196,20 @@ async def test_a_damaged_file_is_saved_with_its_rows_about_the_policy(tmp_path: 
     assert verify(tmp_path / FILE).holds
     assert history(tmp_path / FILE) == []
     await world.outbox.close()
+
+
+async def test_a_row_that_memory_had_no_room_for_is_written_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = load(LIBRARY, today=date(2027, 1, 1))
+    world = await noted(tmp_path, compiled, 0)
+    mark = world.outbox.mark
+    note = chronicle.in_force(replace(compiled, policy="ffffffffffff"), mark, world.clock.utc)
+    assert note is not None
+    world.outbox.note(note.message, mark=note.mark, policy=note.policy)
+    monkeypatch.setattr("agent.outbox.books.MEMORY", 2000)  # as if the disk had taken nothing for long
+    for _ in range(20):
+        world.window(size=900)
+    assert world.outbox.mark == ""
+    await world.outbox.close()
+    assert [one.policy for one in history(tmp_path / FILE)] == [compiled.policy]
