@@ -20,6 +20,11 @@ def modes(parts: Parts) -> Plan:
     return parts.load(resource("config/planted/modes.toml"))
 
 
+def alarms(parts: Parts) -> Plan:
+    """Give the made-up cellar whose boiler tells of its limit, to one recipient as often as a rate allows."""
+    return parts.load(resource("config/planted/alarms.toml"))
+
+
 def let_in(parts: Parts, *families: str) -> Iterator[str]:
     """Try the configurations whose names begin with one of *families*; say which were not refused, and how.
 

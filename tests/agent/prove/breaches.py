@@ -65,6 +65,14 @@ class EndlessFlow(Flow):
         super().configure(endless(plan))
 
 
+class HastyFlow(Flow):
+    """Knows of no rate."""
+
+    def configure(self, plan: Plan) -> None:
+        """Take the rates away."""
+        super().configure(replace(plan, routes=tuple(replace(one, rate=None) for one in plan.routes)))
+
+
 class LaxFlow(Flow):
     """Protects less than the plan says."""
 

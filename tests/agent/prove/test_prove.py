@@ -68,6 +68,11 @@ def test_every_promise_holds_on_a_street_that_breaks_none(scene: Made) -> None:
         ("ungranted-products-stay", {"flow": breaches.GenerousFlow}, "was cleared for city without a grant"),
         ("ended-grants-send-nothing", {"flow": breaches.EndlessFlow}, "after its grant had ended"),
         ("ended-grants-send-nothing", {"outbox": breaches.LoyalOutbox.open}, "outlived its grant"),
+        (
+            "nothing-leaves-too-often",
+            {"flow": breaches.HastyFlow},
+            "city.alarms was told 99 events",
+        ),
         ("small-counts-are-withheld", {"flow": breaches.LaxFlow}, "suppressed told 1 passages of door.in"),
         ("small-counts-are-withheld", {"flow": breaches.LaxFlow}, "held told 1 passages of door.out"),
         ("noise-is-what-it-says", {"flow": breaches.LaxFlow}, "have no noise"),
@@ -90,6 +95,7 @@ def test_a_part_that_leaks_is_found(name: str, parts: dict[str, Any], said: str,
         ("nothing-can-be-subtracted", ("difference",)),
         ("personal-points-are-protected", ("home", "workplace")),
         ("nothing-is-finer-than-its-purpose", ("finer", "lower")),
+        ("nothing-leaves-too-often", ("oftener",)),
         ("secrets-stay-out-of-files", ("password", "key")),
     ],
 )
@@ -103,9 +109,9 @@ def test_a_compiler_that_lets_everything_in_is_found(
 
 
 def test_every_planted_configuration_is_tried_by_a_promise() -> None:
-    assert planted.count("difference", "home", "workplace", "finer", "lower", "password", "key") == (
-        planted.count("")
-    )
+    assert planted.count(
+        "difference", "home", "workplace", "finer", "lower", "oftener", "password", "key"
+    ) == (planted.count(""))
 
 
 def test_a_refusal_for_another_reason_is_no_proof() -> None:
