@@ -74,12 +74,12 @@ class Again:
 
     def save(self, state: object) -> None:
         """Keep with the next commit what is still to be sent again."""
-        self._books.save(self._key, state)
+        self._books.kept.save(self._key, state)
 
     def saved(self) -> Any:  # noqa: ANN401 - plain JSON values
         """Give what was kept; None if there is nothing that can be read."""
         try:
-            return self._books.saved(self._key)
+            return self._books.kept.saved(self._key)
         except msgspec.DecodeError:
             return None
 

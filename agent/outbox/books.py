@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -67,25 +67,12 @@ class Books:
             if name == OWN:
                 lane.keep_for_nobody(self.tail)
         if opening.epoch and opening.state.get("clean") != "1":
-            self._note_crash()
+            for lane in self.lanes.values():
+                lane.note_crash()
 
     def _add(self, lane: Lane) -> Lane:
         self.lanes[lane.name] = self.by_number[lane.number] = lane
         return lane
-
-    def _note_crash(self) -> None:
-        """Own up to what the last process held in memory when it died; its end is the next window's start.
-
-        If that process had not come to its first window either, one loss tells of both.
-        """
-        for lane in self.lanes.values():
-            if lane.was_open:
-                lane.clean, lane.dirty = False, True
-                if lane.product == ANSWERS:
-                    continue  # it tells of no time; that the epoch before broke off is all there is to say
-                lane.crashed = lane.crashed or Loss(
-                    why="crash", epoch=lane.epoch, first=lane.seq + 1, last=None, count=None, begin=lane.reach
-                )
 
     # -- messages come in ---------------------------------------------------------------------------------
 

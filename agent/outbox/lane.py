@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agent.core.command import ANSWERS
 from agent.core.message import Encoding, Loss
 from agent.outbox.ranges import Ranges
 from agent.outbox.row import Draft, Header, Row, read_props
@@ -176,6 +177,20 @@ class Lane:
             self.close_crash()
         if self.reach is None or until > self.reach or synced != self.reach_synced:
             self.reach, self.reach_synced = until, synced
+
+    def note_crash(self) -> None:
+        """Own up to what the last process held in memory when it died; its end is the next window's start.
+
+        If that process had not come to its first window either, one loss tells of both. Answers tell of no
+        time: that the epoch before broke off is all there is to say.
+        """
+        if not self.was_open:
+            return
+        self.clean, self.dirty = False, True
+        if self.product != ANSWERS:
+            self.crashed = self.crashed or Loss(
+                why="crash", epoch=self.epoch, first=self.seq + 1, last=None, count=None, begin=self.reach
+            )
 
     def close_crash(self) -> None:
         """Let what a crash cost be declared; where its end is not known, without times."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,15 +14,6 @@ from agent.outbox.row import Draft, Header
 from agent.outbox.work import Work
 
 _MOST_OWED: Final = 256
-
-
-class Tale(NamedTuple):
-    """What new messages tell of: UTC seconds, by which clock, and whether a process without a cage saw it."""
-
-    since: float | None = None
-    until: float | None = None
-    synced: bool = True
-    unconfined: bool = False
 
 
 class Transaction(Struct, kw_only=True):

@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from agent.bundle.memory import Memory
 from agent.bundle.pack import MAGIC, Manifest, content, opened, read, sealed
 from agent.cli.recorded import samples
 from agent.cli.register_list import profile_of
@@ -23,6 +22,7 @@ from agent.core.errors import ConfigError, GatewayError
 from agent.core.vision import About
 from agent.core.vision import Manifest as ModelManifest
 from agent.policy.edition import FILE, remembered
+from agent.trials import Memory
 from pipelines.vision.models import bundle as models
 from tests.fuzz.target import Feed, Run, Target, block, pure
 
