@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from agent.core.command import Answer, Stretch, Wanted
@@ -80,7 +79,7 @@ class Again:
         """Give what was kept; None if there is nothing that can be read."""
         try:
             return self._books.kept.saved(self._key)
-        except msgspec.DecodeError:
+        except ValueError:
             return None
 
     def _known(self, lane: Lane, wanted: Wanted) -> int:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
-
-from agent.outbox.schema import SENT
 
 
 def numbered(
     db: sqlite3.Connection, route: int, span: tuple[int, int], number: tuple[int, int], count: int
-) -> list[Any]:
-    """Give up to *count* rows of *route* whose id lies in *span*, from *number* (epoch, seq) on."""
-    query = f"SELECT {SENT} FROM row WHERE route=? AND id>=? ORDER BY id LIMIT ?"  # noqa: S608 - no outside text
-    return db.execute(query, (route, _first(db, route, span, number), count)).fetchall()
+) -> list[int]:
+    """Give up to *count* ids of *route* that lie in *span*, from *number* (epoch, seq) on."""
+    query = "SELECT id FROM row WHERE route=? AND id>=? ORDER BY id LIMIT ?"
+    return [row[0] for row in db.execute(query, (route, _first(db, route, span, number), count))]
 
 
 def _first(db: sqlite3.Connection, route: int, span: tuple[int, int], number: tuple[int, int]) -> int:

@@ -10,23 +10,23 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from agent.core.catalogue.store import DISK_HAS_ROOM, EPOCH_NOT_KEPT, NOT_CLOSED
 from agent.core.errors import OutboxError
-from agent.core.message import Loss
 from agent.outbox import chain, spent
+from agent.outbox.columns import FRONT, ONE, columns_of, found_of, header_of
 from agent.outbox.epochfile import read_epoch, write_epoch
 from agent.outbox.merkle import Day
 from agent.outbox.numbered import numbered
 from agent.outbox.reserve import Reserve
-from agent.outbox.row import Draft, Header, props_text
-from agent.outbox.schema import HEADER, INSERT, PAGE, connect
+from agent.outbox.row import Header
+from agent.outbox.schema import INSERT, PAGE, connect
 from agent.outbox.soundness import ChangedError, numbers_of, sound
 from agent.outbox.work import Done, Drop, Found, Opening, Span, Work
 
@@ -38,7 +38,6 @@ _WAL_PAGES: Final = 1000
 _CHECKED_WHOLE: Final = 64 << 20
 _DAMAGES: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 _NEARLY_FULL: Final = 4 << 20
-_LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
 
 
 class DamagedError(OutboxError):
@@ -172,7 +171,7 @@ class Store:
         db.executemany("UPDATE row SET expires=? WHERE id=?", [(at, number) for number, at in work.expiry])
         spent.add(db, work.spent)
         for number, draft in enumerate(work.rows, first):
-            values, link = _values(number, names[draft.route], draft, link)
+            values, link = columns_of(number, names[draft.route], draft, link)
             db.execute(INSERT, values)
         state = work.state | ({"anchor": _anchor(work.drop)} if work.drop else {})
         state_ids = self._state_ids | {name: self._put_state(name, value) for name, value in state.items()}
@@ -220,8 +219,7 @@ class Store:
 
     def front(self, count: int) -> list[Header]:
         """Give the *count* oldest rows."""
-        query = f"SELECT {HEADER} FROM row ORDER BY id LIMIT ?"  # noqa: S608 - no outside text
-        return self._guarded(lambda: [_header(row) for row in self._connection.execute(query, (count,))])
+        return self._guarded(lambda: [header_of(row) for row in self._connection.execute(FRONT, (count,))])
 
     def headers(self, spans: Sequence[Span], count: int) -> list[Header]:
         """Give up to *count* oldest rows of each of *spans*."""
@@ -230,9 +228,7 @@ class Store:
             found: list[Header] = []
             for span in spans:
                 for number, before in self._ids(span, count, frozenset()):
-                    query = f"SELECT {HEADER} FROM row WHERE id=?"  # noqa: S608 - no outside text
-                    row = self._connection.execute(query, (number,)).fetchone()
-                    found.append(_header(row, before))
+                    found.append(header_of(self._connection.execute(ONE, (number,)).fetchone(), before))
             return found
 
         return self._guarded(read)
@@ -249,15 +245,19 @@ class Store:
                 if span.events is events:
                     heads += self._ids(span, count, avoid | chosen.keys())
             chosen.update(sorted(heads)[: count - len(chosen)])
-        read = {row[0]: row for row in sound(self._connection, chosen.keys(), self._names)}
-        return [_found(row, before) for number, before in chosen.items() if (row := read.get(number))]
+        return self._sound(chosen)
 
     def numbered(self, route: int, since: int, number: tuple[int, int], count: int) -> list[Found]:
         """Give up to *count* rows of *route* after id *since*, from *number* (epoch, seq) on."""
         span = (since + 1, self._tail + 1)
         return self._guarded(
-            lambda: [_found(row, 0) for row in numbered(self._connection, route, span, number, count)]
+            lambda: self._sound(dict.fromkeys(numbered(self._connection, route, span, number, count), 0))
         )
+
+    def _sound(self, chosen: Mapping[int, int]) -> list[Found]:
+        """Read rows by their ids, which lead to the ids of their neighbours before; none that was changed."""
+        read = {row[0]: row for row in sound(self._connection, chosen.keys(), self._names)}
+        return [found_of(row, before) for number, before in chosen.items() if (row := read.get(number))]
 
     def _ids(self, span: Span, count: int, avoid: Iterable[int]) -> list[tuple[int, int]]:
         """Give (id, before) of the oldest rows in a span; what is avoided still counts as a neighbour."""
@@ -373,28 +373,3 @@ class Store:
 
 def _anchor(drop: Drop) -> str:
     return msgspec.json.encode((drop.last, drop.link.hex())).decode()
-
-
-def _values(number: int, route: str, draft: Draft, previous: bytes) -> tuple[tuple[object, ...], bytes]:
-    message = draft.message
-    digest, props = chain.digest(message.body), props_text(message)
-    head = (
-        number, route, draft.epoch, draft.seq, message.kind, draft.made, draft.boot, draft.policy,
-        message.topic, props,
-    )  # fmt: skip
-    link = chain.link(previous, head, digest)
-    lost = msgspec.json.encode(draft.lost).decode() if draft.lost else None
-    return (
-        number, draft.route, draft.epoch, draft.seq, message.kind, draft.made, draft.boot, draft.expires,
-        draft.policy, message.topic, props, draft.since, draft.until, lost, digest, link, message.body,
-    ), link  # fmt: skip
-
-
-def _header(row: Any, before: int = 0) -> Header:  # noqa: ANN401 - a row as SQLite gives it
-    *plain, lost = row
-    values = (*plain, _LOSSES.decode(lost) if lost else (), before)
-    return Header(**dict(zip(Header.__struct_fields__, values, strict=True)))
-
-
-def _found(row: Any, before: int) -> Found:  # noqa: ANN401 - a row as SQLite gives it
-    return Found(**dict(zip(Found.__struct_fields__, (*row, before), strict=True)))
