@@ -143,7 +143,7 @@ def _gateway(found: Object) -> list[str]:
                 f"memory {found['rss_mb']:.0f} MB",
             ]
         ),
-        *([f"sandbox: {_sandbox(found)}"] if "sandbox" in found else []),
+        *([sentence(f"sandbox: {_sandbox(found)}")] if "sandbox" in found else []),
         *([sentence(_bundle(found["bundle"]))] if found.get("bundle") else []),
         *(sentence(f"warning: {one}") for one in found["warnings"]),
     ]

@@ -108,7 +108,7 @@ def test_the_sandbox_is_told(tmp_path: Path, capsys: Screen) -> None:
         with daemon(tmp_path / "s", report):
             main(["status", "--socket", str(tmp_path / "s")])
         (tmp_path / "s").unlink()
-        assert said in capsys.readouterr().out.splitlines()
+        assert f"  {said}" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(("words", "shown"), [([], 1), (["--all"], 40)])

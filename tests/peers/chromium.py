@@ -32,6 +32,7 @@ class Browser:
         self.troubles: list[str] = []
         self._to = to
         self._back = os.fdopen(back, "rb")
+        self._rest = bytearray()
         self._number = 0
         self._session = ""
         made = self.ask("Target.createTarget", url="about:blank")
@@ -116,12 +117,12 @@ class Browser:
         )
 
     def _next(self) -> dict[str, Any]:
-        message = b""
-        while (sign := self._back.read(1)) != b"\0":
-            if not sign:
+        while (end := self._rest.find(b"\0")) < 0:
+            if not (piece := self._back.read1(1 << 16)):
                 raise BrowserError("the browser has ended")
-            message += sign
-        told: dict[str, Any] = json.loads(message)
+            self._rest += piece
+        told: dict[str, Any] = json.loads(self._rest[:end])
+        del self._rest[: end + 1]
         return told
 
     def _note(self, told: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -51,6 +52,17 @@ def said(*words: str) -> str:
 def test_the_same_source_makes_the_same_bytes(twice: tuple[Path, Path]) -> None:
     first, second = twice
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.long
+def test_the_package_of_the_cameras_is_the_same_bytes_twice_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("dpkg-deb")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    made = [deb.build(host(), tmp_path / name, ["citygate-vision"])[0] for name in ("first", "second")]
+    first, second = (hashlib.sha256(one.read_bytes()).hexdigest() for one in made)
+    assert first == second
 
 
 def test_everything_belongs_to_root_and_nothing_can_be_written_by_others(twice: tuple[Path, Path]) -> None:

@@ -104,6 +104,7 @@ def first_start() -> dict[str, Any]:
         "sealed": [one.name for one in Path("/etc/citygate/sealed").iterdir()],
         "clear": clear["out"],
         "journal": sh(f"journalctl -u citygate -o cat | grep -c {PASSWORD}")["out"].strip(),
+        "explained": sh("journalctl -u citygate -x --no-pager CODE=runs")["out"],
         "man": sh("man -w citygate")["status"],
     }
 

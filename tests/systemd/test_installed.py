@@ -5,12 +5,14 @@ One computer is booted for all of these tests; `story.py` is what happens on it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.core.sight import What
-from tests.systemd.stage import Story, played
+from tests.systemd.stage import PAGE, Story, played
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,46 @@ def test_the_page_for_newcomers_leads_to_values_at_the_broker(told: Story) -> No
     assert "main-meter.active_power" in figures[-1]
 
 
+def pictures(page: str) -> Iterator[tuple[int, str]]:
+    """Give the pictures of the terminal on *page*, each with how many commands were typed before."""
+    typed = 0
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", page, re.M | re.S):
+        if language == "text":
+            yield typed, block
+        typed += len(block.splitlines()) if language == "sh" else 0
+
+
+def fits(picture: str, seen: str) -> bool:
+    """Say whether *seen* is what *picture* shows; ``...`` stands for anything, on a line or for lines."""
+    form = re.sub(r"(?m)^\\\.\\\.\\\.\n", "(?:.*\n)*?", re.escape(picture).replace("\\\n", "\n"))
+    return re.fullmatch(form.replace(r"\.\.\.", ".*"), f"{seen.strip(chr(10))}\n") is not None
+
+
+def test_the_pictures_of_the_page_are_what_is_seen(told: Story) -> None:
+    found = list(pictures(PAGE.read_text("utf-8")))
+    assert len(found) == 7
+    for typed, picture in found:
+        seen = told["walk"][typed - 1]
+        assert fits(picture, seen["out"]), f"{seen['line']} shows\n{seen['out']}"
+
+
+def test_another_picture_would_be_noticed() -> None:
+    assert fits("a ...\n...\nlast\n", "a 1\nb\nc\nlast\n")
+    assert not fits("a ...\n...\nlast\n", "a 1\nb\n")
+    assert not fits("a 1\n", "a 2\n")
+
+
 def test_the_first_start_is_ready_and_says_so_in_a_sentence(told: Story) -> None:
     seen = told["first_start"]
     assert (seen["active"], seen["enabled"], seen["man"]) == ("active", "enabled", 0)
     assert seen["status"].startswith("polling 1/1 devices; uplink city ok"), seen["status"]
+
+
+def test_the_journal_explains_a_line_and_says_what_to_do(told: Story) -> None:
+    said = " ".join(told["first_start"]["explained"].split())
+    assert "runs at vaasa/library/gw1" in said
+    assert "Subject: The gateway runs" in said
+    assert "What to do: Nothing. `citygate status` shows how it does." in said
 
 
 def test_no_port_listens_that_did_not_before(told: Story) -> None:
