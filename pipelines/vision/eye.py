@@ -6,10 +6,12 @@ Time in which the picture cannot be trusted is not observed: nothing is taken th
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from agent.core.scene import ODD, Scene
 from agent.core.sight import ANALYSED, GATE, JUMPS, RATE, STATE, Camera, Cell, Sight
+from pipelines.vision.arrays import Floats
+from pipelines.vision.boxes import Found
 from pipelines.vision.clip import Still
 from pipelines.vision.detector import Detector
 from pipelines.vision.quality.blindness import Blindness
@@ -18,6 +20,15 @@ from pipelines.vision.quality.gate import HEIGHT, WIDTH, Gate, Motion
 from pipelines.vision.tally import Tally
 
 LOOKS: Final = 2.0  # seconds between two pictures while nothing moves: a track outlives that
+_TOGETHER: Final = 1.0  # seconds of what was found that is followed in one go, which costs half
+
+
+class Glance(NamedTuple):
+    """What was found in one picture, and where something moved in it."""
+
+    at: float
+    found: Found
+    moving: Floats
 
 
 class Eye:
@@ -33,12 +44,13 @@ class Eye:
         self._blindness: Blindness | None = None
         self._gate, self._condition = Gate(), Condition()
         self._analysed_at = -LOOKS
+        self._glances: list[Glance] = []  # not followed yet
+        self._blind = False
         self._clear()
 
     def look(self, still: Still, detector: Detector) -> None:
         """Take the next picture."""
-        tally = self._tally_for(still)
-        if tally is None:
+        if not self._is_drawn_for(still):
             self.notice(Sight.RESHAPED)
             return
         luma = still.luma(WIDTH, HEIGHT)
@@ -51,10 +63,8 @@ class Eye:
         if sight in (Sight.FROZEN, Sight.COVERED, Sight.DARK):
             self.notice(sight)
             return
-        self._analyse(still, detector, motion, tally)
-        assert self._blindness is not None
-        blind = self._blindness.is_blind(still.at)
-        self.notice(Sight.BLIND if sight is Sight.OK and blind else sight)
+        self._analyse(still, detector, motion)
+        self.notice(Sight.BLIND if sight is Sight.OK and self._blind else sight)
 
     def notice(self, sight: Sight) -> None:
         """Note how the camera does."""
@@ -63,6 +73,7 @@ class Eye:
 
     def close(self, end: float) -> list[int | None]:
         """Give the numbers of the cell that ends at *end*, as they cross, and begin the next one."""
+        self._follow()
         counted = self._tally.close(end) if self._tally is not None else None
         width = end - self._begin
         observed = min(width, max(0.0, counted.observed - self._unseen)) if counted else 0.0
@@ -87,27 +98,36 @@ class Eye:
         self._unseen = 0.0
         self._seen_as = 1 << self.sight
 
-    def _analyse(self, still: Still, detector: Detector, motion: Motion, tally: Tally) -> None:
+    def _analyse(self, still: Still, detector: Detector, motion: Motion) -> None:
         """Run the model, unless nothing moves and it was run just now."""
         if not motion.is_open and still.at - self._analysed_at < LOOKS:
             return
-        found = detector.find(still)
+        self._glances.append(Glance(still.at, detector.find(still), motion.boxes))
         self._analysed_at, self._pictures = still.at, self._pictures + 1
-        tally.take(found, still.at)
-        assert self._blindness is not None
-        self._blindness.feed(motion.boxes, found, still.at)
+        if still.at - self._glances[0].at >= _TOGETHER:
+            self._follow()
 
-    def _tally_for(self, still: Still) -> Tally | None:
-        """Give the tally, begun with the first picture; None while pictures have another shape."""
+    def _follow(self) -> None:
+        """Count what was found of late, picture by picture."""
+        if self._tally is None or self._blindness is None:
+            return
+        for one in self._glances:
+            self._tally.take(one.found, one.at)
+            self._blindness.feed(one.moving, one.found, one.at)
+            self._blind = self._blindness.is_blind(one.at)
+        self._glances.clear()
+
+    def _is_drawn_for(self, still: Still) -> bool:
+        """Say whether a picture has the shape that was drawn over; the first one may tell, and begins."""
         aspect = still.width / still.height
         if self._aspect is None:
             self._aspect = aspect
         if abs(aspect / self._aspect - 1) > ODD:
-            return None
+            return False
         if self._tally is None:
             self._tally = Tally(self._scene, self._aspect, max(self._begin, still.at))
             self._blindness = Blindness(self._scene, self._aspect)
-        return self._tally
+        return True
 
     @property
     def _scene(self) -> Scene:

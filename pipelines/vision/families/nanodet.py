@@ -16,8 +16,10 @@ from pipelines.vision.boxes import Found
 from pipelines.vision.families.family import CLASS_COUNT, Shape, best_kinds, cells, expect, lively
 
 STRIDES: Final = (8, 16, 32)
-_MEAN: Final = (103.53, 116.28, 123.675)
-_DEVIATION: Final = (57.375, 57.12, 58.395)
+_MEAN: Final = np.array([103.53, 116.28, 123.675]).reshape(3, 1, 1)
+_DEVIATION: Final = np.array([57.375, 57.12, 58.395]).reshape(3, 1, 1)
+_SCALE: Final = (1 / _DEVIATION).astype(np.float32)
+_SHIFT: Final = (_MEAN / _DEVIATION).astype(np.float32)
 
 
 class Nanodet:
@@ -32,10 +34,8 @@ class Nanodet:
 
     def prepare(self, canvas: Pixels) -> Tensor:
         """Normalise each colour."""
-        for colour, (mean, deviation) in enumerate(zip(_MEAN, _DEVIATION, strict=True)):
-            plane = self._made[0, colour]
-            np.multiply(canvas[..., colour], np.float32(1 / deviation), out=plane)
-            plane -= np.float32(mean / deviation)
+        np.multiply(canvas.transpose(2, 0, 1), _SCALE, out=self._made[0])
+        np.subtract(self._made[0], _SHIFT, out=self._made[0])
         return self._made
 
     def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
