@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
+
+MISSED: Final = ", missed)"
+"""How the row of a figure ends that is worse than its aim; run.py looks for it."""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -46,10 +50,11 @@ def show(figures: Sequence[Figure]) -> None:
     wide = max(len(one.what) for one in figures)
     print(f"{'':<{wide}} {'ours':>10} {'floor':>10} {'ratio':>7}  against")
     for one in figures:
-        aim = "" if one.aim is None else f"; aim {one.aim:g}{'' if one.value <= one.aim else ', missed'}"
+        aim = "" if one.aim is None else f"; aim {one.aim:g}"
+        end = ")" if one.aim is None or one.value <= one.aim else MISSED
         print(
             f"{one.what:<{wide}} {one.value:>10.4g} {one.floor:>10.4g} {one.ratio:>7.2f}"
-            f"  {one.against} ({one.unit}{aim})"
+            f"  {one.against} ({one.unit}{aim}{end}"
         )
     for one in figures:
         print(one.line(), flush=True)

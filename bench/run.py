@@ -5,7 +5,8 @@
     python bench/run.py modbus     all whose names begin with modbus_
 
 A measurement prints a table for people, and for each figure a line of JSON whose keys are name, value, unit,
-against and ratio. Nothing fails for being slow: machines differ, ratios hardly do.
+against and ratio. Which of them miss their aim is said at the end; nothing fails for being slow: machines
+differ, ratios hardly do.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 KEYS = {"name", "value", "unit", "against", "ratio"}
+MISSED = ", missed)"  # ends a row of a table, see _report.py
 _HERE = Path(__file__).parent
 _RESULTS = _HERE.parent / "build" / "bench.jsonl"
 
@@ -32,14 +35,18 @@ def main() -> int:
             return 2
         names += found
     names = names or _all()
-    broken = []
+    broken, missed = [], []
+    begun = time.monotonic()
     for name in names:
         docstring = ast.get_docstring(ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8"))) or ""
         print(f"\n{name}: {docstring.splitlines()[0]}", flush=True)
-        lines, status = _measure(name)
+        lines, late, status = _measure(name)
         _keep(name, lines)
+        missed += late
         broken += [name] if status else []
-    print(f"\nThe figures are in {_RESULTS.relative_to(_HERE.parent)}.")
+    took = (time.monotonic() - begun) / 60
+    print(f"\nThe figures are in {_RESULTS.relative_to(_HERE.parent)}; they took {took:.1f} min.")
+    print("\n".join(["Missed their aim:", *missed]) if missed else "No aim was missed.")
     for name in broken:
         print(f"{name} broke", file=sys.stderr)
     return 1 if broken else 0
@@ -50,9 +57,9 @@ def _all() -> list[str]:
     return sorted(name for name in found if name != "run" and not name.startswith("_"))
 
 
-def _measure(name: str) -> tuple[list[str], int]:
-    """Run one, showing its table as it comes; give its JSON lines and its exit status."""
-    lines = []
+def _measure(name: str) -> tuple[list[str], list[str], int]:
+    """Run one, showing its table; give its JSON lines, the rows that miss their aim, and its exit status."""
+    lines, missed = [], []
     words = [sys.executable, "-m", f"bench.{name}"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -64,7 +71,8 @@ def _measure(name: str) -> tuple[list[str], int]:
                 lines.append(line.strip())
             else:
                 print(line, end="", flush=True)
-    return lines, process.returncode
+                missed += [f"  {name}: {line.strip()}"] if line.rstrip().endswith(MISSED) else []
+    return lines, missed, process.returncode
 
 
 def is_figure(line: str) -> bool:

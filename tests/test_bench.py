@@ -26,6 +26,15 @@ FIGURE = Figure(
 )
 
 
+_SLOW = '''"""Slow."""
+from bench._report import Figure, show
+show([
+    Figure(name="slow.much", what="too much", value=2, unit="s", against="x", floor=1, aim=1.5),
+    Figure(name="slow.enough", what="enough", value=2, unit="s", against="x", floor=1, aim=2.5),
+])
+'''
+
+
 def test_a_figure_is_a_row_for_people_and_a_line_of_five_keys(capsys: pytest.CaptureFixture[str]) -> None:
     show([FIGURE])
     heads, row, line = capsys.readouterr().out.splitlines()
@@ -36,6 +45,23 @@ def test_a_figure_is_a_row_for_people_and_a_line_of_five_keys(capsys: pytest.Cap
         "name": "check_cold.check", "value": 0.12, "unit": "s", "against": "bare", "ratio": 3.0,
     }  # fmt: skip
     assert run.is_figure(line)
+
+
+def test_a_figure_that_misses_its_aim_is_named_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "_RESULTS", tmp_path / "build" / "bench.jsonl")
+    monkeypatch.setattr(run, "_HERE", tmp_path / "bench")
+    monkeypatch.setattr("sys.argv", ["run.py"])
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "slow.py").write_text(_SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(Path(run.__file__).parents[1]))
+    assert run.main() == 0
+    told = capsys.readouterr().out
+    head, _, names = told.partition("Missed their aim:\n")
+    assert "slow: too much" in names
+    assert "enough" in head
+    assert "enough" not in names
 
 
 @pytest.mark.parametrize("line", ["", "a table", "12", '{"name": "x"}', '{"bench": "x", "value": 1}'])

@@ -15,7 +15,7 @@ from pipelines.vision.detector import Detector
 from pipelines.vision.eye import Eye
 from pipelines.vision.outfit import Outfit
 
-_SILENT_AFTER: Final = 3.5  # seconds; the library hands over one old picture after its own two
+_SILENT_AFTER: Final = 3.2  # seconds; the library hands over one old picture after its own two
 _GROUP: Final = 12.0  # seconds between two key frames, at most
 _HUNG_AFTER: Final = 15.0  # more than two of the library's own time-outs
 _ABANDONED: Final = 3  # hung threads of one camera that are waited for before another one is begun
