@@ -110,6 +110,12 @@ class Camera(LinkSettings, kw_only=True):
                 " published: `citygate validate` measures anew"
                 for name in stale
             ),
+            *(
+                f"{self.name}.{name}: it runs along the picture's edge: who is seen for the first time when he"
+                " is across is not counted; draw it a person's height away from there"
+                for name, line in sorted(self.lines.items())
+                if line.at_edge
+            ),
             f"{self.name}: at most {most:,} bytes an hour cross from this camera's pictures to the gateway, "
             f"in records of {sight.RECORD.size}; a picture of 20 kB would take {20_000 / most:.1f} h",
         ]

@@ -22,6 +22,7 @@ VEHICLES: Final[tuple[Class, ...]] = ("car", "motorcycle", "bus", "truck")
 Share = Annotated[float, Meta(ge=0, le=1)]
 Spot = tuple[Share, Share]
 _SAME: Final = 1e-6
+_EDGE: Final = 0.08  # of the picture
 
 ODD: Final = 0.02
 """By which the aspect of a stream may differ from that of the still that was drawn over."""
@@ -43,6 +44,14 @@ class Line(Settings):
     def __post_init__(self) -> None:
         if abs(self.start[0] - self.end[0]) + abs(self.start[1] - self.end[1]) < _SAME:
             raise ValueError("a line needs two different ends")
+
+    @property
+    def at_edge(self) -> bool:
+        """Say whether it runs so close along the picture's edge that nobody is seen on both sides of it."""
+        return any(
+            max(one, other) < _EDGE or min(one, other) > 1 - _EDGE
+            for one, other in zip(self.start, self.end, strict=True)
+        )
 
 
 class Zone(Settings):

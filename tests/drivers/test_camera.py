@@ -246,6 +246,20 @@ def test_what_cannot_be_counted_is_refused_in_a_sentence(wrong: dict[str, Any], 
         camera(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("ends", "warned"),
+    [
+        (((0.02, 0.1), (0.05, 0.9)), True),
+        (((0.1, 0.95), (0.9, 0.97)), True),
+        (((0.02, 0.1), (0.3, 0.9)), False),
+        (((0.1, 0.02), (0.9, 0.98)), False),
+    ],
+)
+def test_a_line_along_the_edge_is_warned_of(ends: tuple[list[float], list[float]], *, warned: bool) -> None:
+    told = camera(lines={"gate": {"from": ends[0], "to": ends[1]}}).facts()
+    assert any("square.gate: it runs along the picture's edge" in one for one in told) is warned
+
+
 async def test_whoever_wants_to_read_does_not_wait_for_a_camera(
     virtual: VirtualClock, vision: Vision
 ) -> None:
