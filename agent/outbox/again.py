@@ -94,8 +94,9 @@ class Again:
         return lane.seq - sum(one.route == lane.number for one in self._books.pending)
 
     def _repeated(self, lane: Lane, found: Found) -> Row | None:
+        """Give a row that was delivered, if it may still leave."""
         now = self._keeper.clock.now().utc
-        if not lane.may_repeat(found) or lane.ends <= now or found.body is None:
+        if not lane.granted or lane.erasing or lane.ends <= now or found.body is None:
             return None
         expires = self._keeper.expiry(lane, found)
         if expires < now + LEAST_LIFE:

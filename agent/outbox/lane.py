@@ -223,10 +223,6 @@ class Lane:
         if terms.address != self.address or not unbroken:
             self.address, self.since, self.dirty = terms.address, tail, True
 
-    def may_repeat(self, row: Found) -> bool:
-        """Say whether this very recipient has had *row*, where it is now, under the grant that holds now."""
-        return self.granted and not self.erasing and row.id > self.since and row.id in self.acked
-
     def keep_home(self) -> None:
         """Have everything erased, if there is among it what must not go where the recipient now is."""
         if self.home and not self.near:

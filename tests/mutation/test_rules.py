@@ -20,6 +20,7 @@ WATCHED = {
     "agent/config/readers.py": (CASES,),
     "agent/config/releases.py": (CASES,),
     "agent/config/merge.py": (CASES,),
+    "agent/config/commands.py": (CASES, "tests/agent/config/test_platforms.py"),
     "agent/config/seal.py": ("tests/agent/config/test_seal.py",),
     "agent/config/minisign.py": ("tests/agent/config/test_minisign.py",),
     "agent/core/rate.py": ("tests/core/test_rate.py",),

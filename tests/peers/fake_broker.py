@@ -56,6 +56,7 @@ class FakeBroker:
         self.accepted: list[Publish] = []
         self.connects: list[bytes] = []
         self.subscribed: list[str] = []
+        self.options: list[int] = []  # of each subscription
         self.deaf = False  # whether subscriptions are refused
         self.goodbyes = 0
         self.waiting = 0
@@ -114,6 +115,7 @@ class FakeBroker:
         elif kind == _SUBSCRIBE:
             size = int.from_bytes(packet[3:5], "big")
             self.subscribed.append(packet[5 : 5 + size].decode())
+            self.options.append(packet[5 + size])
             writer.write(b"\x90\x04" + packet[:2] + b"\x00" + (b"\x87" if self.deaf else b"\x01"))
         elif kind == _PINGREQ:
             writer.write(b"\xd0\x00")

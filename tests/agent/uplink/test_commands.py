@@ -135,6 +135,7 @@ async def test_a_command_that_was_retained_is_not_obeyed(virtual: VirtualClock, 
         broker.tell(REPLAY, running.wish(1, 2), retain=True)
         await virtual.sleep(60.0)
         assert running.uplink.figures["commands_refused"] == 1
+    assert broker.options == [0x21] * 2  # quality 1, and nothing that was retained
     assert answers(broker) == []
 
 

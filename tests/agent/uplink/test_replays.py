@@ -149,6 +149,7 @@ async def test_what_went_to_another_broker_is_not_sent_again_to_this_one(
     assert answers(broker)[-1]["gone"] == [[1, 4]]
 
 
+@pytest.mark.long
 async def test_what_the_recipient_has_to_have_deleted_is_gone(virtual: VirtualClock, tmp_path: Path) -> None:
     async with fake_broker() as broker, site(tmp_path, broker.port, virtual) as running:
         await running.windows(5)
@@ -166,14 +167,17 @@ async def test_what_the_recipient_has_to_have_deleted_is_gone(virtual: VirtualCl
         assert 0 < expiry <= KEEP
 
 
+@pytest.mark.long
 async def test_after_the_last_day_of_a_grant_nothing_comes_again(
     virtual: VirtualClock, tmp_path: Path
 ) -> None:
     async with fake_broker() as broker, site(tmp_path, broker.port, virtual) as running:
         today = datetime.fromtimestamp(virtual.now().utc, UTC).date()
-        running.configure(running.route("energy", until=today))
-        await running.windows(3)
         midnight = datetime(today.year, today.month, today.day, tzinfo=UTC) + timedelta(days=1)
+        await virtual.sleep(midnight.timestamp() - virtual.now().utc - 1800.0)
+        running.configure(running.route("energy", until=today))
+        running.window("energy")
+        await running.windows(3)
         await virtual.sleep(midnight.timestamp() - virtual.now().utc + 5.0)
         broker.tell(REPLAY, running.wish(1, 4))
         await ended(broker)
@@ -231,15 +235,31 @@ async def test_live_data_never_wait_for_a_replay_and_its_rate_is_bounded(
     assert 118 / 2.0 * 0.8 < took < 118 / 2.0 * 1.5  # a fifth of ten a second
 
 
+async def test_a_replay_waits_until_nothing_else_does(virtual: VirtualClock, tmp_path: Path) -> None:
+    async with fake_broker() as broker, site(tmp_path, broker.port, virtual, rate=10.0) as running:
+        await running.windows(60)
+        broker.tell(REPLAY, running.wish(2, 60))
+        await until(lambda: len(again(broker)) >= 5, VIRTUAL, step=0.05)
+        for _ in range(100):
+            running.window()
+        await virtual.sleep(2.0)  # they are safe on disk, and on their way
+        sent, seen = len(again(broker)), len(first_time(broker))
+        assert seen < 100
+        await until(lambda: len(first_time(broker)) >= 150, VIRTUAL, step=0.05)
+        assert len(again(broker)) <= sent + 1
+        await ended(broker)
+
+
 async def test_what_nobody_reads_is_not_poured_out(virtual: VirtualClock, tmp_path: Path) -> None:
     def answer(message: Publish) -> int:
-        return 0x10 if "/r/" in message.topic else 0
+        return 0x10 if message.topic.startswith(f"{ROOT}/r") else 0
 
     async with fake_broker(answer) as broker, site(tmp_path, broker.port, virtual) as running:
-        await running.windows(50)
-        broker.tell(REPLAY, running.wish(2, 50))
+        await running.windows(20)
+        broker.tell(REPLAY, running.wish(2, 20))
         await ended(broker)
         assert running.uplink.words() == {"city.energy": "ok", "city.people": "ok"}
+        assert running.outbox.queue("city").n == 0  # an answer that nobody reads waits for nobody
     assert outcomes(broker)[-1] == ("stopped", "unread")
     assert len(again(broker)) <= 4
 
@@ -263,7 +283,7 @@ async def test_replays_are_made_one_after_the_other_and_beyond_four_refused(
     virtual: VirtualClock, tmp_path: Path
 ) -> None:
     async with fake_broker() as broker, site(tmp_path, broker.port, virtual) as running:
-        await running.windows(100)
+        await running.windows(50)
         for number in range(5):
             broker.tell(REPLAY, running.wish(10 * number + 1, 10 * number + 10))
         await ended(broker, 5)
