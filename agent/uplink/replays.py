@@ -147,8 +147,6 @@ class Replays:
             await self._read()
         packets: list[Packet] = []
         while self._ready and len(packets) < room and len(self._flying) < MOST:
-            if self._bucket.left(now.boot) < 1:
-                break
             if (packet := self._packet(self._ready.popleft(), now)) is not None:
                 self._bucket.take(now.boot, 1)
                 packets.append(packet)
@@ -170,6 +168,7 @@ class Replays:
         request.count += 1
         while self._flying and self._flying[0].taken:
             request.next = self._flying.pop(0).number + 1
+        self._keep()
         self._settle(request)
 
     def lost(self) -> None:
@@ -221,8 +220,6 @@ class Replays:
             self._end(request, "done")
         elif len(request.gone) + len(request.waits) > STRETCHES:
             self._end(request, "done", last=request.next - 1)
-        else:
-            self._keep()
 
     def _end(self, request: Request, outcome: Outcome, why: Why = "", *, last: int | None = None) -> None:
         if self._queue[0] is request:

@@ -235,17 +235,18 @@ async def test_live_data_never_wait_for_a_replay_and_its_rate_is_bounded(
     assert 118 / 2.0 * 0.8 < took < 118 / 2.0 * 1.5  # a fifth of ten a second
 
 
-async def test_a_replay_waits_until_nothing_else_does(virtual: VirtualClock, tmp_path: Path) -> None:
+async def test_a_replay_waits_until_the_backlog_is_drained(virtual: VirtualClock, tmp_path: Path) -> None:
     async with fake_broker() as broker, site(tmp_path, broker.port, virtual, rate=10.0) as running:
         await running.windows(60)
         broker.tell(REPLAY, running.wish(2, 60))
         await until(lambda: len(again(broker)) >= 5, VIRTUAL, step=0.05)
+        broker.welcome = 0x88
+        broker.drop()
         for _ in range(100):
             running.window()
-        await virtual.sleep(2.0)  # they are safe on disk, and on their way
-        sent, seen = len(again(broker)), len(first_time(broker))
-        assert seen < 100
-        await until(lambda: len(first_time(broker)) >= 150, VIRTUAL, step=0.05)
+        await virtual.sleep(3.0)
+        broker.welcome, sent = 0, len(again(broker))
+        await until(lambda: len(first_time(broker)) >= 161, VIRTUAL, step=0.02)
         assert len(again(broker)) <= sent + 1
         await ended(broker)
 
