@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 
+Pair = tuple[int, int]
 
-def numbered(
-    db: sqlite3.Connection, route: int, span: tuple[int, int], number: tuple[int, int], count: int
-) -> list[int]:
+
+def numbered(db: sqlite3.Connection, route: int, span: Pair, number: Pair, count: int) -> list[int]:
     """Give up to *count* ids of *route* that lie in *span*, from *number* (epoch, seq) on."""
     query = "SELECT id FROM row WHERE route=? AND id>=? ORDER BY id LIMIT ?"
-    return [row[0] for row in db.execute(query, (route, _first(db, route, span, number), count))]
+    return [one for (one,) in db.execute(query, (route, _first(db, route, span, number), count))]
 
 
-def _first(db: sqlite3.Connection, route: int, span: tuple[int, int], number: tuple[int, int]) -> int:
+def _first(db: sqlite3.Connection, route: int, span: Pair, number: Pair) -> int:
     """Find the first id from *number* on by halving: the numbers of a route grow with its ids."""
     query = "SELECT id, epoch, seq FROM row WHERE route=? AND id>=? ORDER BY id LIMIT 1"
     low, high = span

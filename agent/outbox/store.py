@@ -23,7 +23,7 @@ from agent.outbox import chain, spent
 from agent.outbox.columns import FRONT, ONE, columns_of, found_of, header_of
 from agent.outbox.epochfile import read_epoch, write_epoch
 from agent.outbox.merkle import Day
-from agent.outbox.numbered import numbered
+from agent.outbox.numbered import Pair, numbered
 from agent.outbox.reserve import Reserve
 from agent.outbox.row import Header
 from agent.outbox.schema import INSERT, PAGE, connect
@@ -247,7 +247,7 @@ class Store:
             chosen.update(sorted(heads)[: count - len(chosen)])
         return self._sound(chosen)
 
-    def numbered(self, route: int, since: int, number: tuple[int, int], count: int) -> list[Found]:
+    def numbered(self, route: int, since: int, number: Pair, count: int) -> list[Found]:
         """Give up to *count* rows of *route* after id *since*, from *number* (epoch, seq) on."""
         span = (since + 1, self._tail + 1)
         return self._guarded(

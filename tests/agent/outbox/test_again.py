@@ -159,5 +159,14 @@ async def test_what_the_ledger_has_let_go_is_gone(tmp_path: Path) -> None:
     assert numbers(found) == list(range(first, 152))
 
 
+async def test_a_row_that_a_worn_card_has_changed_is_not_sent_again(world: World) -> None:
+    await world.deliver()
+    db = world.outbox._store._connection
+    db.execute("UPDATE row SET seq=99 WHERE seq=4")
+    again = Again("city", world.outbox._keeper)
+    assert await again.page(Wanted("energy", 1, 2, 9), 100) is None
+    assert "restart to salvage" in world.outbox.trouble
+
+
 def test_stretches_are_joined_where_they_touch() -> None:
     assert joined([(5, 6), (1, 2), (3, 3), (9, 9), (6, 7)]) == ((1, 3), (5, 7), (9, 9))
