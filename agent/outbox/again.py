@@ -79,7 +79,7 @@ class Again:
         """Give what was kept; None if there is nothing that can be read."""
         try:
             return self._books.kept.saved(self._key)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def _known(self, lane: Lane, wanted: Wanted) -> int:

@@ -12,6 +12,7 @@ HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "modbus": ("modbus-rtu", "modbus-tcp", "modbus-numbers", "sunspec"),
     "serial": ("p1", "p1-damage", "sds011", "pms", "lines", "overheard"),
     "bacnet": ("bacnet-datagrams", "bacnet-messages", "ede"),
+    "commands": ("commands",),
     "mqtt": ("mqtt-5", "mqtt-3", "mqtt-own", "sparkplug", "provisioning", "proxy"),
     "config": ("compiler", "places", "questions"),
     "files": ("bundle", "model-bundle", "memories", "registers", "certificates", "samples"),
