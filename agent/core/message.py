@@ -43,8 +43,8 @@ class Head(Struct, frozen=True, kw_only=True):
 class Message(Struct, frozen=True, kw_only=True):
     """One MQTT message, complete but for what only the moment of sending knows.
 
-    ``user`` are MQTT 5 User Properties; ``kind`` is batch, event, gap, start, time, answer, birth, status
-    or head. ``correlation`` is given back to whoever asked.
+    ``user`` are MQTT 5 User Properties; ``kind`` is batch, event, gap, start, time, answer, birth, death,
+    status or head. ``correlation`` is given back to whoever asked.
     """
 
     topic: str
@@ -146,6 +146,17 @@ class Talk(Protocol):
         """Give what must be said before the next message; mostly nothing."""
         ...
 
+    def before(self, topic: str, *, late: bool, silent: bool) -> tuple[str, Sequence[Message]]:
+        """Give the topic on which a message leaves, and what must be said right before it; mostly nothing.
+
+        *silent*: it tells of a window in which its device gave nothing.
+        """
+        ...
+
+    def after(self, topic: str) -> Sequence[Message]:
+        """Give what must be said right after a message on *topic*; mostly nothing."""
+        ...
+
     def dress(self, topic: str, body: bytes, *, late: bool) -> bytes:
         """Complete a body with what only the moment of sending knows."""
         ...
@@ -161,6 +172,19 @@ class CanTalk(Protocol):
 
     def talk(self, number: int, now: Callable[[], float]) -> Talk:
         """Begin connection *number*; *now* gives UTC seconds."""
+        ...
+
+
+SILENT = ("silent", "1")
+"""The User Property of a message about a window in which nothing was heard of anything in it."""
+
+
+@runtime_checkable
+class CanBury(Protocol):
+    """What an encoding may also offer: to say that a device is no more, where its platform shows that."""
+
+    def death(self, product: str) -> Message:
+        """Tell the end of what a birth has told."""
         ...
 
 

@@ -47,6 +47,10 @@ class SparkplugTalk:
         self._now = now
         self._seq = 0
         self._heard_at = -1
+        self._births: dict[str, bytes] = {}  # of each device, as it was told last on this connection
+        self._dead: set[str] = set()
+        self._gone: set[str] = set()  # dead for good: what is still said of them brings them back for a word
+        self._revived = ""
         self.born = False
         self.waits = bool(host)
         self.mark = Message(topic=mark, body=b"", kind="status", content_type="", utf8=False)
@@ -68,6 +72,7 @@ class SparkplugTalk:
         if self.born:
             return ()
         self.born, self._seq = True, 0
+        self._dead |= self._births.keys()  # with the node's birth those of its devices must be told anew
         metrics = [
             Metric("bdSeq", INT64, self._number),
             Metric(REBIRTH, BOOLEAN, value=False),
@@ -75,10 +80,29 @@ class SparkplugTalk:
         ]
         return [self._node("NBIRTH", metrics_of(metrics), qos=0)]
 
+    def before(self, topic: str, *, late: bool, silent: bool) -> tuple[str, Sequence[Message]]:
+        """Let a live window without anything tell the death of its device, and a birth go before the next."""
+        device = _device(topic, "DDATA")
+        if not device:
+            return topic, ()
+        if silent and not late:
+            return topic.replace("/DDATA/", "/DDEATH/", 1), ()
+        if device not in self._dead or device not in self._births:
+            return topic, ()
+        self._revived = device
+        return topic, (self._own(topic.replace("/DDATA/", "/DBIRTH/", 1), self._births[device]),)
+
+    def after(self, topic: str) -> Sequence[Message]:
+        """Let a device that is gone for good be dead again after a last word."""
+        if (device := _device(topic, "DDATA")) not in self._gone or device in self._dead:
+            return ()
+        return (self._own(topic.replace("/DDATA/", "/DDEATH/", 1), b""),)
+
     def dress(self, topic: str, body: bytes, *, late: bool) -> bytes:
         """Complete what leaves now; a death has its time already, and no number."""
         if not topic.startswith(f"{_NAMESPACE}/") or f"/{'NDEATH'}/" in topic:
             return body
+        self._note(topic, body)
         seq, self._seq = self._seq, (self._seq + 1) % 256
         return payload(body, at=self._now(), seq=seq, history=late)
 
@@ -90,6 +114,23 @@ class SparkplugTalk:
             self.born = False
             return "rebirth"
         return ""
+
+    def _note(self, topic: str, body: bytes) -> None:
+        """Remember who is alive. A death without metrics is for good, until another birth is told."""
+        if device := _device(topic, "DBIRTH"):
+            self._births[device] = body
+            self._dead.discard(device)
+            if device != self._revived:
+                self._gone.discard(device)
+            self._revived = ""
+        elif device := _device(topic, "DDEATH"):
+            self._dead.add(device)
+            if not body:
+                self._gone.add(device)
+
+    @staticmethod
+    def _own(topic: str, body: bytes) -> Message:
+        return Message(topic=topic, body=body, kind="birth", qos=0, content_type="", utf8=False)
 
     @property
     def _state(self) -> str:
@@ -115,3 +156,9 @@ class SparkplugTalk:
             topic=f"{_NAMESPACE}/{self._group}/{kind}/{self._edge}", body=body, kind="birth", qos=qos,
             content_type="", utf8=False,
         )  # fmt: skip
+
+
+def _device(topic: str, kind: str) -> str:
+    """Give the device that a message of *kind* is about; empty if it is no such message."""
+    levels = topic.split("/")
+    return levels[4] if len(levels) == 5 and levels[0] == _NAMESPACE and levels[2] == kind else ""

@@ -11,10 +11,11 @@ from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
 from msgspec.json import encode as as_json
+from msgspec.structs import replace
 
-from agent.core.message import Head, Late, Loss, Message, Place, Previous, Status, Talk
+from agent.core.message import SILENT, Head, Late, Loss, Message, Place, Previous, Status, Talk
 from agent.core.product import Product, Route
-from agent.core.record import Aggregate, Event, Record
+from agent.core.record import Aggregate, Event, Record, State
 from agent.core.settings import Settings
 from agent.encodings._records import coarse, coverage, lost, messages_of, named, steps, stretches, values
 from agent.encodings._sparkplug_talk import SparkplugTalk
@@ -29,6 +30,8 @@ from agent.encodings._sparkplug_wire import (
 )
 from agent.encodings._text import rounded
 
+About = tuple[Mapping[str, float], frozenset[tuple[float, float]]]
+"""Of a product's points the resolutions, and the windows in which something was heard of one of them."""
 Id = Annotated[str, Meta(pattern=r"^[^+/#]{0,64}$")]
 # what a device may ever tell beside its points; a birth names them all
 _OWN: Final = {
@@ -94,11 +97,11 @@ class SparkplugB:
 
     def batch(self, product: Product, head: Head, records: Sequence[Record]) -> Sequence[Message]:
         """Encode cleared records: one message for each window (more above 16 KB) and for each event."""
-        known = steps(product)
+        known, heard = steps(product), _heard(records)
         return messages_of(
             records,
             head,
-            window=lambda figures, head: self._window(product, head, figures, known),
+            window=lambda figures, head: self._window(product, head, figures, (known, heard)),
             event=lambda event, head: self._event(product, head, event, known),
         )
 
@@ -147,6 +150,10 @@ class SparkplugB:
         body = metrics_of(metrics)
         return [self._message(f"DBIRTH/{self._edge}/{product.id}", body, kind="birth")]
 
+    def death(self, product: str) -> Message:
+        """Tell that a device is no more: what it told is out of date."""
+        return self._message(f"DDEATH/{self._edge}/{product}", b"", kind="death")
+
     def status(self, status: Status) -> Message:
         """Tell how the node does."""
         words = " ".join(f"{route.rpartition('.')[2]}={word}" for route, word in status.routes)
@@ -171,7 +178,7 @@ class SparkplugB:
         """Give the topics of a device, or of the node and its marks."""
         root = f"spBv1.0/{self._group}"
         if product is not None:
-            return [f"{root}/{kind}/{self._edge}/{product.id}" for kind in ("DBIRTH", "DDATA")]
+            return [f"{root}/{kind}/{self._edge}/{product.id}" for kind in ("DBIRTH", "DDATA", "DDEATH")]
         mark = self.talk(0, lambda: 0.0).mark.topic
         return [*(f"{root}/{kind}/{self._edge}" for kind in ("NBIRTH", "NDATA", "NDEATH")), mark]
 
@@ -187,13 +194,13 @@ class SparkplugB:
         ]
         return self._data(product.id, head, told, kind="event")
 
-    def _window(
-        self, product: Product, head: Head, figures: Sequence[Aggregate], known: Mapping[str, float]
-    ) -> Message:
-        first = figures[0]
+    def _window(self, product: Product, head: Head, figures: Sequence[Aggregate], about: About) -> Message:
+        (known, heard), first = about, figures[0]
         told = [metric for one in figures for metric in _figure(one, product, known.get(one.point, 0.0))]
         told += _clock(first.boot, head, first.start, synced=first.synced)
-        return self._data(product.id, head, told, kind="batch")
+        made = self._data(product.id, head, told, kind="batch")
+        is_silent = (first.start, first.width) not in heard
+        return replace(made, user=(*made.user, SILENT)) if is_silent else made
 
     def _measures(self, product: Product, unit: str) -> Iterator[tuple[str, int, str]]:
         yield from ((one, DOUBLE, "" if one == "share" else unit) for one in product.statistics)
@@ -222,6 +229,15 @@ class SparkplugB:
             topic=f"spBv1.0/{self._group}/{end}", body=body, kind=kind, user=user,
             qos=0, content_type="", utf8=False,
         )  # fmt: skip
+
+
+def _heard(records: Sequence[Record]) -> frozenset[tuple[float, float]]:
+    """Name the windows in which at least one point gave something."""
+    return frozenset(
+        (one.start, one.width)
+        for one in records
+        if isinstance(one, Aggregate) and one.state is not State.NO_DATA
+    )
 
 
 def _figure(figure: Aggregate, product: Product, step: float) -> Iterator[Metric]:

@@ -13,7 +13,18 @@ from msgspec.structs import replace
 
 from agent.core.command import ANSWERS, VERBS, Answer, CanObey, Wanted
 from agent.core.errors import ConfigError
-from agent.core.message import CanDescribe, CanTalk, Encoding, Head, Loss, Message, Previous, Queue, Status
+from agent.core.message import (
+    CanBury,
+    CanDescribe,
+    CanTalk,
+    Encoding,
+    Head,
+    Loss,
+    Message,
+    Previous,
+    Queue,
+    Status,
+)
 from agent.core.plan import Plan, Recipient
 from agent.core.point import Kind, Point
 from agent.core.product import Product, Statistic
@@ -108,6 +119,7 @@ def _examples(
             encoding.start(product.id, head, Previous(epoch=41, last=931, clean=False)),
             encoding.gap(product.id, head, [_LOSS]),
             encoding.time(product.id, head, _NOW),
+            encoding.death(product.id) if isinstance(encoding, CanBury) else None,
         ]
         yield from ((product.id, one) for one in said if one is not None)
 

@@ -11,8 +11,9 @@ import asyncio
 
 from msgspec.structs import replace
 
-from agent.core.message import Message, Talk
+from agent.core.message import SILENT, Message, Talk
 from agent.uplink.port import Link, LinkInfo, Lost, Packet
+from agent.uplink.replays import HISTORY
 
 
 class Spoken:
@@ -35,9 +36,15 @@ class Spoken:
 
     def publish(self, packet: Packet) -> asyncio.Future[int]:
         """Send; for QoS 0 the future is done when a mark behind it was answered."""
+        late, silent = HISTORY in packet.user, SILENT in packet.user
         for message in self._talk.opening():
             self._send(_packet(message))
-        answer = self._send(packet)
+        topic, before = self._talk.before(packet.topic, late=late, silent=silent)
+        for message in before:
+            self._send(_packet(message))
+        answer = self._send(replace(packet, topic=topic))
+        for message in self._talk.after(topic):
+            self._send(_packet(message))
         if packet.qos or (answer.done() and answer.exception() is not None):
             return answer
         if not self._unproven:  # one mark for all that leaves in this turn of the loop
@@ -56,7 +63,7 @@ class Spoken:
         self._fail(self._unproven, "the connection was closed")
 
     def _send(self, packet: Packet) -> asyncio.Future[int]:
-        late = ("h", "1") in packet.user
+        late = HISTORY in packet.user
         body = self._talk.dress(packet.topic, packet.body, late=late)
         return self._link.publish(replace(packet, body=body))
 

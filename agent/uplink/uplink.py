@@ -26,7 +26,7 @@ from agent.core.catalogue.uplinks import (
 )
 from agent.core.command import CanObey
 from agent.core.errors import ConfigError, UplinkError
-from agent.core.message import Cages, CanTalk, Encoding, Head, Message, Status
+from agent.core.message import Cages, CanBury, CanTalk, Encoding, Head, Message, Status
 from agent.core.plan import Recipient
 from agent.core.product import Product, Route
 from agent.uplink import reasons
@@ -82,6 +82,7 @@ class Uplink:
         self._look_at = inf
         self._complained: dict[str, int] = {}
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
+        self._living: set[str] = set()  # products whose birth was told on this connection, and no death
         self._commands = self._obedience()
 
     def configure(
@@ -204,6 +205,7 @@ class Uplink:
         self._session, self._connects = session, self._connects + 1
         self._routes.connected(now)
         self._told, self._births_at, self._head_at = None, 0.0, 0.0
+        self._living = set()
         self._feed.online(True)
         UPLINK_CONNECTED.tell(_log, self._recipient.name, self._where, RECIPIENT=self._recipient.name)
         try:
@@ -269,6 +271,7 @@ class Uplink:
         said: list[Message] = []
         if (cages := [self._desk.cages(one) for one in self._plan[0]]) != self._cages:
             self._cages, self._births_at = cages, 0.0
+        said.extend(self._mourning())
         if now >= self._births_at:
             births = self._births()
             said.extend([*self._deaths(), *births])
@@ -296,11 +299,24 @@ class Uplink:
         head = Head(epoch=self._epoch, seq=0, policy=self._policy, boot_id=self._desk.clock.boot_id)
         said: list[Message] = []
         for route in routes:
+            if isinstance(self._encoding, CanBury) and route.product not in self._living:
+                continue  # its grant has ended: it is dead
             product = known[route.product]
             proven = replace(head, cages=self._desk.cages(product))
             said.extend(self._encoding.birth(product, route, proven, self._lid))
         self._born.update(one.topic for one in said if one.retain)
         return said
+
+    def _mourning(self) -> list[Message]:
+        """Tell the death of what leaves no more, where the platform shows that; births tell of a return."""
+        if not isinstance(self._encoding, CanBury):
+            return []
+        ended = self._desk.expired()
+        living = {route.product for route in self._plan[1] if route.id not in ended}
+        gone, came, self._living = self._living - living, living - self._living, living
+        if came:
+            self._births_at = 0.0
+        return [self._encoding.death(one) for one in sorted(gone)]
 
     def _deaths(self) -> list[Message]:
         """Take back the births of routes that are gone: an empty retained message (MQTT 5, 3.3.1.3)."""

@@ -12,8 +12,9 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from agent.core.message import Head, Loss, Message, Place, Previous, Queue, Status, Talk
+from agent.core.message import SILENT, Head, Loss, Message, Place, Previous, Queue, Status, Talk
 from agent.core.point import Kind, Point
 from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, State
@@ -339,3 +340,81 @@ def test_bdseq_is_a_long_number() -> None:
     body = payload(metrics_of([Metric("bdSeq", INT64, 3)]), at=NOW, seq=None)
     (read,) = read_by_tahu([body])
     assert read["metrics"][0]["type"] == "Int64"
+
+
+NOTHING = replace(FIGURE, state=State.NO_DATA, values=(None, None), n=0)
+
+
+def spoken(talk: Talk, message: Message, *, late: bool = False) -> list[tuple[str, bytes]]:
+    """Give what leaves for one message, as the uplink has it leave."""
+    left = [(each.topic, talk.dress(each.topic, each.body, late=False)) for each in talk.opening()]
+    topic, before = talk.before(message.topic, late=late, silent=SILENT in message.user)
+    left += [(each.topic, talk.dress(each.topic, each.body, late=False)) for each in before]
+    left.append((topic, talk.dress(topic, message.body, late=late)))
+    return left + [(each.topic, talk.dress(each.topic, each.body, late=False)) for each in talk.after(topic)]
+
+
+def kinds_of(left: Sequence[tuple[str, bytes]]) -> list[str]:
+    return [topic.split("/")[2] for topic, _ in left]
+
+
+def life(talk: Talk, *messages: Message) -> list[tuple[str, bytes]]:
+    return [one for message in messages for one in spoken(talk, message)]
+
+
+def birth() -> Message:
+    (message,) = node().birth(climate(), ROUTE, HEAD, "3f9c0a1b")
+    return message
+
+
+def window(*figures: Aggregate) -> Message:
+    (message,) = node().batch(climate(), HEAD, figures)
+    return message
+
+
+def test_operational_behavior_device_ddeath_a_silent_device_dies_and_is_born_before_its_next_data() -> None:
+    left = life(begun(node()), birth(), window(FIGURE), window(NOTHING), window(NOTHING), window(FIGURE))
+    assert kinds_of(left) == ["NBIRTH", "DBIRTH", "DDATA", "DDEATH", "DDEATH", "DBIRTH", "DDATA"]
+    read = read_by_tahu([body for _, body in left])
+    assert [one["seq"] for one in read] == list(range(7))
+    reborn, data = read_by_pysparkplug([("DBirth", left[5][1], None), ("DData", left[6][1], left[5][1])])
+    death = read[3]
+    assert metrics(death)["Message/Seq"] == metrics(data)["Message/Seq"]  # no number is left out
+    assert metrics(death)["ahu-1.supply_temp/quality"] == "no_data"
+    assert set(metrics(data)) <= set(metrics(reborn))
+
+
+def test_history_kills_no_device_and_wakes_one_that_is_dead() -> None:
+    talk = begun(node())
+    life(talk, birth(), window(FIGURE))
+    assert kinds_of(spoken(talk, window(NOTHING), late=True)) == ["DDATA"]
+    life(talk, window(NOTHING))
+    assert kinds_of(spoken(talk, window(FIGURE), late=True)) == ["DBIRTH", "DDATA"]
+
+
+def test_a_window_of_which_one_point_was_heard_is_no_death() -> None:
+    other = replace(FIGURE, point="ahu-1.return_temp")
+    left = life(begun(node()), birth(), window(NOTHING, other))
+    assert kinds_of(left)[-1] == "DDATA"
+    suppressed = replace(FIGURE, state=State.SUPPRESSED, values=(None, None), n=None)
+    assert kinds_of(life(begun(node()), birth(), window(suppressed)))[-1] == "DDATA"
+
+
+def test_a_device_that_is_gone_is_dead_and_a_last_word_wakes_it_for_that_word_alone() -> None:
+    encoding, talk = node(), begun(node())
+    left = life(talk, birth(), encoding.death("climate"))
+    (read,) = read_by_tahu([left[-1][1]])
+    assert kinds_of(left)[-1] == "DDEATH"
+    assert (read["metrics"], read["seq"]) == ([], 2)
+    last = encoding.gap("climate", HEAD, [Loss(why="ttl", epoch=42, first=1, last=2, count=2)])
+    assert kinds_of(spoken(talk, last)) == ["DBIRTH", "DDATA", "DDEATH"]
+    assert kinds_of(life(talk, birth(), window(FIGURE))) == ["DBIRTH", "DDATA"]
+
+
+def test_after_a_rebirth_of_the_node_each_device_is_born_before_its_data() -> None:
+    talk = begun(node())
+    life(talk, birth(), window(FIGURE))
+    command = payload(metrics_of([Metric("Node Control/Rebirth", BOOLEAN, value=True)]), at=NOW, seq=None)
+    talk.hear("spBv1.0/vaasa/NCMD/library-gw1", command)
+    life(talk, status())
+    assert kinds_of(spoken(talk, window(FIGURE))) == ["DBIRTH", "DDATA"]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from msgspec.structs import replace
 
+from agent.core.message import SILENT
 from agent.encodings._sparkplug_wire import BOOLEAN, Metric, metrics_of, payload
 from agent.encodings.sparkplug_b import SparkplugB, SparkplugBSettings
 from tests.agent.uplink.kit import PLACE, Rig, subscribed
@@ -126,3 +128,45 @@ async def test_each_connection_has_a_bdseq_of_its_own(broker: Mosquitto) -> None
             (read,) = read_by_tahu([bytes(host.messages[0].payload)])
             seen.append(next(one["value"] for one in read["metrics"] if one["name"] == "bdSeq"))
     assert seen == [0, 1]
+
+
+async def test_a_device_dies_with_its_grant_and_is_born_when_it_comes_back(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, "energy", "people", encoding=SparkplugB(PLACE))
+    ended: set[str] = set()
+    rig.desk.expired = lambda: frozenset(ended)
+    async with subscribed(broker.port, topic="spBv1.0/#") as host, rig.running():
+        rig.put(1)
+        await rig.until(lambda: sum("DBIRTH" in str(one.topic) for one in host.messages) == 2)
+        ended.add("city.people")
+        rig.uplink.configure(tuple(rig.products.values()), rig.routes, "3b683cb786f6", "3f9c0a1b", 7)
+        await rig.until(lambda: any("DDEATH" in str(one.topic) for one in host.messages))
+        seen = len(host.messages)
+        ended.clear()
+        rig.configure()
+        await rig.until(lambda: any(is_birth(one, "people") for one in host.messages[seen:]))
+    deaths = [one for one in host.messages if "DDEATH" in str(one.topic)]
+    assert [str(one.topic) for one in deaths] == [f"{NODE.format('DDEATH')}/people"]
+    (read,) = read_by_tahu([bytes(deaths[0].payload)])
+    assert read["metrics"] == []
+    alive = [bytes(one.payload) for one in host.messages if "NDEATH" not in str(one.topic)]
+    assert [one["seq"] for one in read_by_tahu(alive)] == list(range(len(alive)))
+
+
+def is_birth(message: aiomqtt.Message, product: str) -> bool:
+    return str(message.topic) == f"{NODE.format('DBIRTH')}/{product}"
+
+
+async def test_a_device_that_gives_nothing_dies_and_is_born_before_its_next_data(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE))
+    async with subscribed(broker.port, topic="spBv1.0/#") as host, rig.running():
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 1)
+        (silent,) = rig.rows(1)
+        rig.feed.put([replace(silent, user=(*silent.user, SILENT))])
+        await rig.until(lambda: len(rig.feed.done) == 2)
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 3)
+    kinds = [str(one.topic).split("/")[2] for one in host.messages if "energy" in str(one.topic)]
+    assert kinds == ["DBIRTH", "DDATA", "DDEATH", "DBIRTH", "DDATA"]
+    alive = [bytes(one.payload) for one in host.messages if "NDEATH" not in str(one.topic)]
+    assert [one["seq"] for one in read_by_tahu(alive)] == list(range(len(alive)))
