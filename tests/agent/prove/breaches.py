@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from agent.core.clock import Clock, Instant
+from agent.core.command import Wanted
 from agent.core.driver import Desk, LinkSettings
 from agent.core.message import Encoding
 from agent.core.plan import Plan
@@ -18,6 +19,7 @@ from agent.core.point import Point
 from agent.core.product import Privacy, Route
 from agent.core.sample import Emit, Sample
 from agent.flow import Flow
+from agent.outbox.again import Again, Page
 from agent.outbox.outbox import Outbox
 from agent.outbox.verdict import Verdict
 from agent.uplink.client import connect
@@ -37,6 +39,33 @@ class LoyalOutbox(Outbox):
     def configure(self, plan: Plan, encodings: Mapping[str, Encoding]) -> None:
         """Take the ends away."""
         super().configure(endless(plan), encodings)
+
+
+class GenerousOutbox(Outbox):
+    """Sends again whatever product is asked for."""
+
+    def again(self, recipient: str) -> Again:
+        """Mistake each product for the first that there is."""
+        return Mixing(recipient, self._keeper)
+
+
+class Mixing(Again):
+    """Takes one product for another."""
+
+    async def page(self, wanted: Wanted, most: int) -> Page | None:
+        """Look for the first."""
+        name = next(one for one in self._books.lanes if one.startswith(f"{self.recipient}."))
+        return await super().page(replace(wanted, product=name.partition(".")[2]), most)
+
+
+class HastyOutbox(Outbox):
+    """Takes everything for delivered."""
+
+    def again(self, recipient: str) -> Again:
+        """Say so of every lane."""
+        for lane in self._books.lanes.values():
+            lane.acked.add(1, lane.tail)
+        return super().again(recipient)
 
 
 class MixingFlow(Flow):
