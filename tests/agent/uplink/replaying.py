@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from agent.core.clock import Clock
 from agent.core.command import VERBS
 from agent.core.message import Encoding
-from agent.core.plan import Plan
+from agent.core.plan import Grant, Plan
 from agent.core.product import Route
 from agent.core.record import Aggregate
 from agent.gate import Gate
@@ -58,6 +58,17 @@ class Site:
         )  # fmt: skip
         self.uplink.configure(self.products, self.routes, POLICY, self.outbox.lid, self.outbox.epoch)
 
+    @property
+    def today(self) -> date:
+        """Give the site's date."""
+        return datetime.fromtimestamp(self.clock.now().utc, UTC).date()
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Give the grant that stands behind the routes."""
+        names = tuple(one.product for one in self.routes)
+        return (Grant(name="ops", recipient="city", products=names, purpose="p", basis="b", keep=KEEP),)
+
     def route(self, product: str, *, until: date | None = None) -> Route:
         """Give one of the grants."""
         return replace(next(one for one in self.rig.routes if one.product == product), until=until)
@@ -92,9 +103,10 @@ async def site(  # noqa: PLR0913 - each by its name
     commands: tuple[str, ...] = VERBS,
     rate: float = 50.0,
     clean: bool = True,
+    but: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Site]:
     """Open an outbox and run it with its uplink; *clean*: with an orderly stop at the end."""
-    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": rate, "commands": commands})
+    rig = Rig(port, *PRODUCTS, clock=clock, but={"rate": rate, "commands": commands} | dict(but or {}))
     outbox = await Outbox.open(folder, cap=8 << 20, keep=30 * 86400.0, clock=clock, boxed=False)
     made = Site(rig, outbox, clock)
     task = asyncio.ensure_future(outbox.run())
