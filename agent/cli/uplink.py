@@ -74,7 +74,12 @@ async def _try(plan: Plan, recipient: Recipient) -> list[Finding]:
         stopped = any(one.verdict == "stops" for one in found)
         return found if stopped else [*found, *unsaid(mine, recipient.encoding)]
     root = will.topic.removesuffix("/s")
-    return await trial(call, [f"{root}/d/{product}" for product in mine])
+    topics = [f"{root}/d/{product}" for product in mine]
+    if recipient.commands:
+        topics.append(f"{root}/r")
+    if "replay" in recipient.commands:
+        topics += [f"{root}/r/{product}" for product in mine]
+    return await trial(call, topics, [f"{root}/c/{verb}" for verb in recipient.commands])
 
 
 def shown(name: str, found: list[Finding]) -> str:

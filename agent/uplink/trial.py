@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from agent.core.errors import UplinkError
 from agent.uplink.clients import connect
 from agent.uplink.dial import dial
+from agent.uplink.hearing import CanListen
 from agent.uplink.port import Call, Link, Packet
 from agent.uplink.reasons import NO_SUBSCRIBER, meaning
 
@@ -43,8 +44,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     act: str = ""
 
 
-async def trial(call: Call, topics: Sequence[str]) -> list[Finding]:
-    """Try each step until one stops; *topics* are those that the gateway would publish to."""
+async def trial(call: Call, topics: Sequence[str], heard: Sequence[str] = ()) -> list[Finding]:
+    """Try each step until one stops; *topics* are those that the gateway would publish to.
+
+    *heard* are those on which it would listen.
+    """
     call = replace(call, client_id=f"{call.client_id}-test", will=None)
     found: list[Finding] = []
     steps = {"name": _name, "connection": _way, **({"websocket": _web} if call.websocket else {})}
@@ -61,6 +65,7 @@ async def trial(call: Call, topics: Sequence[str]) -> list[Finding]:
             found.append(await _topic(call, link, topic))
             if link.closed.done():
                 break
+        found += [await _hearing(link, topic) for topic in heard if not link.closed.done()]
         await link.leave()
     finally:
         link.abort()
@@ -126,6 +131,19 @@ async def _topic(call: Call, link: Link, topic: str) -> Finding:
     if answer.exception() is not None:
         return Finding(step=topic, verdict="stops", says=link.closed.result().text, act=_act("welcome"))
     return judged(topic, answer.result(), telling=call.version == "5")
+
+
+async def _hearing(link: Link, topic: str) -> Finding:
+    """Try to listen on *topic*; nothing that comes is obeyed."""
+    try:
+        if isinstance(link, CanListen):
+            await link.listen([topic], lambda _: None, retained=False)
+            # mosquitto takes any subscription, and keeps back what its access list does not let us read
+            return Finding(step=topic, verdict="passes", says="the subscription is taken")
+        says = "this connection cannot listen"
+    except UplinkError as error:
+        says = str(error)
+    return Finding(step=topic, verdict="stops", says=says, act=_CURES[0x87])
 
 
 def judged(topic: str, reason: int, *, telling: bool) -> Finding:

@@ -46,3 +46,17 @@ def test_where_it_stops_the_status_is_1_and_the_last_line_says_what_to_do(site: 
 def test_an_unknown_recipient_is_named_beside_the_known(site: Path, capsys: Screen) -> None:
     assert main(["uplink", "test", "cty", "--config", str(site)]) == 2
     assert 'no recipient is called "cty"; known: city' in capsys.readouterr().err
+
+
+def test_where_the_recipient_may_ask_the_topics_of_that_are_tried_too(
+    site: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    root = "citygate/1/vaasa/library/gw1"
+    with peer.mosquitto(folder) as broker:
+        move(site, broker.port, 'commands = ["replay", "rebirth"]\n')
+        assert main(["uplink", "test", "city", "--config", str(site), "--json"]) == 0
+        found = {one["step"].removeprefix(f"{root}/"): one for one in json.loads(capsys.readouterr().out)}
+    assert found["r"]["verdict"] == found["r/energy"]["verdict"] == "doubtful"
+    assert found["c/replay"]["verdict"] == found["c/rebirth"]["verdict"] == "passes"

@@ -104,3 +104,13 @@ async def test_tls_says_its_version_and_until_when_the_certificate_is_good(tmp_p
 @pytest.mark.parametrize(("reason", "verdict"), [(0, "doubtful"), (0x87, "stops")])
 def test_the_older_version_can_only_say_so_much(reason: int, verdict: str) -> None:
     assert judged(TOPIC, reason, telling=False).verdict == verdict
+
+
+async def test_a_topic_that_may_not_be_listened_to_is_told_with_its_cure() -> None:
+    async with fake_broker() as broker:
+        broker.deaf = True
+        call = Call(host="127.0.0.1", port=broker.port, client_id="gw1")
+        *_, last = await trial(call, (), ["citygate/1/vaasa/library/gw1/c/replay"])
+    assert last.verdict == "stops"
+    assert "does not let us read" in last.says
+    assert "access list" in last.act
