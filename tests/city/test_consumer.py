@@ -96,9 +96,25 @@ def test_a_run_that_passed_by_unheard_is_found_through_the_next(library: Library
 
 def test_what_was_before_our_time_is_no_hole(library: Library) -> None:
     say(library, batch(7, 500))
-    say(library, gap(7, 501, (5, 1, 8), (7, 20, 30)))
+    say(library, gap(7, 501, (5, 3, 8), (7, 20, 30)))
     assert holes(library) == []
     assert say(library, batch(7, 499)) is not None  # history that comes all the same is taken
+
+
+def test_a_run_before_the_first_that_we_saw_is_no_hole_either(library: Library) -> None:
+    say(library, start(7, (6, 50)))
+    assert holes(library) == []
+
+
+def test_no_more_is_asked_at_once_than_a_gateway_takes(library: Library) -> None:
+    say(library, status(), f"{ROOT}/s")
+    for product in range(6):
+        for body in (start(1), batch(1, 3)):
+            say(library, body, f"{ROOT}/d/p{product}")
+    library.call(call="wishes", now=0.0)
+    asked = [library.call(call="wishes", now=at) for at in (31.0, 91.0, 151.0)]
+    assert [len(one) for one in asked] == [4, 2, 0]
+    assert len({wish["product"] for one in asked for _, wish in one}) == 6
 
 
 def test_a_crash_declares_no_numbers(library: Library) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from agent.core.message import Loss, Message, Previous, Queue, Status
+from agent.core.message import CanBury, Loss, Message, Previous, Queue, Status
 from agent.core.record import Event
 from tests.agent.encodings.test_states import FIGURES, HEAD, NOON, ROUTE, made, people
 
@@ -39,6 +39,7 @@ def messages(kind: str) -> dict[str, list[Message]]:
         "birth": list(one.birth(product, ROUTE, HEAD, LID)),
         "status": [one.status(status)],
         "will": [one.will(LID, 43)],
+        **({"death": [one.death("people")]} if isinstance(one, CanBury) else {}),
     }
 
 
