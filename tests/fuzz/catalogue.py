@@ -13,7 +13,7 @@ HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "serial": ("p1", "p1-damage", "sds011", "pms", "lines", "overheard"),
     "bacnet": ("bacnet-datagrams", "bacnet-messages", "ede"),
     "commands": ("commands",),
-    "mqtt": ("mqtt-5", "mqtt-3", "mqtt-own", "sparkplug", "provisioning", "proxy"),
+    "mqtt": ("mqtt-5", "mqtt-3", "mqtt-own", "sparkplug", "provisioning", "websocket", "upgrade", "proxy"),
     "config": ("compiler", "places", "questions"),
     "files": ("bundle", "model-bundle", "memories", "registers", "certificates", "samples"),
     "outbox": ("salvage", "witness"),

@@ -106,10 +106,11 @@ def _options(args: argparse.Namespace, scratch: Path, longest: int) -> list[str]
         "timeout": _PATIENCE,
         "rss_limit_mb": _MOST_MEMORY,
         "seed": args.seed or 1,
-        "dict": scratch / "words",
         "artifact_prefix": f"{args.folder}/",
         "print_final_stats": 1,
     }
+    if (scratch / "words").stat().st_size:
+        given["dict"] = scratch / "words"
     return [f"-{name}={value}" for name, value in given.items()]
 
 

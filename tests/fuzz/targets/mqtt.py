@@ -18,6 +18,8 @@ from agent.uplink.mqtt.values import BadPacketError
 from agent.uplink.mqtt.writing import publish
 from agent.uplink.port import Packet
 from agent.uplink.proxy import _judge
+from agent.uplink.websocket import frames
+from agent.uplink.websocket.upgrade import Answer
 from tests.fuzz.target import MARK, Feed, Target, block, pure, texts
 
 _ALLOWED: Final = 4096
@@ -111,6 +113,42 @@ def _proxied(data: bytes) -> None:
     assert data.endswith(b"\r\n\r\n")
 
 
+def _websocket(data: bytes) -> None:
+    """Hand over the same bytes, and refuse the same frame, however the stream is cut."""
+    pieces = Feed(data).pieces()
+    assert _framed(pieces) == _framed([b"".join(pieces)]), "it depends on how it is cut"
+
+
+def _framed(pieces: Sequence[bytes]) -> tuple[bytes, list[bytes], str]:
+    reader, data, control, wrong = frames.Reader(), b"", [], ""
+    try:
+        for piece in pieces:
+            for one in reader.feed(piece):
+                if one.kind == frames.BINARY:
+                    data += one.data
+                else:
+                    assert len(one.data) <= 125
+                    control.append(one.data)
+                    if one.kind == frames.CLOSE:
+                        assert frames.closing(one.data).isprintable()
+            assert len(reader._kept) < 128
+    except frames.BadFrameError as error:
+        wrong = str(error)
+    return data, control, wrong
+
+
+def _upgraded(data: bytes) -> None:
+    """Go on only with who knows our key and speaks MQTT."""
+    answer = Answer("broker:443/mqtt", bytes(16))
+    try:
+        rests = [answer.feed(piece) for piece in Feed(data).pieces()[:1]]
+    except UplinkError as error:
+        assert str(error).isprintable()
+        return
+    assert rests in ([], [None]) or (_ACCEPTED in data and b"mqtt" in data)
+
+
+_ACCEPTED: Final = b"ICX+Yqv66kxgM0FcWaLWlFLwTAI="
 _GOLDEN: Final = (
     "20 03 00 00 00",
     "20 09 00 00 06 21 00 14 22 00 0a",
@@ -213,6 +251,29 @@ TARGETS: Final = (
             b"null",
         ),
         everyday=600,
+    ),
+    Target(
+        name="websocket",
+        about="frames of WebSocket",
+        prepare=pure(_websocket),
+        seeds=lambda: [
+            b"\0" + bytes.fromhex("82 02 20 02 89 01 61 02 02 c0 00 80 01 00"),
+            b"\3" + bytes.fromhex("82 7e 00 80") + bytes(128) + bytes.fromhex("88 05 03 e8 62 79 65"),
+            b"\1" + bytes.fromhex("82 7f 00 00 00 00 00 01 00 00") + bytes(99),
+        ],
+        words=(b"\x82\x7e", b"\x82\x7f", b"\x89\0", b"\x88\2\3\xe8", b"\x80\0"),
+    ),
+    Target(
+        name="upgrade",
+        about="a server that goes on with WebSocket",
+        prepare=pure(_upgraded),
+        seeds=lambda: [
+            b"\0HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + _ACCEPTED + b"\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n\x82\2",
+            b"\0HTTP/1.1 404 no\r\n\r\n",
+        ],
+        words=(b"\r\n\r\n", b"Upgrade: ", b"mqtt", b", ", b"101", b"Sec-WebSocket-Extensions: x\r\n"),
+        longest=9000,
     ),
     Target(
         name="proxy",
