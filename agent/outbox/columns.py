@@ -13,6 +13,7 @@ from agent.outbox.schema import HEADER
 from agent.outbox.work import Found
 
 FRONT: Final = f"SELECT {HEADER} FROM row ORDER BY id LIMIT ?"  # noqa: S608 - no outside text
+MADE: Final = "SELECT 1 FROM (SELECT made, expires FROM row ORDER BY id LIMIT ?) WHERE made<=? AND expires>0"
 ONE: Final = f"SELECT {HEADER} FROM row WHERE id=?"  # noqa: S608 - no outside text
 _LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
 
@@ -36,10 +37,9 @@ def columns_of(number: int, route: str, draft: Draft, previous: bytes) -> tuple[
 def header_of(row: Any, before: int = 0) -> Header:  # noqa: ANN401 - a row as SQLite gives it
     """Read the columns of ``HEADER``; *before* is the id of its neighbour on the route."""
     *plain, lost = row
-    values = (*plain, _LOSSES.decode(lost) if lost else (), before)
-    return Header(**dict(zip(Header.__struct_fields__, values, strict=True)))
+    return Header(*(*plain, _LOSSES.decode(lost) if lost else (), before))
 
 
 def found_of(row: Any, before: int) -> Found:  # noqa: ANN401 - a row as SQLite gives it
     """Read the columns of ``SENT``."""
-    return Found(**dict(zip(Found.__struct_fields__, (*row, before), strict=True)))
+    return Found(*(*row, before))

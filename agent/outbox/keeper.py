@@ -340,8 +340,8 @@ class Keeper:
         """Delete delivered rows past the local retention, whole and from the front, many at once."""
         lanes = self.books.by_number
         while True:
-            front = await self._ask(partial(self._store.front, PAGE_OF_ROWS)) or []
             limit, count = self.clock.now().utc - self.keep, 0
+            front = await self._ask(partial(self._store.front, PAGE_OF_ROWS, limit)) or []
             for at, header in enumerate(front, 1):
                 lane = lanes.get(header.route)
                 if header.size is not None and lane is not None and header.id not in lane.acked:

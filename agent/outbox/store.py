@@ -20,7 +20,7 @@ import msgspec
 from agent.core.catalogue.store import DISK_HAS_ROOM, EPOCH_NOT_KEPT, NOT_CLOSED
 from agent.core.errors import OutboxError
 from agent.outbox import chain, spent
-from agent.outbox.columns import FRONT, ONE, columns_of, found_of, header_of
+from agent.outbox.columns import FRONT, MADE, ONE, columns_of, found_of, header_of
 from agent.outbox.epochfile import read_epoch, write_epoch
 from agent.outbox.merkle import Day
 from agent.outbox.numbered import Pair, numbered
@@ -217,9 +217,16 @@ class Store:
 
     # -- reading ------------------------------------------------------------------------------------------
 
-    def front(self, count: int) -> list[Header]:
-        """Give the *count* oldest rows."""
-        return self._guarded(lambda: [header_of(row) for row in self._connection.execute(FRONT, (count,))])
+    def front(self, count: int, made: float | None = None) -> list[Header]:
+        """Give the *count* oldest rows; none where *made* is given and no trusted one was made by then."""
+
+        def read() -> list[Header]:
+            db = self._connection
+            if made is not None and db.execute(MADE, (count, made)).fetchone() is None:
+                return []
+            return [header_of(row) for row in db.execute(FRONT, (count,))]
+
+        return self._guarded(read)
 
     def headers(self, spans: Sequence[Span], count: int) -> list[Header]:
         """Give up to *count* oldest rows of each of *spans*."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Final
 
@@ -281,11 +281,11 @@ class Uplink:
         if now >= self._head_at:
             said.extend(self._head())
             self._head_at = now + self._timing.head
-        words, acl = tuple(self.words().items()), self._desk.acl()
-        told = (self._state(), words, self._policy, self._clock_word(), acl)
+        words = self.words()
+        told = (self._state(words), tuple(words.items()), self._policy, self._clock_word(), self._desk.acl())
         if now >= self._tell_at or told != self._told:  # figures alone can wait for their minute
             self._told, self._tell_at = told, now + self._timing.status
-            said.append(self._status(self._state()))
+            said.append(self._status(told[0]))
         return said
 
     def _head(self) -> list[Message]:
@@ -337,9 +337,9 @@ class Uplink:
         )
         return self._encoding.status(status)
 
-    def _state(self) -> str:
+    def _state(self, words: Mapping[str, str]) -> str:
         state = self._desk.state()
-        in_trouble = any(word.startswith("refused") for word in self.words().values())
+        in_trouble = any(word.startswith("refused") for word in words.values())
         return "degraded" if state == "online" and in_trouble else state
 
     def _clock_word(self) -> str:

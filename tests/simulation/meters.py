@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import struct
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.simulation.network import End, Host
 
-POWER, ENERGY, SECRET = 0, 300, 600
-"""Where a meter's registers lie, each u32: too far apart for one request, and of one size, so that a late
-reply to the one could pass for the other's.
-"""
+
+class Places(NamedTuple):
+    """Where a meter's registers lie, each u32."""
+
+    power: int
+    energy: int
+    secret: int
+
+
+APART: Final = Places(0, 300, 600)
+"""Too far apart for one request, and of one size: a late reply to the one could pass for the other's."""
+
+BESIDE: Final = Places(0, 2, 4)
+"""All in one request, as in most meters."""
 
 BAND: Final = 1000
 """The power of meter *n* lies between ``n * BAND`` and ``n * BAND + 99``: another meter's value shows."""
@@ -25,8 +35,9 @@ MODES: Final = (
 class Meter:
     """One device behind a host, by its unit."""
 
-    def __init__(self, number: int, rng: Random) -> None:
+    def __init__(self, number: int, rng: Random, places: Places = APART) -> None:
         self.number = number
+        self.places = places
         self.mode = "well"
         self.served: list[tuple[float, int]] = []  # boot time and energy of each reply
         self._pace = rng.uniform(0.01, 0.4)  # counts a second
@@ -40,13 +51,14 @@ class Meter:
         """Give all registers at *now*."""
         energy = self.energy(now)
         power = self.number * BAND + int(now * 7.3) % 100
+        own = self.places
         return {
-            POWER: 0,
-            POWER + 1: power,
-            ENERGY: energy >> 16,
-            ENERGY + 1: energy & 0xFFFF,
-            SECRET: 0,
-            SECRET + 1: 7,
+            own.power: 0,
+            own.power + 1: power,
+            own.energy: energy >> 16,
+            own.energy + 1: energy & 0xFFFF,
+            own.secret: 0,
+            own.secret + 1: 7,
         }
 
 
@@ -83,7 +95,7 @@ class _Server(asyncio.Protocol):
         wanted = range(first, first + count)
         data = b"".join(struct.pack(">H", known.get(one, 0)) for one in wanted)
         reply = struct.pack(">HHHBBB", number, 0, 3 + len(data), unit, function, len(data)) + data
-        if ENERGY in wanted:
+        if meter.places.energy in wanted:
             meter.served.append((now, meter.energy(now)))
         match meter.mode:
             case "silent":

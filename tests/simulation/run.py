@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.simulation.judge import judge, settled
+from tests.simulation.meters import BESIDE
 from tests.simulation.network import SimLoop
 from tests.simulation.troubles import rage
 from tests.simulation.world import Simulation
@@ -26,10 +27,11 @@ def run(seed: int, folder: Path, *, hours: float = HOURS) -> Simulation:
 def year(seed: int, folder: Path, *, days: float = 365.0) -> Simulation:
     """Simulate a year of twenty devices, polled every five minutes, with a trouble every six hours.
 
-    The daemon's tick comes once a minute instead of once a second: nothing here is shorter than an hour.
+    The daemon's tick comes once a minute instead of once a second: nothing here is shorter than an hour. What
+    late replies can do is for the hours of trouble: here all of a meter comes in one request.
     """
     links = {f"floor{n}": tuple(range(5 * n + 1, 5 * n + 6)) for n in range(4)}
-    world = Simulation(seed, folder, links=links, every="5m", windows=("1h", "1h"), tick=60.0)
+    world = Simulation(seed, folder, links=links, every="5m", windows=("1h", "1h"), tick=60.0, places=BESIDE)
     return _judged(world, days * _DAY, pause=6 * 3600.0)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from tests.simulation.meters import APART, Places
+
 POWER, ENERGY = 60.0, 300.0
 """Windows of the two products, in seconds."""
 
@@ -27,9 +29,9 @@ link = "{link}"
 unit = {n}
 every = "{every}"
 [device.m{n}.points]
-power = {{ addr = 0, type = "u32", unit = "W" }}
-energy = {{ addr = 300, type = "u32", unit = "kW.h", kind = "counter" }}
-secret = {{ addr = 600, type = "u32" }}
+power = {{ addr = {places.power}, type = "u32", unit = "W" }}
+energy = {{ addr = {places.energy}, type = "u32", unit = "kW.h", kind = "counter" }}
+secret = {{ addr = {places.secret}, type = "u32" }}
 """
 _SHARING: Final = """
 [owner]
@@ -62,13 +64,20 @@ SHARES: Final = ({"city": ("energy", "power"), "lab": ("power",)}, {"city": ("po
 """Which products each recipient may have; the first is what the simulation begins and ends with."""
 
 
-def write_site(folder: Path, *, links: dict[str, tuple[int, ...]], every: str, cap: str = "64MB") -> None:
-    """Write site.toml: *links* by name, with the units behind each."""
+def write_site(
+    folder: Path,
+    *,
+    links: dict[str, tuple[int, ...]],
+    every: str,
+    cap: str = "64MB",
+    places: Places = APART,
+) -> None:
+    """Write site.toml: *links* by name, with the units behind each, whose registers are at *places*."""
     folder.mkdir(parents=True, exist_ok=True)
     text = _SITE.format(cap=cap)
     for number, (name, units) in enumerate(links.items(), 1):
         text += _LINK.format(name=name, n=number)
-        text += "".join(_DEVICE.format(n=unit, link=name, every=every) for unit in units)
+        text += "".join(_DEVICE.format(n=unit, link=name, every=every, places=places) for unit in units)
     (folder / "site.toml").write_text(text, encoding="utf-8")
 
 

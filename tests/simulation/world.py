@@ -25,7 +25,7 @@ from agent.uplink.uplink import Uplink
 from tests.simulation.books import Books
 from tests.simulation.broker import Broker
 from tests.simulation.disk import Disk
-from tests.simulation.meters import Bus, Meter
+from tests.simulation.meters import APART, Bus, Meter, Places
 from tests.simulation.network import Network
 from tests.simulation.site import write_sharing, write_site
 from tests.virtual import VirtualClock
@@ -40,6 +40,7 @@ class Simulation:
     def __init__(  # noqa: PLR0913 - each is named, and all but two have a usual value
         self, seed: int, folder: Path, *, links: dict[str, tuple[int, ...]] | None = None, every: str = "30s",
         windows: tuple[str, str] = ("1m", "5m"), tick: float = 1.0,
+        places: Places = APART,
     ) -> None:  # fmt: skip
         self.seed = seed
         self.rng = Random(seed)
@@ -55,7 +56,7 @@ class Simulation:
         self.meters: dict[int, Meter] = {}
         self.buses: list[Bus] = []
         for number, (_, units) in enumerate((links or LINKS).items(), 1):
-            behind = [Meter(unit, self.rng) for unit in units]
+            behind = [Meter(unit, self.rng, places) for unit in units]
             self.meters |= {one.number: one for one in behind}
             bus = Bus(behind, self.rng)
             self.buses.append(bus)
@@ -74,7 +75,7 @@ class Simulation:
         self._cut: Path | None = None
         self.disk.on_cut = self._power_is_cut
         self._log = _Log(self.faults)
-        write_site(self.config, links=links or LINKS, every=every, cap=f"{CAP >> 20}MiB")
+        write_site(self.config, links=links or LINKS, every=every, cap=f"{CAP >> 20}MiB", places=places)
         write_sharing(self.config, windows=windows)
 
     def note(self, text: str) -> None:
