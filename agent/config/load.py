@@ -154,7 +154,8 @@ def _zone(draft: Draft) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):  # LookupError: ZoneInfoNotFoundError is a KeyError
+    # ZoneInfoNotFoundError is a LookupError; a name of a thousand parts is looked for in as many folders
+    except (ValueError, OSError, LookupError, RecursionError):
         from zoneinfo import available_timezones
 
         hint = nearest(name, available_timezones())
