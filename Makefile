@@ -9,7 +9,7 @@ NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check fmt bench bench-peers peers long simulate fuzz wheel deb lock clean help $(VENV)
+.PHONY: demo test check fmt bench bench-peers peers long simulate fuzz coverage wheel deb lock clean help $(VENV)
 
 demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
 	@$(BIN)/citygate demo --cache build/demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
@@ -47,6 +47,9 @@ fuzz: $(STAMP)  ## feed every reader of foreign bytes with mutants (MINUTES=60, 
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
 		$(BIN)/python -m pip install -q --disable-pip-version-check --only-binary :all: 'atheris>=3' || true
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(ARGS)
+
+coverage: $(STAMP)  ## measure what the everyday tests reach (ARGS="--only agent/outbox tests/agent")
+	$(BIN)/python -m tests.coverage $(ARGS)
 
 peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
 	$(SUDO) apt-get update -q

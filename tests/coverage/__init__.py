@@ -1,0 +1,1 @@
+"""What the tests do not reach, and why; ``make coverage`` measures it."""

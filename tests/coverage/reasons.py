@@ -1,0 +1,74 @@
+"""The reasons why lines are not reached, and the stretches of a measurement that they are for."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+ROOT: Final = Path(__file__).parents[2]
+FILE: Final = Path(__file__).with_name("reasons.toml")
+
+
+class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why the line of *file* with *text* in it is not reached."""
+
+    file: str
+    text: str
+    why: str
+
+    def line(self) -> int:
+        """Give the number of the line; raise ValueError if there is not exactly one."""
+        lines = (ROOT / self.file).read_text("utf-8").split("\n")
+        found = [number for number, line in enumerate(lines, 1) if self.text in line]
+        if len(found) != 1:
+            raise ValueError(f"{self.file}: {len(found)} lines hold {self.text!r}")
+        return found[0]
+
+
+class Stretch(Struct, frozen=True):
+    """Lines of *file* that no test reaches, or a way out of one that none takes; why, if known."""
+
+    file: str
+    first: int
+    last: int
+    text: str
+    way: bool
+    why: str = ""
+
+
+def reasons() -> list[Reason]:
+    """Read them all."""
+    return msgspec.convert(tomllib.loads(FILE.read_text("utf-8"))["reason"], list[Reason])
+
+
+def stretches(files: Mapping[str, Any], known: Sequence[Reason]) -> Iterator[Stretch]:
+    """Give what the report *files* of a measurement does not reach."""
+    why = {(one.file, one.line()): one.why for one in known}
+    for file, found in sorted(files.items()):
+        text = (ROOT / file).read_text("utf-8").split("\n")
+        missing = set(found["missing_lines"])
+        for first, last in _runs(missing, found["executed_lines"]):
+            given = (why[file, at] for at in range(first, last + 1) if (file, at) in why)
+            yield Stretch(file, first, last, text[first - 1].strip(), False, next(given, ""))
+        for begin, end in found["missing_branches"]:
+            if begin not in missing and end not in missing:
+                yield Stretch(file, begin, begin, text[begin - 1].strip(), True, why.get((file, begin), ""))
+
+
+def _runs(missing: set[int], executed: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Join lines between which no line is reached."""
+    reached, first, last = set(executed), 0, 0
+    for at in sorted(missing):
+        if first and not any(between in reached for between in range(last, at)):
+            last = at
+            continue
+        if first:
+            yield first, last
+        first = last = at
+    if first:
+        yield first, last
