@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from agent.answers import Answers
 from agent.config.load import load
+from agent.config.sources import _is_too_deep
 from agent.config.spans import locate
 from agent.control import Control
 from agent.core.errors import ConfigError
@@ -126,6 +127,8 @@ def _places(data: bytes) -> None:
         tables = tomllib.loads(text.replace("\r\n", "\n"))
     except (ValueError, RecursionError):
         return
+    if _is_too_deep(tables):
+        return  # nobody asks for places in a file that is refused
     text = text.replace("\r\n", "\n")
     places = locate(text)
     lines = text.split("\n")
