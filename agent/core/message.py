@@ -29,14 +29,16 @@ class Place(Struct, frozen=True, kw_only=True):
 class Head(Struct, frozen=True, kw_only=True):
     """What an encoding must know beside the records: the numbers that make an id, and the policy.
 
-    ``seq`` is that of the first message; if the records need several, they are numbered onwards. ``cages``,
-    of a birth alone, tell by link how what sees pictures is confined.
+    ``seq`` is that of the first message; if the records need several, they are numbered onwards. ``most`` are
+    the bytes of a body that the broker takes, as far as it is known (0: any): what can be split is split
+    below it. ``cages``, of a birth alone, tell by link how what sees pictures is confined.
     """
 
     epoch: int
     seq: int
     policy: str
     boot_id: str = ""
+    most: int = 0
     cages: Cages = ()
 
 

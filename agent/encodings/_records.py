@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from agent.core.message import Head, Loss, Message, Previous
 from agent.core.product import Product
 from agent.core.record import Aggregate, Event, Record, State
@@ -40,7 +42,11 @@ class NoRuns:
 def messages_of(
     records: Sequence[Record], head: Head, *, window: WriteWindow, event: WriteEvent, soft: int = SOFT
 ) -> list[Message]:
-    """Write events and windows, numbered from ``head.seq`` on; a window above *soft* bytes in parts."""
+    """Write events and windows, numbered from ``head.seq`` on; a window above *soft* bytes in parts.
+
+    Where the broker takes less than *soft*, that counts.
+    """
+    soft = within(head, soft)
     done: list[Message] = []
     for one in records:
         if isinstance(one, Event):
@@ -48,6 +54,11 @@ def messages_of(
     for figures in windows(records):
         done.extend(_parts(figures, _numbered(head, len(done)), window, soft))
     return done
+
+
+def within(head: Head, usual: int = SOFT) -> int:
+    """Give the bytes of a body above which it is split: *usual*, or fewer where the broker takes less."""
+    return min(usual, head.most or usual)
 
 
 def windows(records: Sequence[Record]) -> list[list[Aggregate]]:
@@ -119,4 +130,4 @@ def _parts(figures: Sequence[Aggregate], head: Head, write: WriteWindow, soft: i
 
 
 def _numbered(head: Head, by: int) -> Head:
-    return Head(epoch=head.epoch, seq=head.seq + by, policy=head.policy, boot_id=head.boot_id)
+    return replace(head, seq=head.seq + by)

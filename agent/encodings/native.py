@@ -26,7 +26,7 @@ from agent.core.settings import Settings
 from agent.encodings import _native_commands as orders
 from agent.encodings import _native_wire as wire
 from agent.encodings._native_birth import births
-from agent.encodings._records import SOFT, coarse, coverage, named, values, windows
+from agent.encodings._records import coarse, coverage, named, values, windows, within
 from agent.encodings._text import rounded, utc_text, word
 
 HARD: Final = 128 * 1024
@@ -36,6 +36,7 @@ BIRTH: Final = 32 * 1024
 _MANY_LOSSES: Final = 200
 _GZIP: Final = 31  # zlib's word for the gzip format with its largest window
 _FEW: Final = 64  # figures from which the length of a whole window is guessed
+_LOSS: Final = 150  # bytes that one stretch may take
 
 
 def native_schema() -> dict[str, Any]:
@@ -84,7 +85,7 @@ class Native:
 
     def gap(self, product: str, head: Head, losses: Sequence[Loss]) -> Message:
         """Declare what was lost."""
-        lost = [_lost(loss) for loss in _few(losses)]
+        lost = [_lost(loss) for loss in _few(losses, head.most // _LOSS if head.most else _MANY_LOSSES)]
         return self._data(product, head, wire.Gap(e=head.epoch, s=head.seq, lost=lost))
 
     def start(self, product: str, head: Head, previous: Previous | None) -> Message:
@@ -103,7 +104,8 @@ class Native:
     def birth(self, product: Product, route: Route, head: Head, lid: str) -> Sequence[Message]:
         """Describe what will come on this route; above 32 KB in parts, each on a topic of its own."""
         del route  # who else may have it, and on which terms, is not this recipient's to know
-        parts = births(product, head, lid, schema=f"citygate-1.2#{_schema_hash()}", most=BIRTH)
+        schema = f"citygate-1.2#{_schema_hash()}"
+        parts = births(product, head, lid, schema=schema, most=within(head, BIRTH))
         topics = [
             f"{self._root}/b/{product.id}{f'/{n}' if n else ''}" for n in (0, *range(2, len(parts) + 1))
         ]
@@ -218,7 +220,7 @@ class Native:
         if not self._too_long(product, head, figures):
             body = _batch(product, head, figures, seq, steps=self._steps(product))
             text = _checked(body, 2 + len(product.statistics))
-        if not text or (len(text) > SOFT and len(figures) > 1):
+        if not text or (len(text) > within(head) and len(figures) > 1):
             half = (len(figures) + 1) // 2
             first = list(self._window(product, head, figures[:half], seq=seq))
             yield from first
@@ -231,7 +233,7 @@ class Native:
         if len(figures) <= _FEW:
             return False
         few = _batch(product, head, figures[:_FEW], head.seq, steps=self._steps(product))
-        return len(_ENCODER.encode(few)) / _FEW * len(figures) > 1.1 * SOFT
+        return len(_ENCODER.encode(few)) / _FEW * len(figures) > 1.1 * within(head)
 
     def _singles(
         self, product: Product, head: Head, figures: Sequence[Aggregate], *, seq: int
@@ -304,9 +306,9 @@ def _lost(loss: Loss) -> wire.Lost:
     return wire.Lost(why=word(loss.why), e=loss.epoch, first=loss.first, to=loss.last, n=loss.count, t=span)
 
 
-def _few(losses: Sequence[Loss]) -> Sequence[Loss]:
-    """Keep a gap small: above 200 stretches, those of one epoch and reason become one (``n`` stays true)."""
-    if len(losses) <= _MANY_LOSSES:
+def _few(losses: Sequence[Loss], most: int) -> Sequence[Loss]:
+    """Keep a gap small: above *most* stretches, those of an epoch and reason become one (``n`` is true)."""
+    if len(losses) <= min(most, _MANY_LOSSES):
         return losses
     merged: dict[tuple[str, int], Loss] = {}
     for loss in losses:

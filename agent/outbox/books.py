@@ -17,6 +17,7 @@ from agent.core.clock import Clock
 from agent.core.command import ANSWERS, Answer, CanObey
 from agent.core.message import Encoding, Head, Loss, Message, Previous
 from agent.gate import Cleared
+from agent.outbox.bounds import Bounds
 from agent.outbox.kept import Kept
 from agent.outbox.lane import DATA, OWN, OWN_KEEP, UNCONFINED, Change, Lane, LaneState, Terms
 from agent.outbox.losses import merge, numberless, span
@@ -50,7 +51,7 @@ class Books:
         self.pending: deque[Draft] = deque()
         self.pending_size = 0
         self.failing = False
-        self.kept = Kept(opening.state)
+        self.kept, self._bounds = Kept(opening.state), Bounds(opening.state)
         self.spent: Counter[Key] = Counter()
         self.mark, self.noted = opening.state.get("noted", ""), 0
         self._salvaged = opening.state.get("salvaged") == "1"
@@ -184,7 +185,12 @@ class Books:
         lane.dirty = True
 
     def _head(self, lane: Lane) -> Head:
-        return Head(epoch=self.epoch, seq=lane.seq + 1, policy=self.policy, boot_id=self.clock.boot_id)
+        most, boot = self._bounds.of(lane.recipient), self.clock.boot_id
+        return Head(epoch=self.epoch, seq=lane.seq + 1, policy=self.policy, boot_id=boot, most=most)
+
+    def bound(self, recipient: str, most: int) -> None:
+        """Note the most bytes of a body for *recipient*; 0: any."""
+        self._meta |= self._bounds.note(recipient, most)
 
     def _trim(self) -> None:
         """Keep memory bounded while the disk takes nothing: the oldest goes first."""

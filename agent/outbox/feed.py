@@ -49,6 +49,10 @@ class FeedDesk(Protocol):
         """Hear that something expired stands at the head of a lane."""
         ...
 
+    def bound(self, recipient: str, most: int) -> None:
+        """Hear the bytes of a body that a recipient's broker takes; 0: any."""
+        ...
+
 
 class Feed:
     """The rows of one recipient; one uplink takes from it.
@@ -101,6 +105,10 @@ class Feed:
             lane.acknowledge(row)
             if lane.in_order and lane.behind:
                 self._some.set()
+
+    def bound(self, most: int) -> None:
+        """Note the bytes of a body that the broker takes (0: any): what is made from now on fits."""
+        self._desk.bound(self.recipient, most)
 
     def release(self, rows: Iterable[Row]) -> None:
         """Give back rows that were taken and not acknowledged; they will be taken again."""

@@ -103,6 +103,10 @@ class Keeper:
         self._house_due = 0.0
         self._wake.set()
 
+    def bound(self, recipient: str, most: int) -> None:
+        """Note the bytes of a body that a recipient's broker takes; 0: any."""
+        self.books.bound(recipient, most)
+
     # -- the life of it -----------------------------------------------------------------------------------
 
     def wake(self, *, house: bool = False) -> None:

@@ -42,6 +42,10 @@ class Feed(Protocol):
         """Give back what was not acknowledged."""
         ...
 
+    def bound(self, most: int) -> None:
+        """Note the bytes of a body that the broker takes; 0: any."""
+        ...
+
     def online(self, connected: bool) -> None:
         """Note whether rows may be sent now."""
         ...

@@ -27,9 +27,9 @@ from agent.uplink.port import Link, Packet
 from agent.uplink.reasons import TOO_LARGE, Action, action
 from agent.uplink.replays import HISTORY, Replays
 from agent.uplink.routes import Routes
+from agent.uplink.sizes import size_of
 from agent.uplink.timing import Timing
 
-_OVERHEAD: Final = 512  # bytes of a packet beside topic, body and user properties: more than ever needed
 _LOOK: Final = 1.0
 _PASSED_OVER: Final = 3
 _MOST_EXPIRY: Final = 0xFFFFFFFF
@@ -206,7 +206,7 @@ class Session:
         now = self._setup.now()
         packet = self._packet(row, now)
         too_large = self._link.info.maximum_packet
-        if too_large is not None and _size(packet) > too_large:
+        if too_large is not None and size_of(packet) > too_large:
             self._refused(row, TOO_LARGE, now.boot)
         elif packet.expiry is None:
             self._feed.release([row])  # its retention is over: the outbox declares it
@@ -295,6 +295,8 @@ class Session:
     def _refused(self, row: Row, reason: int, now: float) -> None:
         judged = action(reason, retained=row.retain, hold=self._holds(row))
         self._setup.tally.refused += judged is not Action.HOLD
+        if reason == TOO_LARGE:
+            self._setup.too_large(len(row.body))
         if reason == TOO_LARGE and self._aside.add(row, now):
             if self._routes.too_large(row.route, some=True):
                 self._setup.changed(row.route, reason)
@@ -379,14 +381,10 @@ class Setup(Struct, kw_only=True):
     next_news: Callable[[], float]
     changed: Callable[[str, int], None]
     own_answered: Callable[[Message, int], None]
+    too_large: Callable[[int], None]
     replays: Replays | None = None
 
 
 def user_properties(row: Row, *, late: bool) -> tuple[tuple[str, str], ...]:
     """Give a row's User Properties as sent: its own, and ``h=1`` when it is history."""
     return (*row.user, HISTORY) if late else row.user
-
-
-def _size(packet: Packet) -> int:
-    user = sum(len(name) + len(value) + 5 for name, value in packet.user)
-    return len(packet.topic) + len(packet.body) + user + _OVERHEAD

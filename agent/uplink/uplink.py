@@ -40,6 +40,7 @@ from agent.uplink.identity import Identity, IdentityRenewedError
 from agent.uplink.port import Call, Link
 from agent.uplink.routes import HELD, OK, Routes
 from agent.uplink.session import Session, Setup, Tally
+from agent.uplink.sizes import Sizes
 from agent.uplink.spoken import Spoken
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -81,6 +82,7 @@ class Uplink:
         self._identity: Identity | None = None
         self._look_at = inf
         self._complained: dict[str, int] = {}
+        self._sizes = Sizes()
         self._born: set[str] = set()  # topics that hold a birth of ours at the broker
         self._living: set[str] = set()  # products whose birth was told on this connection, and no death
         self._commands = self._obedience()
@@ -103,6 +105,7 @@ class Uplink:
         self._tell_refused()
         self._told, self._births_at, self._head_at = None, 0.0, 0.0
         self._stopped = ""
+        self._sizes.forget()
         self._resumed.set()
         if self._session is not None:
             self._session.stir()
@@ -204,6 +207,8 @@ class Uplink:
         session = Session(link, self._feed, self._routes, flow=flow, setup=self._setup())
         self._session, self._connects = session, self._connects + 1
         self._routes.connected(now)
+        self._sizes.welcomed(link.info)
+        self._feed.bound(self._sizes.most)
         self._told, self._births_at, self._head_at = None, 0.0, 0.0
         self._living = set()
         self._feed.online(True)
@@ -240,6 +245,7 @@ class Uplink:
             ),
             changed=self._changed,
             own_answered=self._own_answered,
+            too_large=self._too_large,
             replays=self._commands.replays if self._commands is not None else None,
         )
 
@@ -296,7 +302,8 @@ class Uplink:
     def _births(self) -> list[Message]:
         products, routes = self._plan
         known = {product.id: product for product in products}
-        head = Head(epoch=self._epoch, seq=0, policy=self._policy, boot_id=self._desk.clock.boot_id)
+        boot, most = self._desk.clock.boot_id, self._sizes.most
+        head = Head(epoch=self._epoch, seq=0, policy=self._policy, boot_id=boot, most=most)
         said: list[Message] = []
         for route in routes:
             if isinstance(self._encoding, CanBury) and route.product not in self._living:
@@ -374,10 +381,18 @@ class Uplink:
                 self._born.discard(topic)
             return
         self._births_at = min(self._births_at, self._desk.clock.boot() + self._timing.probe)
+        if reason == reasons.TOO_LARGE:
+            self._too_large(len(message.body))
         if self._complained.get(topic) != reason:
             self._complained[topic] = reason
             name, why = self._recipient.name, reasons.meaning(reason)
             OWN_REFUSED.tell(_log, name, self._where, topic, why, RECIPIENT=name, REASON=f"0x{reason:02x}")
+
+    def _too_large(self, size: int) -> None:
+        """Make what comes from now on smaller, and the births too."""
+        if self._sizes.refused(size):
+            self._feed.bound(self._sizes.most)
+            self._births_at = 0.0
 
     def _stop_if_taken_over(self, link: Link) -> None:
         if link.closed.done() and link.closed.result().reason == reasons.TAKEN_OVER:

@@ -45,6 +45,7 @@ class MemoryFeed:
         self.refused: frozenset[str] = frozenset()
         self.done: list[Row] = []
         self.takes = 0
+        self.most = 0
 
     def put(self, rows: list[Row]) -> None:
         """Add rows, as the outbox does once they are on disk."""
@@ -80,6 +81,9 @@ class MemoryFeed:
         self._backlog = sorted([*self._backlog, *rows], key=lambda row: row.id)
         if rows:
             self._news.set()
+
+    def bound(self, most: int) -> None:
+        self.most = most
 
     def online(self, connected: bool) -> None:
         self._online = connected

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from agent.core.clock import Clock
+from agent.core.clock import Clock, SystemClock
 from agent.core.message import Encoding
 from agent.core.plan import Plan
 from agent.core.record import Aggregate
 from agent.gate import Gate
 from agent.outbox.outbox import Outbox
 from agent.uplink.uplink import Uplink
-from tests.agent.uplink.kit import PLACE, POLICY, Rig, until
+from tests.agent.uplink.kit import PLACE, POLICY, ROOT, Rig, subscribed, until
+from tests.peers import mosquitto as peer
 from tests.peers.fake_broker import DISCONNECT, FakeBroker, Publish, fake_broker
 from tests.virtual import VirtualClock
 
@@ -160,6 +161,66 @@ async def test_a_restart_sends_nothing_that_was_acknowledged(virtual: VirtualClo
         assert all(one["prev"]["clean"] for one in starts if one["e"] == 3)
 
 
+def points(broker: FakeBroker) -> list[str]:
+    """Give the points of all batches, in order of arrival."""
+    bodies = [json.loads(one.body) for one in broker.accepted if one.topic.endswith("/d/energy")]
+    return [row[0] for body in bodies if body["k"] == "batch" for row in body["r"]]
+
+
+WHOLE = [f"meter.power{number or ''}" for number in range(200)]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_windows_are_split_at_the_size_that_the_broker_takes(
+    virtual: VirtualClock, tmp_path: Path, *, announced: bool
+) -> None:
+    async with fake_broker() as broker:
+        if announced:
+            broker.maximum_packet = 2000
+        else:
+            broker.script = lambda one: 0x95 if len(one.body) > 3000 else 0
+        async with site(tmp_path, broker.port, virtual) as running:
+            await until(lambda: running.uplink.connected, step=1.0)
+            for _ in range(5):
+                running.window("energy", points=200)
+                await virtual.sleep(60.0)
+            await until(lambda: running.outbox.queue("city").n == (not announced), step=1.0)
+            assert running.uplink.words()["city.energy"] == ("ok" if announced else "refused:0x95")
+            seen = [seq for _, seq in numbers(broker, "energy")]
+            assert seen == [seq for seq in range(1, max(seen) + 1) if announced or seq != 2]
+            assert points(broker) == WHOLE * (5 if announced else 4)
+    assert sum(len(one.body) > (1800 if announced else 3000) for one in broker.published) <= (not announced)
+
+
+async def test_mosquittos_own_limit_is_kept(tmp_path: Path) -> None:
+    with peer.mosquitto(tmp_path, more="max_packet_size 2000") as broker:
+        async with subscribed(broker.port) as city, site(tmp_path, broker.port, SystemClock()) as running:
+            await until(lambda: running.uplink.connected)
+            running.window("energy", points=200)
+            await until(lambda: any(WHOLE[-1].encode() in one for one in city.bodies(f"{ROOT}/d/energy")))
+            assert running.uplink.words()["city.energy"] == "ok"
+    batches = [json.loads(one) for one in city.bodies(f"{ROOT}/d/energy") if b'"batch"' in one]
+    assert [row[0] for one in batches for row in one["r"]] == WHOLE
+    assert [one["s"] for one in batches] == list(range(2, 2 + len(batches)))
+
+
+async def test_what_is_made_without_the_broker_fits_it_when_it_is_back(
+    virtual: VirtualClock, tmp_path: Path
+) -> None:
+    async with fake_broker() as broker:
+        broker.maximum_packet = 2000
+        async with site(tmp_path, broker.port, virtual) as running:
+            await until(lambda: running.uplink.connected, step=1.0)
+            running.window("people")
+            await until(lambda: (1, 2) in numbers(broker, "people"), step=1.0)
+        async with site(tmp_path, broker.port, virtual) as running:  # a new process
+            running.window("energy", points=200)
+            assert not running.uplink.connected
+            await until(lambda: points(broker)[-1:] == WHOLE[-1:], 3600.0, step=1.0)
+            assert running.uplink.words()["city.energy"] == "ok"
+        assert points(broker) == WHOLE
+
+
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_message_above_the_brokers_limit_holds_up_no_other_and_is_declared(
     virtual: VirtualClock, tmp_path: Path, *, announced: bool
@@ -170,9 +231,8 @@ async def test_a_message_above_the_brokers_limit_holds_up_no_other_and_is_declar
         else:
             broker.script = lambda one: 0x95 if len(one.body) > 2400 else 0
         async with site(tmp_path, broker.port, virtual) as running:
-            for minute in range(30):
-                running.window("energy", points=200 if minute in (3, 7) else 1)
-                await virtual.sleep(60.0)
+            for number in range(30):  # made before the broker was ever met
+                running.window("energy", points=200 if number in (3, 7) else 1)
             await until(lambda: (1, 31) in numbers(broker, "energy"), step=1.0)
             assert running.uplink.words()["city.energy"] == "refused:0x95"
             assert running.outbox.queue("city").n == 2
@@ -180,6 +240,8 @@ async def test_a_message_above_the_brokers_limit_holds_up_no_other_and_is_declar
             assert sorted(seen) == [seq for seq in range(1, 32) if seq not in (5, 9)]
             await virtual.sleep(7200.0)  # routes of the rig are kept for one hour
             await until(lambda: running.outbox.queue("city").n == 0, 7200.0, step=1.0)
+            running.window("energy", points=200)
+            await until(lambda: points(broker)[-1:] == WHOLE[-1:], 7200.0, step=1.0)
             assert running.uplink.words()["city.energy"] == "ok"
     lost = [one for body in gaps(broker, "energy") for one in body["lost"]]
     assert {(one["why"], one["from"], one["to"]) for one in lost} == {("refused", 5, 5), ("refused", 9, 9)}
@@ -190,10 +252,11 @@ async def test_a_limit_that_is_raised_lets_everything_through(virtual: VirtualCl
     async with fake_broker() as broker:
         broker.maximum_packet = 3000
         async with site(tmp_path, broker.port, virtual) as running:
-            for minute in range(100):
-                running.window("energy", points=200 if minute >= 2 else 1)
-                await virtual.sleep(10.0)
-            assert running.uplink.words()["city.energy"] == "refused:0x95"
+            for number in range(100):  # made before the broker was ever met
+                running.window("energy", points=200 if number >= 2 else 1)
+            await until(lambda: running.uplink.words()["city.energy"] == "refused:0x95", step=1.0)
+            await virtual.sleep(60.0)
+            assert running.outbox.queue("city").n == 98
             broker.maximum_packet = 0
             broker.drop()
             await until(lambda: running.outbox.queue("city").n == 0, 7200.0, step=1.0)
