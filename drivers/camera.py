@@ -111,8 +111,8 @@ class Camera(LinkSettings, kw_only=True):
                 for name in stale
             ),
             *(
-                f"{self.name}.{name}: it runs along the picture's edge: who is seen for the first time when he"
-                " is across is not counted; draw it a person's height away from there"
+                f"{self.name}.{name}: it runs along the picture's edge: whoever is seen only when across"
+                " is not counted; draw it a person's height away from there"
                 for name, line in sorted(self.lines.items())
                 if line.at_edge
             ),

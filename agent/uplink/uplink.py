@@ -18,9 +18,6 @@ from agent.core.catalogue.uplinks import (
     BLIND_TO_REFUSALS,
     OWN_REFUSED,
     PAIR_RENEWED,
-    ROUTE_ACCEPTED,
-    ROUTE_HELD,
-    ROUTE_REFUSED,
     TAKEN_OVER,
     UPLINK_CONNECTED,
 )
@@ -38,7 +35,8 @@ from agent.uplink.flow import Flow
 from agent.uplink.hearing import Ear
 from agent.uplink.identity import Identity, IdentityRenewedError
 from agent.uplink.port import Call, Link
-from agent.uplink.routes import HELD, OK, Routes
+from agent.uplink.route_log import tell_route
+from agent.uplink.routes import Routes
 from agent.uplink.session import Session, Setup, Tally
 from agent.uplink.sizes import Sizes
 from agent.uplink.spoken import Spoken
@@ -357,16 +355,7 @@ class Uplink:
     def _changed(self, route: str, reason: int) -> None:
         """Log a route's new word, once, and tell the outbox."""
         self._tell_refused()
-        recipient, _, product = route.partition(".")
-        fields = {"ROUTE": route, "RECIPIENT": recipient, "PRODUCT": product}
-        match self._routes.word(route):
-            case word if word == OK:
-                ROUTE_ACCEPTED.tell(_log, route, **fields)
-            case word if word == HELD:
-                ROUTE_HELD.tell(_log, route, self._where, **fields)
-            case _:
-                why = reasons.meaning(reason)
-                ROUTE_REFUSED.tell(_log, route, self._where, why, REASON=f"0x{reason:02x}", **fields)
+        tell_route(route, self._routes.word(route), self._where, reason)
 
     def _tell_refused(self) -> None:
         words = self._routes.words().items()
