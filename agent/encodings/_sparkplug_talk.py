@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 from agent.core.message import Hearing, Message
@@ -23,6 +24,7 @@ from agent.encodings._sparkplug_wire import (
 )
 
 _NAMESPACE: Final = "spBv1.0"
+_PAUSE: Final = 5.0  # seconds between two rebirths
 _STATUS: Final = {
     "Status/State": STRING,
     "Status/Routes": STRING,
@@ -51,6 +53,7 @@ class SparkplugTalk:
         self._dead: set[str] = set()
         self._gone: set[str] = set()  # dead for good: what is still said of them brings them back for a word
         self._revived = ""
+        self._reborn_at = -inf
         self.born = False
         self.waits = bool(host)
         self.mark = Message(topic=mark, body=b"", kind="status", content_type="", utf8=False)
@@ -111,7 +114,9 @@ class SparkplugTalk:
         if topic == self._state and self._host:
             return self._hear_host(body)
         if topic == self.topics[0] and asks_for_rebirth(body):
-            self.born = False
+            if abs(self._now() - self._reborn_at) < _PAUSE:
+                return ""  # who asks in a circle must not keep data from leaving; a host asks again
+            self.born, self._reborn_at = False, self._now()
             return "rebirth"
         return ""
 

@@ -418,3 +418,14 @@ def test_after_a_rebirth_of_the_node_each_device_is_born_before_its_data() -> No
     talk.hear("spBv1.0/vaasa/NCMD/library-gw1", command)
     life(talk, status())
     assert kinds_of(spoken(talk, window(FIGURE))) == ["DBIRTH", "DDATA"]
+
+
+def test_rebirths_that_are_asked_for_in_a_circle_do_not_keep_data_from_leaving() -> None:
+    at = [NOW]
+    talk = node().talk(0, lambda: at[0])
+    command = payload(metrics_of([Metric("Node Control/Rebirth", BOOLEAN, value=True)]), at=NOW, seq=None)
+    heard = []
+    for seconds in (0.0, 1.0, 3.9, 0.2, 4.0, 1.0):
+        at[0] += seconds
+        heard.append(talk.hear("spBv1.0/vaasa/NCMD/library-gw1", command))
+    assert heard == ["rebirth", "", "", "rebirth", "", "rebirth"]
