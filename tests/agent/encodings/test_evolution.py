@@ -20,7 +20,7 @@ from tests.agent.encodings.test_native import corpus
 
 SCHEMAS = Path(__file__).parents[2] / "cases" / "schemas"
 FORMER = sorted(SCHEMAS.glob("native-1.*.schema.json"))
-ASKED_FOR = {"figure"}
+ASKED_FOR = {"figure", "replay", "rebirth", "answer"}
 """Kinds that only somebody gets who has asked for them in the recipient's settings."""
 
 
