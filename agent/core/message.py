@@ -63,9 +63,9 @@ class Message(Struct, frozen=True, kw_only=True):
 class Loss(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """A stretch of messages of one route that the recipient will never get.
 
-    ``why`` is cap, ttl, refused, crash, clock or unconfined. ``first`` and ``last`` are message numbers of
-    ``epoch``; ``last`` and ``count`` are None where none was ever given (a crash). ``begin``, ``end``: UTC
-    seconds.
+    ``why`` is cap, ttl, refused, crash, stopped, clock or unconfined. ``first`` and ``last`` are message
+    numbers of ``epoch``; ``last`` and ``count`` are None where none was ever given (a crash, a stop).
+    ``begin``, ``end``: UTC seconds.
     """
 
     why: str

@@ -70,6 +70,9 @@ class Books:
         if opening.epoch and opening.state.get("clean") != "1":
             for lane in self.lanes.values():
                 lane.note_crash()
+        elif opening.epoch:
+            for lane in self.lanes.values():
+                lane.note_stop()
 
     def _add(self, lane: Lane) -> Lane:
         self.lanes[lane.name] = self.by_number[lane.number] = lane

@@ -26,6 +26,7 @@ OWN: Final = "*"
 OWN_KEEP: Final = 400 * 86400.0
 UNCONFINED: Final = "unconfined"
 """Why a message is lost that a process without a cage has made, and whose recipient is not here any more."""
+_BORDER: Final = 1e-3  # seconds by which a window's border may miss itself
 _SANE: Final = 10 * 366 * 86400.0
 
 
@@ -67,6 +68,17 @@ class LaneState(Struct, kw_only=True):
     since: int = 0
 
 
+class Pause(Struct):
+    """The time between an orderly stop and the first window of this run: what it would cost, and since when.
+
+    The windows that were open are handed on, so *since* moves on with some *more* that follow at once.
+    """
+
+    cost: Loss
+    since: float
+    more: int = 3
+
+
 class Change(Struct, kw_only=True):
     """What a transaction under way will have changed on a lane once it is safe."""
 
@@ -91,6 +103,7 @@ class Lane:
         self.oldest: float | None = None
         self.reach, self.reach_synced = state.reach, state.reach_synced
         self.crashed = state.crashed
+        self.pause: Pause | None = None
         self.unsynced, self.told = state.unsynced, state.told
         self.owed = list(state.owed)
         self.home = state.home and state.n > 0
@@ -175,6 +188,8 @@ class Lane:
             if since is not None and since <= begin and synced == self.reach_synced:
                 self.crashed = replace(self.crashed, end=begin)
             self.close_crash()
+        if self.pause is not None and until > begin:
+            self._go_on(self.pause, begin, until, known=synced == self.reach_synced)
         if self.reach is None or until > self.reach or synced != self.reach_synced:
             self.reach, self.reach_synced = until, synced
 
@@ -188,9 +203,26 @@ class Lane:
             return
         self.clean, self.dirty = False, True
         if self.product != ANSWERS:
-            self.crashed = self.crashed or Loss(
-                why="crash", epoch=self.epoch, first=self.seq + 1, last=None, count=None, begin=self.reach
-            )
+            self.crashed = self.crashed or self._unmade("crash")
+
+    def note_stop(self) -> None:
+        """Be ready to tell of windows that lie wholly between an orderly stop and this start."""
+        if self.was_open and self.reach is not None and self.product != ANSWERS:
+            self.pause = Pause(self._unmade("stopped"), self.reach)
+
+    def _go_on(self, pause: Pause, begin: float, until: float, *, known: bool) -> None:
+        """Compare a window with where it would follow; what lies between was never made."""
+        if known and begin <= pause.since + _BORDER:
+            pause.since, pause.more = max(pause.since, until), pause.more - 1
+            self.pause = pause if pause.more else None
+            return
+        since, end = (pause.since, begin) if known else (None, None)
+        self.owed.append(replace(pause.cost, begin=since, end=end))
+        self.pause, self.dirty = None, True
+
+    def _unmade(self, why: str) -> Loss:
+        """Give the loss of what was never numbered, from the last window on."""
+        return Loss(why=why, epoch=self.epoch, first=self.seq + 1, last=None, count=None, begin=self.reach)
 
     def close_crash(self) -> None:
         """Let what a crash cost be declared; where its end is not known, without times."""
