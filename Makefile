@@ -9,7 +9,7 @@ NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check fmt bench bench-peers peers long simulate fuzz coverage wheel deb lock clean help $(VENV)
+.PHONY: demo test check fmt bench bench-peers peers long simulate fuzz coverage faults soak wheel deb lock clean help $(VENV)
 
 demo: $(STAMP)  ## run a whole small site on this computer (SECONDS=45: end by itself and judge)
 	@$(BIN)/citygate demo --cache build/demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
@@ -50,6 +50,14 @@ fuzz: $(STAMP)  ## feed every reader of foreign bytes with mutants (MINUTES=60, 
 
 coverage: $(STAMP)  ## measure what the everyday tests reach (ARGS="--only agent/outbox tests/agent")
 	$(BIN)/python -m tests.coverage $(ARGS)
+
+faults: $(STAMP)  ## let everything of the fault matrix happen, and write what was seen into docs/reliability.md
+	rm -rf build/faults
+	CITYGATE_FAULTS=build/faults $(BIN)/python -m pytest -q -rs tests/faults $(ARGS); \
+		$(BIN)/python -m tests.faults.matrix build/faults
+
+soak: $(STAMP)  ## let a small real site break at random for hours, and see whether anything grows (HOURS=1, SEED=1)
+	$(BIN)/python -m tests.soak --hours $(or $(HOURS),1) --seed $(or $(SEED),1)
 
 peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
 	$(SUDO) apt-get update -q

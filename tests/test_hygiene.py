@@ -153,6 +153,8 @@ def test_make_help_lists_every_task() -> None:
         "fmt",
         "bench",
         "peers",
+        "faults",
+        "soak",
         "long",
         "wheel",
         "deb",

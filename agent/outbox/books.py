@@ -67,12 +67,9 @@ class Books:
             lane.acked.add(1, self.floor)
             if name == OWN:
                 lane.keep_for_nobody(self.tail)
-        if opening.epoch and opening.state.get("clean") != "1":
+        if opening.epoch:
             for lane in self.lanes.values():
-                lane.note_crash()
-        elif opening.epoch:
-            for lane in self.lanes.values():
-                lane.note_stop()
+                lane.note_end(clean=opening.state.get("clean") == "1")
 
     def _add(self, lane: Lane) -> Lane:
         self.lanes[lane.name] = self.by_number[lane.number] = lane

@@ -193,6 +193,13 @@ class Lane:
         if self.reach is None or until > self.reach or synced != self.reach_synced:
             self.reach, self.reach_synced = until, synced
 
+    def note_end(self, *, clean: bool) -> None:
+        """Note how the last run ended."""
+        if clean:
+            self.note_stop()
+        else:
+            self.note_crash()
+
     def note_crash(self) -> None:
         """Own up to what the last process held in memory when it died; its end is the next window's start.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+from tests.faults.journal import Journal, stream_of
 
 SITE = """
 [site]
@@ -71,25 +75,51 @@ def write_site(folder: Path, *, meter: int, broker: int, products: int) -> Path:
 class Daemon:
     """``citygate run`` as a process of its own, which may be killed and started again."""
 
-    def __init__(self, folder: Path, config: Path) -> None:
-        self.state = folder / "state"
+    def __init__(
+        self, folder: Path, config: Path, *, state: Path | None = None, journal: Journal | None = None
+    ) -> None:
+        self.state = state or folder / "state"
         self.state.mkdir()
         self.log = folder / "daemon.log"
-        self._socket = folder / "control.sock"
+        self.socket = folder / "control.sock"
+        self.before: list[str] = []
+        """Words before its command, such as those of strace."""
+        self.environment: dict[str, str] = {}
+        """Variables that it has besides."""
         self._out: IO[bytes] = self.log.open("ab")
-        self._command = [sys.executable, "-P", "-m", "agent", "run", str(config)]
-        self._command += ["--state", str(self.state), "--socket", str(self._socket)]
+        words = ["run", str(config), "--state", str(self.state), "--socket", str(self.socket)]
+        self._command = [sys.executable, "-P", "-m", "agent", *words]
+        if journal is not None:
+            self._command = journal.command(*words)
+            self.environment["JOURNAL_STREAM"] = stream_of(self._out)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; it is not yet ready then."""
-        self._process = subprocess.Popen(self._command, stdout=self._out, stderr=self._out)
+        environment = {**os.environ, **self.environment}
+        self._process = subprocess.Popen(
+            [*self.before, *self._command], stdout=self._out, stderr=self._out, env=environment
+        )
 
     @property
     def pid(self) -> int:
         """Its process id."""
         assert self._process is not None
         return self._process.pid
+
+    def move(self, state: Path) -> None:
+        """Find its state in another folder from the next start on."""
+        self._command[self._command.index(str(self.state))] = str(state)
+        self.state = state
+
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it has ended by itself; give its exit status."""
+        assert self._process is not None
+        return self._process.wait(seconds)
 
     def kill(self) -> None:
         """End it as a power cut of the process would."""
@@ -111,7 +141,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Ask it how it does; empty while it does not answer."""
-        command = [sys.executable, "-P", "-m", "agent", "status", "--json", "--socket", str(self._socket)]
+        command = [sys.executable, "-P", "-m", "agent", "status", "--json", "--socket", str(self.socket)]
         asked = subprocess.run(command, capture_output=True, check=False, timeout=20)
         found: dict[str, Any] = json.loads(asked.stdout) if asked.returncode == 0 else {}
         return found

@@ -86,6 +86,11 @@ class Mosquitto:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def go_on(self) -> None:
+        """Let it go on after ``pause``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def wait_for(self, text: str, since: int = 0) -> None:
         """Wait until its log says *text*."""
         with self._told:

@@ -3,17 +3,25 @@
 ``ok`` passes bytes. ``cut`` resets every connection and refuses new ones. ``hole`` swallows every byte
 without closing, as a router does that forgot the connection: one that lost bytes never recovers, and nobody
 is told.
-``slow`` passes bytes after ``delay`` seconds.
+``slow`` passes bytes after ``delay`` seconds. ``garbage`` hands on what ``spoil`` makes of the far end's
+bytes. ``deaf`` swallows all that the far end says. ``narrow`` passes 8,000 bytes a second.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
-Mode = Literal["ok", "cut", "hole", "slow"]
+Mode = Literal["ok", "cut", "hole", "slow", "garbage", "deaf", "narrow"]
+Spoil = Callable[[bytes], bytes]
+_NARROW = 8000  # bytes a second: 64 kbit/s
+
+
+def garbled(data: bytes) -> bytes:
+    """Turn every byte into another."""
+    return bytes(one ^ 0x5A for one in data)
 
 
 class Proxy:
@@ -21,7 +29,8 @@ class Proxy:
 
     def __init__(self, upstream: int, *, delay: float = 0.1) -> None:
         self._upstream = upstream
-        self._delay = delay
+        self.delay = delay
+        self.spoil: Spoil = garbled
         self._mode: Mode = "ok"
         self._changed = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -64,7 +73,8 @@ class Proxy:
         self._writers.add(writer)
         self.connections += 1
         try:
-            await self._relay(reader, writer)
+            with suppress(asyncio.CancelledError):  # which asyncio's own callback would complain of
+                await self._relay(reader, writer)
         finally:
             self._writers.discard(writer)
             writer.transport.abort()
@@ -79,12 +89,14 @@ class Proxy:
             self._writers.add(up_writer)
             try:
                 # the broken half ends the other one, as a real cut would
-                await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer))
+                await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer, far=True))
             finally:
                 self._writers.discard(up_writer)
                 up_writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, far: bool = False
+    ) -> None:
         poisoned = False
         with suppress(OSError):
             while data := await reader.read(65536):
@@ -93,7 +105,13 @@ class Proxy:
                     self.swallowed += len(data)
                     continue
                 if self._mode == "slow":
-                    await asyncio.sleep(self._delay)
+                    await asyncio.sleep(self.delay)
+                if self._mode == "narrow":
+                    await asyncio.sleep(len(data) / _NARROW)
+                if self._mode == "deaf" and far:
+                    continue
+                if self._mode == "garbage" and far:
+                    data = self.spoil(data)
                 writer.write(data)
                 await writer.drain()
         if not poisoned:
