@@ -39,30 +39,22 @@ def mirror() -> str:
     return plain[0] if plain else missing("an archive of Debian in apt's lists (apt-get update)")
 
 
-def can_run(machine: str) -> bool:
-    """Say whether programs for *machine* run here: it is ours, or the kernel hands them to an emulator."""
-    if machine == platform.machine():
-        return True
-    place = Path(f"/proc/sys/fs/binfmt_misc/qemu-{machine}")
-    return place.is_file() and place.read_text("ascii").startswith("enabled")
-
-
 @pytest.mark.long
-@pytest.mark.parametrize("name", TARGETS)
-def test_a_fresh_debian_needs_nothing_but_the_packages(name: str, tmp_path: Path) -> None:
-    program, target = need("mmdebstrap"), TARGETS[name]
+@pytest.mark.parametrize("system", SUITES)
+def test_a_fresh_debian_needs_nothing_but_the_packages(system: str, tmp_path: Path) -> None:
+    program = need("mmdebstrap")
     if os.geteuid() != 0:
         missing("root, to make a root of its own")
-    if not can_run(target.machine):
-        missing(f"an emulator of {target.machine} (qemu-user-static, and binfmt_misc in the kernel)")
+    machine = platform.machine()
+    target = next(one for one in TARGETS.values() if (one.system, one.machine) == (system, machine))
     deb.build(target, tmp_path / "debs", level=1)
     hook = tmp_path / "hook.sh"
     hook.write_text(HOOK.format(debs=tmp_path / "debs", told=tmp_path / "told"), "utf-8")
-    suite = SUITES[target.system]
-    words = [program, "--variant=apt", "--quiet", "--format=null", f"--architectures={target.arch}"]
+    words = [program, "--variant=apt", "--quiet", f'--customize-hook=sh {hook} "$1"']
+    suite = SUITES[system]
     done = subprocess.run(
-        [*words, f'--customize-hook=sh {hook} "$1"', suite, "/dev/null", f"deb {mirror()} {suite} main"],
-        capture_output=True, text=True, check=False, timeout=1800,
+        [*words, "--format=null", suite, "/dev/null", f"deb {mirror()} {suite} main"],
+        capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     said = (tmp_path / "told").read_text("utf-8").splitlines()
