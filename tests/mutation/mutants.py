@@ -59,20 +59,27 @@ def refusals(file: str) -> list[Refusal]:
     return [_without(file, text, node) for node in _refusing(ast.parse(text))]
 
 
-def red(file: str, text: str, tests: Sequence[str], folder: Path) -> list[str]:
-    """Run *tests* while *file* is imported as *text*; give the names of those that fail, at most one."""
+def red(file: str, text: str, tests: Sequence[str], folder: Path, *, everyday: bool = False) -> list[str]:
+    """Run *tests* while *file* is imported as *text*; give the names of those that fail, at most one.
+
+    One that does not come to an end is told as such. ``everyday``: leave those out that take long.
+    """
     place = folder / "planted.py"
     place.write_text(text, "utf-8")
     words = ["-q", "-x", "-p", "tests.mutation.planted", "-p", "no:cacheprovider", "--no-header", *tests]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
-        cwd=ROOT,
-        env={**os.environ, planted.FILE: file, planted.TEXT: str(place)},
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE,
-        check=False,
-    )
+    words += ["-m", "not long"] if everyday else []
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *words],
+            cwd=ROOT,
+            env={**os.environ, planted.FILE: file, planted.TEXT: str(place)},
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return ["it does not come to an end"]
     assert done.returncode in (0, 1), done.stdout[-2000:] + done.stderr[-2000:]
     return re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.modbus.plan import TCP, Block, Cost, Limits, Span, blocks, split
+from drivers.modbus.plan import TCP, Block, Cost, Limits, Span, blocks, is_divisible, split
 from drivers.modbus.point import Table
 
 TABLES: tuple[Table, ...] = ("input", "holding", "coil", "discrete")
@@ -128,3 +128,49 @@ def test_cutting_loses_no_point(spans: list[Span]) -> None:
 
 def test_a_block_covers_only_its_own_table() -> None:
     assert not Block("input", 0, 10, ()).covers(Block("holding", 2, 2, ()))
+
+
+def grouped(start: int, group: str, size: int = 2) -> Span:
+    return Span("input", start, size, f"input_{start}", group)
+
+
+def test_points_of_a_group_are_read_in_one_request_whatever_lies_between_them() -> None:
+    dear = Cost(1.0, 1000.0)
+    plan = blocks([grouped(0, "a"), grouped(60, "a"), grouped(90, "b")], cost=dear, limits=Limits())
+    assert [(one.start, one.size) for one in plan] == [(0, 62), (90, 2)]
+    assert [one.size for one in blocks([span(0), span(60), span(90)], cost=dear, limits=Limits())] == [
+        2,
+        2,
+        2,
+    ]
+
+
+def test_a_refusal_elsewhere_does_not_keep_neighbours_apart() -> None:
+    (far,) = blocks([span(300), span(302)], cost=TCP, limits=Limits())
+    plan = blocks([span(0), span(2), span(300), span(302)], cost=TCP, limits=Limits(), refused=[far])
+    assert [(one.start, one.size) for one in plan] == [(0, 4), (300, 2), (302, 2)]
+
+
+def test_a_group_longer_than_the_limit_is_refused_by_its_name() -> None:
+    with pytest.raises(ValueError, match="a needs 62 registers at once"):
+        blocks([grouped(0, "a"), grouped(60, "a")], cost=TCP, limits=Limits(registers=40))
+
+
+def test_a_refused_group_is_not_cut() -> None:
+    (whole,) = blocks([grouped(0, "a"), grouped(2, "a"), span(4)], cost=TCP, limits=Limits())
+    first, second = split(whole)
+    assert is_divisible(whole)
+    assert not is_divisible(first)
+    assert is_divisible(Block("input", 0, 4, (span(0), span(2))))
+    assert [one.start for one in first.spans] == [0, 2]
+    assert [one.start for one in second.spans] == [4]
+
+
+def test_a_refused_block_is_cut_at_a_gap_of_one_register_too() -> None:
+    spans = (span(0), span(2), span(4), span(7))
+    first, second = split(Block("input", 0, 9, spans))
+    assert (first.size, second.start) == (6, 7)
+
+
+def test_sixteen_bits_cost_what_a_register_does() -> None:
+    assert SERIAL.of("coil", 32) == SERIAL.of("input", 2)

@@ -132,6 +132,8 @@ def _damage(kept: dict[str, bytes], data: bytes) -> dict[str, bytes]:
 def _witnessed(folder: Path) -> Run:
     world = completed(_filled(folder, 6))
     genuine = _head(world)
+    assert world.outbox.key is not None
+    public = world.outbox.key.public
     place, kept, seeds = folder / _DB, folder / "kept.txt", folder / SEEDS
     bodies = set(_rows(place).values())
     seeds.mkdir()
@@ -144,7 +146,7 @@ def _witnessed(folder: Path) -> Run:
         """Confirm no head that was not signed, and no message that did not leave."""
         kept.write_bytes(data)
         try:
-            found, seen = heads.compare(place, [kept]), match(place, [kept])
+            found, seen = heads.compare(place, [kept], public), match(place, [kept])
         except OutboxError as error:
             assert str(error)
             return
