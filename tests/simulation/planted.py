@@ -116,7 +116,7 @@ PLANTED: Final[dict[str, Callable[[], Any]]] = {
     "what was under way when a connection ends is not sent again": _plant(Feed, "release", _nothing),
     "the disk is not waited for": _plant(store, "connect", _lazy),
     "what a failed transaction held is dropped": _plant(Books, "take_back", _nothing),
-    "a crash is not owned up to": _plant(Books, "_note_crash", _nothing),
+    "a crash is not owned up to": _plant(Lane, "note_crash", _nothing),
     "a crash is told of, but not how long it was": _plant(Lane, "reached", _nothing),
     "a restart gives the numbers of the run before again": _plant(Books, "__init__", _same_epoch),
     "rows of the ledger are not bound to the one before": _plant(store, "_values", _unbound),
