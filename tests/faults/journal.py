@@ -86,7 +86,8 @@ def main() -> int:
 
     path = Path(sys.argv.pop(1))
     journal._SOCKET = path  # type: ignore[misc]  # the one thing that is another than on a gateway
-    journal.JournalHandler.__init__.__defaults__ = (path,)
+    first = journal.JournalHandler.__init__
+    first.__defaults__ = (path, *(first.__defaults__ or ())[1:])
     sys.argv[0] = "citygate"
     return citygate()
 
