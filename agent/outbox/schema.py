@@ -52,6 +52,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open *path* for the one writer, making the tables if the file is new."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
     db.execute(f"PRAGMA page_size={PAGE}")
+    # rows are written once and read once: of SQLite's usual 2 MB of pages in memory nothing would come
+    db.execute("PRAGMA cache_size=-512")
     db.execute("PRAGMA journal_mode=WAL")
     # the promise "committed means safe" hangs on this word (sqlite.org/pragma.html#pragma_synchronous)
     db.execute("PRAGMA synchronous=FULL")
