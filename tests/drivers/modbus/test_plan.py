@@ -149,6 +149,9 @@ def test_a_refusal_elsewhere_does_not_keep_neighbours_apart() -> None:
     (far,) = blocks([span(300), span(302)], cost=TCP, limits=Limits())
     plan = blocks([span(0), span(2), span(300), span(302)], cost=TCP, limits=Limits(), refused=[far])
     assert [(one.start, one.size) for one in plan] == [(0, 4), (300, 2), (302, 2)]
+    (behind,) = blocks([span(306)], cost=TCP, limits=Limits())
+    plan = blocks([span(300), span(302)], cost=TCP, limits=Limits(), refused=[behind])
+    assert [(one.start, one.size) for one in plan] == [(300, 4)]
 
 
 def test_a_group_longer_than_the_limit_is_refused_by_its_name() -> None:
