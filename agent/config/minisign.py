@@ -12,7 +12,6 @@ import binascii
 import hashlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -91,6 +90,8 @@ def sign(raw: bytes, key: Path) -> bytes:
     program = shutil.which("minisign")
     if program is None:
         raise ValueError("this is a key of minisign, whose program is not here; install minisign")
+    import tempfile  # with all that it imports, half a megabyte: for who signs, not for the daemon
+
     with tempfile.TemporaryDirectory() as folder:
         file, made = Path(folder, "policy"), Path(folder, "policy.minisig")
         file.write_bytes(raw)
