@@ -107,13 +107,15 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         purposes=purposes,
         clock=ClockPlan(wait=float(clock.wait)) if clock else ClockPlan(),
         metrics=metrics.file if metrics else "",
-        outbox=(
-            OutboxPlan(path=outbox.path, cap=int(outbox.cap), keep=float(outbox.keep))
-            if outbox
-            else OutboxPlan()
-        ),
+        outbox=_outbox(outbox),
         warnings=draft.warnings(),
     )
+
+
+def _outbox(written: tables.Outbox | None) -> OutboxPlan:
+    if written is None:
+        return OutboxPlan()
+    return OutboxPlan(path=written.path, cap=int(written.cap), keep=float(written.keep))
 
 
 def _refuse_unknown(draft: Draft) -> None:

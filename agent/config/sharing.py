@@ -90,9 +90,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     if len(draft.faults) > before:
         return None
     _warn(draft, path, written, broker)
-    tls = (
-        Tls(ca=written.ca, certificate=written.certificate, key=written.key) if broker.is_encrypted else None
-    )
+    tls = Tls(ca=written.ca, certificate=written.certificate, key=written.key)
     return Recipient(
         name=name,
         host=broker.host,

@@ -24,7 +24,7 @@ from agent.outbox.losses import merge, numberless, span
 from agent.outbox.row import Draft, Header, Tale
 from agent.outbox.schema import PAGE
 from agent.outbox.spent import Key, spending
-from agent.outbox.transaction import Transaction, header_of, leave, lost, owe
+from agent.outbox.transaction import Transaction, blank_out, come, header_of, leave, lost, owe
 from agent.outbox.work import Done, Drop, Opening, Work
 
 log = logging.getLogger(__name__)
@@ -234,11 +234,7 @@ class Books:
         """Draw up a transaction of everything that waits; losses it causes are declared in it."""
         changes: dict[int, Change] = {}
         left = self._plan_drop(drop, changes)
-        for header, why in blank:
-            lane = self.by_number[header.route]
-            lane.owed += [*header.lost, lost(lane, header, why)]
-            leave(lane, header, changes)
-            changes[header.route].settled.append((header.before + 1, header.id))
+        blank_out(self.by_number, blank, changes)
         superseded: list[int] = []
         for lane in self.lanes.values():
             # while the disk fails what is owed stays in the lane's text: one gap will do for all of it
@@ -246,15 +242,7 @@ class Books:
                 superseded += self._supersede(lane, changes)
                 self._declare(lane)
         rows, self.pending, self.pending_size = tuple(self.pending), deque(), 0
-        for number, draft in enumerate(rows, self.tail + 1):
-            change = changes.setdefault(draft.route, Change())
-            change.tail = number
-            if self.by_number[draft.route].name == OWN:
-                change.settled.append((1, number))
-                continue
-            change.n += 1
-            change.size += len(draft.message.body)
-            change.home = change.home or draft.unconfined
+        come(self.by_number, enumerate(rows, self.tail + 1), changes)
         for number in changes:
             self.by_number[number].dirty = True
         taken = [lane for lane in self.lanes.values() if lane.dirty]

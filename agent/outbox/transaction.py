@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from agent.core.message import Loss
-from agent.outbox.lane import Change, Lane
+from agent.outbox.lane import OWN, Change, Lane
 from agent.outbox.losses import merge
 from agent.outbox.row import Draft, Header
 from agent.outbox.work import Work
@@ -78,3 +78,27 @@ def leave(lane: Lane, header: Header, changes: dict[int, Change]) -> None:
     change = changes.setdefault(header.route, Change())
     change.n -= 1
     change.size -= header.size or 0
+
+
+def blank_out(
+    lanes: Mapping[int, Lane], blank: Iterable[tuple[Header, str]], changes: dict[int, Change]
+) -> None:
+    """Settle rows whose bodies go before they were delivered, and owe them, each for its reason."""
+    for header, why in blank:
+        lane = lanes[header.route]
+        lane.owed += [*header.lost, lost(lane, header, why)]
+        leave(lane, header, changes)
+        changes[header.route].settled.append((header.before + 1, header.id))
+
+
+def come(lanes: Mapping[int, Lane], rows: Iterable[tuple[int, Draft]], changes: dict[int, Change]) -> None:
+    """Count new rows by their ids; those that nobody is sent are settled at once."""
+    for number, draft in rows:
+        change = changes.setdefault(draft.route, Change())
+        change.tail = number
+        if lanes[draft.route].name == OWN:
+            change.settled.append((1, number))
+            continue
+        change.n += 1
+        change.size += len(draft.message.body)
+        change.home = change.home or draft.unconfined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
 from agent.uplink.trial import trial
 from tests.agent.uplink.kit import Rig, subscribed
+from tests.agent.uplink.test_own_client import Serve, saying
 from tests.agent.uplink.test_proxy import proxying
 from tests.peers import mosquitto as peer
 from tests.peers.fake_broker import fake_broker
@@ -28,8 +29,6 @@ from tests.peers.websocket import web_door
 TOPIC = "citygate/1/vaasa/library/gw1/d/energy"
 WORDS = "secret-words"
 AGREED = b"\x20\x03\x00\x00\x00"  # CONNACK
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def a_call(port: int, path: str = "/mqtt") -> Call:
@@ -54,19 +53,6 @@ async def agreeing(serve: Serve) -> AsyncIterator[Call]:
 
     async with await asyncio.start_server(whole, "127.0.0.1", 0) as server:
         yield a_call(server.sockets[0].getsockname()[1])
-
-
-def saying(*said: bytes) -> Serve:
-    """Say each of *said* after something has come; give what is heard then."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for one in said:
-            await reader.read(4096)
-            writer.write(one)
-        while await reader.read(4096):
-            pass
-
-    return serve
 
 
 def wrapped(data: bytes) -> bytes:
