@@ -113,6 +113,27 @@ def test_a_command_that_is_imported_brings_no_protocol_library(name: str) -> Non
     assert not {"pymodbus", "aiomqtt", "bacpypes3", "asyncio"} & set(ast.literal_eval(done.stdout))
 
 
+def test_the_daemon_holds_nothing_that_only_people_or_makers_of_files_need() -> None:
+    """Each of them costs a tenth of a megabyte or more, in every gateway, for years."""
+    code = "import sys, agent.app; print([one for one in sys.argv[1:] if one in sys.modules])"
+    names = [
+        "argparse",
+        "tempfile",
+        "shutil",
+        "lzma",
+        "json",
+        "gzip",
+        "difflib",
+        "pydoc",
+        "unittest",
+        "email",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *names], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_the_service_is_started_without_a_parser_and_by_hand_with_one(tmp_path: Path) -> None:
     code = "import sys; from agent.cli.main import main; main({0}); print('argparse' in sys.modules)"
     environment = {**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path / "nothing")}
