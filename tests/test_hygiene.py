@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import re
 import shlex
@@ -71,6 +72,23 @@ def test_a_production_file_stays_below_400_lines_and_says_what_it_does(path: Pat
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") < 400
     assert text.startswith('"""'), "a module begins with its docstring"
+
+
+def test_a_function_is_at_most_fifty_lines_below_its_docstring() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {one.name}, {lines}"
+        for path in PRODUCTION
+        for one in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and (lines := height(one)) > 50
+    ]
+    assert not found
+
+
+def height(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    said = (
+        (ast.get_docstring(function, clean=False) or "").count("\n") + 1 if ast.get_docstring(function) else 0
+    )
+    return (function.end_lineno or function.lineno) - function.lineno + 1 - said
 
 
 def test_no_file_names_a_place_of_one_machine_or_a_registry() -> None:

@@ -83,11 +83,8 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
     check_births(draft, place, products, sharing)
     check_encodings(draft, place, products, sharing.recipients, sharing.routes)
     _warn_of_utc(draft, products)
-    name, contact, dpo = (owner.name, owner.contact, owner.dpo) if owner else ("", "", "")
-    terms: dict[str, Any] = {"owner": [name, contact, dpo], "purposes": purposes}
-    if most:
-        terms["max_release_cells"] = most
-    canonical = canonical_policy(products, sharing, terms)
+    owned = owner or tables.Owner(name="")
+    canonical = canonical_policy(products, sharing, _terms(owned, purposes, most))
     return Plan(
         place=place,
         timezone=site.timezone,
@@ -101,15 +98,20 @@ def _compile(draft: Draft, today: date | None) -> Plan | None:
         routes=sharing.routes,
         policy=policy_id(canonical),
         terms=canonical,
-        owner=name,
-        contact=contact,
-        dpo=dpo,
+        owner=owned.name,
+        contact=owned.contact,
+        dpo=owned.dpo,
         purposes=purposes,
         clock=ClockPlan(wait=float(clock.wait)) if clock else ClockPlan(),
         metrics=metrics.file if metrics else "",
         outbox=_outbox(outbox),
         warnings=draft.warnings(),
     )
+
+
+def _terms(owner: tables.Owner, purposes: tuple[Purpose, ...], most: int) -> dict[str, Any]:
+    terms: dict[str, Any] = {"owner": [owner.name, owner.contact, owner.dpo], "purposes": purposes}
+    return {**terms, "max_release_cells": most} if most else terms
 
 
 def _outbox(written: tables.Outbox | None) -> OutboxPlan:

@@ -67,18 +67,15 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     path: Path = ("recipient", name)
     before = len(draft.faults)
     written, bad = draft.salvage(table, tables.Recipient, path, {})
+    if not written.broker and not bad:
+        draft.fault(path, 'missing key "broker"', "mqtts://host[:port], or mqtt:// without encryption")
     if not written.broker:
-        if not bad:
-            draft.fault(path, 'missing key "broker"', "mqtts://host[:port], or mqtt:// without encryption")
         return None
     encoding, style = compile_encoding(draft, written.encoding, (*path, "encoding"))
     _check_secrets(draft, path, written)
     _check_proxy(draft, path, written)
-    try:
-        broker = parse_broker(written.broker)
-    except ValueError as error:
-        message, _, hint = str(error).partition("; ")
-        draft.fault((*path, "broker"), message, hint)
+    broker = _broker(draft, path, written.broker)
+    if broker is None:
         return None
     demands = demands_of(encoding, style, broker.host) if encoding else None
     if demands is not None and not bad:
@@ -115,6 +112,15 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
         websocket=web_path(demands, broker, certified=bool(written.certificate)),
         commands=written.commands,
     )
+
+
+def _broker(draft: Draft, path: Path, url: str) -> Broker | None:
+    try:
+        return parse_broker(url)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        draft.fault((*path, "broker"), message, hint)
+        return None
 
 
 def _check_secrets(draft: Draft, path: Path, written: tables.Recipient) -> None:
