@@ -27,10 +27,15 @@ CREDENTIAL_HINT: Final = 'write "credential:NAME" and keep the secret in that cr
 
 
 class Links(Struct, frozen=True):
-    """Compiled links, every point that they offer, and the names of links and devices that have faults."""
+    """Compiled links, every point that they offer, and the names of links and devices that have faults.
+
+    ``held`` has the same points by what stands before the first dot, so that a wish for those of one device
+    need not be compared with all the others.
+    """
 
     links: tuple[Link, ...]
     points: dict[str, Point]
+    held: dict[str, dict[str, Point]]
     broken: frozenset[str]
 
 
@@ -67,7 +72,10 @@ def compile_links(draft: Draft) -> Links:
         links.append(link[0])
         points.update(link[1])
     _check_endpoints(draft, links)
-    return Links(tuple(links), points, frozenset(broken | meant))
+    held: dict[str, dict[str, Point]] = {}
+    for name, point in points.items():
+        held.setdefault(name.partition(".")[0], {})[name] = point
+    return Links(tuple(links), points, held, frozenset(broken | meant))
 
 
 def _check_endpoints(draft: Draft, links: list[Link]) -> None:

@@ -131,13 +131,21 @@ class _Product:
     def _points(self) -> tuple[Point, ...]:
         found: dict[str, Point] = {}
         for index, wish in enumerate(() if "from" in self._bad else self._written.from_):
-            matching = {name: one for name, one in self._links.points.items() if _matches(wish, one)}
+            matching = {name: one for name, one in self._meant(wish).items() if _matches(wish, one)}
             if not matching:
                 self._all_found = False  # what else is said of its points would be half of the truth
                 self._refuse_wish(index, wish)
             self._draft.matched.append(Matched(product=self._name, wish=_spelt(wish), points=tuple(matching)))
             found.update(matching)
         return tuple(found.values())
+
+    def _meant(self, wish: str | tables.Select) -> Mapping[str, Point]:
+        """Give the points among which *wish* chooses: one, those of its device, or all."""
+        name = wish if isinstance(wish, str) else wish.name
+        if "*" not in name:
+            return {name: self._links.points[name]} if name in self._links.points else {}
+        holder, dot, _ = name.partition(".")
+        return self._links.points if not dot or "*" in holder else self._links.held.get(holder, {})
 
     def _refuse_wish(self, index: int, wish: str | tables.Select) -> None:
         """Note that nothing matches, unless the point may belong to what has faults of its own."""
