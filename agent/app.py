@@ -13,7 +13,7 @@ import os
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from math import inf
 from pathlib import Path
@@ -55,7 +55,13 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
     """Run the gateway whose files lie in *folder*; give the exit status."""
     journal.set_up()
     faulthandler.enable()  # what the watchdog ends leaves its stack behind
-    world = World(clock=SystemClock(), rng=random.Random(), notifier=Notifier(), make_uplink=Uplink)
+    world = World(
+        clock=SystemClock(),
+        rng=random.Random(),
+        notifier=Notifier(),
+        make_uplink=Uplink,
+        give_back=give_back,
+    )
     daemon = Daemon(folder, state=state, socket=socket, world=world)
     with signals(daemon.orders):  # before the files are read: a SIGHUP at that moment must not end us
         try:
@@ -79,7 +85,8 @@ async def run(folder: Path, *, state: Path, socket: Path) -> int:
 class World(Struct, frozen=True, kw_only=True):
     """What the daemon needs of the world outside: tests give it another one.
 
-    *rng* spreads attempts in time; the noise of figures comes from *below*; *tick* is in seconds.
+    *rng* spreads attempts in time; the noise of figures comes from *below*; *tick* is in seconds. *give_back*
+    tidies the memory of a process that is nothing but this daemon.
     """
 
     clock: Clock
@@ -89,6 +96,7 @@ class World(Struct, frozen=True, kw_only=True):
     below: Below = secrets.randbelow
     boxed: bool = True
     tick: float = 1.0
+    give_back: Callable[[], None] = lambda: None
 
 
 class Daemon:
@@ -154,7 +162,7 @@ class Daemon:
             told.OUTSIDE_FENCE.tell(_log, beyond)
         told.RUNS.tell(_log, release(), answers.status()["place"], changes.sentence())
         self.notifier.ready(gateway.sentence())
-        give_back()
+        self._world.give_back()
         while await self.orders.get() == "reload":
             await self._reload(gateway, answers)
         told.STOPPING.tell(_log)
@@ -180,6 +188,7 @@ class Daemon:
         changes = await gateway.apply(plan)
         told.RELOADED.tell(_log, changes.sentence())
         self.notifier.ready(gateway.sentence())
+        self._world.give_back()
 
     async def _tick(self, gateway: Gateway, answers: Answers) -> None:
         """Let time pass once a second, and prove life to the service manager while all advances."""

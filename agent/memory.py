@@ -15,8 +15,15 @@ _PR_SET_DUMPABLE: Final = 4  # prctl(2)
 
 
 def give_back() -> None:
-    """Collect what nobody refers to, and let glibc return free pages (malloc_trim(3))."""
+    """Collect what nobody refers to, and let glibc return free pages (malloc_trim(3)).
+
+    What is left after a start or a reload stays: it is not looked at again until the next call. Python puts a
+    full collection off until what is new is a quarter of what it looks at, so that garbage of many hours
+    would pile up beside thousands of modules, classes and functions that never go.
+    """
+    gc.unfreeze()
     gc.collect()
+    gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

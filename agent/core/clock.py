@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from functools import cache
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -100,7 +101,12 @@ class _Timex(ctypes.Structure):
 def kernel_is_synced() -> bool:
     """Say whether adjtimex(2) or systemd-timesyncd calls the time of day synchronised."""
     timex = _Timex()
-    libc = ctypes.CDLL(None)
-    if libc.adjtimex(ctypes.byref(timex)) >= 0 and not timex.status & _STA_UNSYNC:
+    if _libc().adjtimex(ctypes.byref(timex)) >= 0 and not timex.status & _STA_UNSYNC:
         return True
     return _SYNCED_FILE.exists()
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    # each CDLL is 3 kB in a circle: one a second until the next full collection would be 10 MB an hour
+    return ctypes.CDLL(None)

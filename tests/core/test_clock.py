@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -13,6 +14,14 @@ from tests.virtual import START, VirtualClock, VirtualLoop, simulate
 
 def test_an_instant_knows_what_turns_boot_time_into_utc() -> None:
     assert Instant(boot=100.0, utc=5100.0).offset == 5000.0
+
+
+def test_asking_once_a_second_whether_the_kernel_is_synchronised_leaves_nothing_behind() -> None:
+    kernel_is_synced()
+    gc.collect()
+    for _ in range(100):
+        kernel_is_synced()
+    assert gc.collect() < 100
 
 
 def test_the_system_clock_reads_boot_time_and_utc() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from agent.uplink.session import Flight, Session
 from drivers.modbus.frames_tcp import TcpFrames
 from pipelines.windows.cell import Cell
 from pipelines.windows.published import Published
+from tests.simulation.run import run
 
 Original = Callable[..., Any]
 
@@ -125,3 +127,18 @@ PLANTED: Final[dict[str, Callable[[], Any]]] = {
     "a window is published again after the clock was set back": _plant(Published, "add", _nothing),
     "every route gets every product": _plant(Gate, "_cleared", _share_with_all),
 }
+
+
+def seed_that_finds(defect: str, folder: Path, *, within: int) -> int | None:
+    """Give the first seed whose verdict changes when *defect* is in the product; None if none does."""
+    for seed in range(within):
+        place = folder / str(seed)
+        with PLANTED[defect]():
+            try:
+                faults = run(seed, place).faults
+            except (AssertionError, RuntimeError) as failure:
+                faults = [repr(failure)]
+        if faults:
+            return seed
+        shutil.rmtree(place)
+    return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.planted import PLANTED
+from tests.simulation.planted import PLANTED, seed_that_finds
 from tests.simulation.run import run, year
 
 _QUICK = ("a refused message counts as delivered", "a crash is not owned up to", "the disk is not waited for")
@@ -44,16 +44,3 @@ def test_a_year_of_twenty_devices_loses_nothing(tmp_path: Path) -> None:
     world = year(1, tmp_path)
     assert not world.faults, "\n".join((*world.history[-50:], *world.faults[:20]))
     assert len(world.sizes) > 1000
-
-
-def seed_that_finds(defect: str, folder: Path, *, within: int) -> int | None:
-    """Give the first seed whose verdict changes when *defect* is in the product."""
-    for seed in range(within):
-        with PLANTED[defect]():
-            try:
-                faults = run(seed, folder / str(seed)).faults
-            except (AssertionError, RuntimeError) as failure:
-                faults = [repr(failure)]
-        if faults:
-            return seed
-    return None
