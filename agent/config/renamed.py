@@ -19,11 +19,17 @@ ANY: Final = "*"
 
 
 class Renamed(Struct, frozen=True):
-    """The key at *old* (``*``: any name) is called *new*; *until* is the last day of the old word."""
+    """The key at *old* (``*``: any name) is called *new* since the release of that day."""
 
     old: tuple[str, ...]
     new: str
-    until: date
+    since: date
+
+    @property
+    def until(self) -> date:
+        """The last day of the old word: a year later."""
+        is_leap_day = (self.since.month, self.since.day) == (2, 29)
+        return self.since.replace(year=self.since.year + 1, day=28 if is_leap_day else self.since.day)
 
 
 RENAMED: Final[tuple[Renamed, ...]] = ()

@@ -27,7 +27,7 @@ address = "10.20.0.15"
 @pytest.fixture(autouse=True)
 def _history(monkeypatch: pytest.MonkeyPatch) -> None:
     """Say that the host of a link was once called its address."""
-    monkeypatch.setattr(renamed, "RENAMED", (Renamed(("link", "*", "address"), "host", date(2027, 11, 30)),))
+    monkeypatch.setattr(renamed, "RENAMED", (Renamed(("link", "*", "address"), "host", date(2026, 11, 30)),))
 
 
 def site(folder: Path, text: str) -> Path:
@@ -44,6 +44,14 @@ def test_the_old_word_means_the_same_and_is_told_with_its_place_and_last_day(tmp
     )
     new = load(site(tmp_path, SITE.replace("address", "host")))
     assert new.links == old.links
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [(date(2026, 11, 30), date(2027, 11, 30)), (date(2028, 2, 29), date(2029, 2, 28))],
+)
+def test_the_old_word_is_understood_for_a_year(since: date, until: date) -> None:
+    assert Renamed(("link", "*", "address"), "host", since).until == until
 
 
 def test_a_fault_in_it_is_shown_where_it_stands(tmp_path: Path) -> None:
