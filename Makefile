@@ -5,7 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := mosquitto mosquitto-clients iproute2 opencv-doc libmodbus5 libmodbus-dev mbpoll socat strace e2fsprogs gcc nats-server systemd systemd-container zsh fish openssh-client chromium faketime openssl man-db mmdebstrap minisign
+# what the long tests need besides: an emulator of arm64, and what builds and runs container images
+LONG_PEERS := qemu-user-static buildah podman runc
 NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0.2.4 aedes@1.2.0 ws@8.18.3 sparkplug-payload@1.0.3 @asyncapi/parser@3.6.3 mqtt@5.16.0
+# where no systemd runs, nobody else tells the kernel who reads the programs of another processor
+EMULATE := at=/proc/sys/fs/binfmt_misc; mountpoint -q $$at || mount -t binfmt_misc binfmt_misc $$at; \
+	cd /usr/lib/binfmt.d && for one in qemu-aarch64.conf qemu-x86_64.conf; do \
+	test ! -e $$one || /usr/lib/systemd/systemd-binfmt $$one; done
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
@@ -59,12 +65,13 @@ faults: $(STAMP)  ## let everything of the fault matrix happen, and write what w
 soak: $(STAMP)  ## let a small real site break at random for hours, and see whether anything grows (HOURS=1, SEED=1)
 	$(BIN)/python -m tests.soak --hours $(or $(HOURS),1) --seed $(or $(SEED),1)
 
-peers:  ## install the real servers and clients that tests talk to (Debian, needs root)
+peers:  ## install the real servers and clients that tests talk to (Debian, root); LONG=1: for make long too
 	$(SUDO) apt-get update -q
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PEERS) \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PEERS) $(if $(LONG),$(LONG_PEERS)) \
 		$(if $(shell command -v npm),,nodejs npm)
 	npm install --prefix build/peers/npm --omit=optional --ignore-scripts --no-save --no-package-lock \
 		--loglevel=error $(NPM_PEERS)
+	$(if $(LONG),$(SUDO) sh -c '$(EMULATE)')
 
 wheel: $(STAMP)  ## build the wheel into dist/
 	$(BIN)/python -m pip wheel -q --no-deps --wheel-dir dist .
