@@ -12,11 +12,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from agent.config.secrets import secret_file
 from agent.core import host
 from agent.core.certificate import validity
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan
+from agent.core.secrets import secret_file
 from agent.core.vitals import Vitals
 from agent.gateway import Gateway
 from agent.trials import Tried, tried

@@ -25,9 +25,15 @@ class ModbusTls(ModbusLink, kw_only=True):
 
     host: Annotated[str, Meta(description="Address or name of the device or gateway.", min_length=1)]
     port: Annotated[int, Meta(description="TCP port.", ge=1, le=65535)] = 802
-    ca: Annotated[str, Meta(description="File with the authority that signed the device's certificate.")]
-    certificate: Annotated[str, Meta(description="File with our own certificate, and those between.")]
-    key: Annotated[str, Meta(description="File with our private key; only the gateway may read it.")]
+    ca: Annotated[
+        str, Meta(description="Authority that signed the device's certificate: a file or credential:NAME.")
+    ]
+    certificate: Annotated[
+        str, Meta(description="Our own certificate, and those between: a file or credential:NAME.")
+    ]
+    key: Annotated[
+        str, Meta(description="Our private key: credential:NAME, or a file that only the gateway may read.")
+    ]
     server_name: Annotated[
         str, Meta(description="Name in the device's certificate, where it is not `host`.")
     ] = ""

@@ -30,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print it."""
     from agent.config.load import load
-    from agent.folders import config_folder
+    from agent.core.folders import config_folder
 
     plan = load(args.folder)
     print(drop_in(plan, f"{config_folder()}/credentials"))

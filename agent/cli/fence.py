@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from agent.cli.cage import drop_in
-from agent.config.secrets import sealed_folder
 from agent.core.driver import CanBeWatched
 from agent.core.errors import ConfigError
+from agent.core.secrets import sealed_folder
 from agent.reach import VARIABLE, is_literal, wishes
 from agent.resources import resource
 

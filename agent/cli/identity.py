@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.cli import options, vault
-from agent.config.secrets import PREFIX, name_of
 from agent.core.errors import ConfigError, GatewayError
-from agent.folders import config_folder
+from agent.core.folders import config_folder
+from agent.core.secrets import PREFIX, name_of
 
 if TYPE_CHECKING:
     import argparse

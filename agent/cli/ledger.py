@@ -27,7 +27,7 @@ from agent.cli import options
 from agent.cli.screen import blocks, printable, sentence, size, table
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError
-from agent.folders import state_folder
+from agent.core.folders import state_folder
 
 if TYPE_CHECKING:
     import argparse

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from agent.config.profiles import FOLDER as PROFILES
 from agent.config.profiles import tables as profiles
-from agent.config.secrets import secret
+from agent.core.secrets import secret
 from agent.resources import resource
 from agent.status import ask, somebody_listens
 

@@ -14,7 +14,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from agent.core.errors import ConfigError, GatewayError
-from agent.folders import config_folder, control_socket, state_folder
+from agent.core.folders import config_folder, control_socket, state_folder
 
 if TYPE_CHECKING:
     import argparse

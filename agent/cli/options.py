@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.core.errors import ConfigError
-from agent.folders import config_folder, control_socket, look_beside, state_folder
+from agent.core.folders import config_folder, control_socket, look_beside, state_folder
 
 if TYPE_CHECKING:
     import argparse

@@ -84,7 +84,7 @@ def verdict(found: Record, *, strict: bool) -> int:
 
 def _site(folder: Path) -> Path:
     """Give *folder*, or the demo's files where nobody named one and none is there."""
-    from agent.folders import config_folder
+    from agent.core.folders import config_folder
     from agent.resources import resource
 
     if folder != config_folder() or any(folder.glob("*.toml")):

@@ -17,8 +17,8 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from agent.cli import options, vault
-from agent.config.secrets import PREFIX, name_of
 from agent.core.errors import ConfigError, GatewayError
+from agent.core.secrets import PREFIX, name_of
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import GatewayError
-from agent.folders import control_socket
+from agent.core.folders import control_socket
 from agent.status import ask
 
 _PLACES: Final = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agent.config.secrets import sealed_folder
 from agent.core.errors import GatewayError
-from agent.folders import config_folder
+from agent.core.folders import config_folder
+from agent.core.secrets import sealed_folder
 
 _GROUP: Final = "citygate"
 _SYSTEMD: Final = Path("/run/systemd/system")

@@ -13,6 +13,7 @@ from agent.config.brokers import host_flaw
 from agent.config.draft import Draft, Where, keys_of
 from agent.config.hints import name_guess, name_hint, nearest
 from agent.config.profiles import Profile, profile
+from agent.config.references import check_references
 from agent.config.report import Fault
 from agent.config.sources import Source
 from agent.config.spans import Path
@@ -98,6 +99,7 @@ def _link(
 ) -> tuple[Link, dict[str, Point]] | None:
     path: Path = ("link", name)
     is_open = _has_literal_secret(draft, table, path)
+    check_references(draft, path, table)
     settings = draft.settings(table, driver_type, draft.where(path), head=LinkHead)
     if settings is None or is_open or _has_wrong_host(draft, table, path):
         return None
@@ -130,6 +132,7 @@ def _device(
         draft.fault(path, f'link "{link}" has no devices: its driver knows its points itself', at_key=True)
         return None
     is_open = _has_literal_secret(draft, table, path)
+    check_references(draft, path, table)
     made = _Device(draft, name, table, device_type, link).make()
     return None if is_open else made
 

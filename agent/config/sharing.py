@@ -20,14 +20,14 @@ from agent.config.draft import Draft
 from agent.config.links import CREDENTIAL_HINT
 from agent.config.platforms import alpn, demands_of, fitted, web_path
 from agent.config.readers import as_recipients, compile_readers
-from agent.config.secrets import PREFIX, is_sealed, secret_file
+from agent.config.references import check_references
 from agent.config.spans import Path
 from agent.config.terms import Terms
 from agent.config.wording import compile_encoding
-from agent.core.errors import ConfigError
 from agent.core.plan import Grant, Purpose, Reader, Recipient, Tls
 from agent.core.product import Product, Route
 from agent.core.rate import Rate
+from agent.core.secrets import PREFIX
 
 _PROXY: Final = re.compile(r"http://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}/?")
 _ONE_OWNER: Final = "keep one of the two; who else may read there is the broker's access list to say"
@@ -84,6 +84,7 @@ def _recipient(draft: Draft, name: str, table: Mapping[str, object]) -> Recipien
     if broker.is_websocket and written.client == "aiomqtt":
         draft.fault((*path, "client"), "aiomqtt knows no WebSocket here", "leave it out")
     check_commands(draft, path, written, broker, encoding)
+    check_references(draft, path, table)
     if len(draft.faults) > before:
         return None
     _warn(draft, path, written, broker)
@@ -168,14 +169,6 @@ def _warn(draft: Draft, path: Path, written: tables.Recipient, broker: Broker) -
         scheme = "wss" if broker.is_websocket else "mqtts"
         text = f"username and password cross the network unencrypted; use {scheme}://"
         draft.warn((*path, "broker"), text)
-    for key in ("username", "password", "ca", "certificate", "key"):
-        reference = getattr(written, key)
-        if reference.startswith(PREFIX):
-            try:
-                secret_file(reference)
-            except ConfigError as error:
-                if not is_sealed(reference):
-                    draft.warn((*path, key), str(error))
 
 
 def _check_connections(draft: Draft, recipients: Sequence[Recipient]) -> None:

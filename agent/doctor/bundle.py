@@ -19,10 +19,10 @@ from typing import Final
 from msgspec import to_builtins
 
 from agent.core.errors import GatewayError
+from agent.core.folders import credential_folders
 from agent.doctor.examine import examine
 from agent.doctor.facts import Facts
 from agent.doctor.redact import redacted
-from agent.folders import credential_folders
 from agent.status import ask
 
 _LINES: Final = 2000

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.config.load import load
-from agent.config.secrets import secret_file
 from agent.core import host
 from agent.core.certificate import validity
 from agent.core.clock import kernel_is_synced
 from agent.core.driver import CanBeFenced, CanBeWatched, Needs
 from agent.core.errors import ConfigError, DriverError, GatewayError
 from agent.core.plan import Plan, Recipient
+from agent.core.secrets import secret_file
 from agent.doctor.facts import Certificate, Facts, Listener, Lookup, Port, Want
 from agent.outbox.outbox import FILE
 from agent.prove.promises.files_are_closed_to_others import is_open

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.config.secrets import secret, secret_file
 from agent.core.message import Message
 from agent.core.plan import Recipient
+from agent.core.secrets import secret, secret_file
 from agent.uplink.flow import MOST
 from agent.uplink.port import Call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import json
 import logging
@@ -11,8 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,24 +24,73 @@ from agent.core.plan import Plan
 from agent.journal import journal_record
 from agent.status import ask
 from tests.agent.small_site import NETWORK, Meter, Site, plan
-from tests.agent.test_process import SHARING, Machine
+from tests.agent.test_process import SHARING, SITE, Machine
 from tests.peers import need
-from tests.peers.mosquitto import GATEWAY, Mosquitto
+from tests.peers.mosquitto import Mosquitto
+from tests.systemd import refusing
+from tests.systemd.story_secrets import forms
 from tests.virtual import VirtualClock
 
 ACL = """
-user gw1
+user {user}
 topic readwrite #
 user reader
 topic read #
 """
-STRANGER = """
-[recipient.stranger]
+KINDS = {
+    "city-user": ("recipient.username",),
+    "city-password": ("recipient.password",),
+    "board-token": ("recipient.username",),
+    "proxy-user": ("recipient.proxy_username",),
+    "proxy-password": ("recipient.proxy_password",),
+    "hub-key": ("recipient.password",),
+    "thing-ca": ("recipient.ca",),
+    "thing-certificate": ("recipient.certificate",),
+    "thing-key": ("recipient.key",),
+    "substation-ca": ("link.modbus-tls.ca",),
+    "substation-certificate": ("link.modbus-tls.certificate",),
+    "substation-key": ("link.modbus-tls.key",),
+}
+"""The credentials that the test below sets at random, and the keys that name them."""
+ELSEWHERE = {"link.camera.user", "link.camera.password"}
+"""What another process reads: tests/systemd/test_years.py has it used, and searches for it."""
+SUBSTATION = """
+[link.substation]
+driver = "modbus-tls"
+host = "127.0.0.4"
+ca = "credential:substation-ca"
+certificate = "credential:substation-certificate"
+key = "credential:substation-key"
+[device.transformer-meter]
+link = "substation"
+unit = 1
+profile = "eastron/sdm630"
+"""
+OTHERS = """
+[recipient.board]
 broker = "mqtt://localhost:{port}"
-username = "stranger"
-password = "credential:stranger"
-[grant.strange]
-recipient = "stranger"
+encoding = "thingsboard"
+username = "credential:board-token"
+[recipient.behind]
+broker = "mqtt://localhost:1883"
+proxy = "http://127.0.0.1:{proxy}"
+proxy_username = "credential:proxy-user"
+proxy_password = "credential:proxy-password"
+[recipient.hub]
+broker = "mqtts://127.0.0.1:8883"
+encoding = {{ use = "azure-iot-hub", device = "gw1" }}
+password = "credential:hub-key"
+[recipient.thing]
+broker = "mqtts://localhost:8883"
+encoding = {{ use = "aws-iot-core", thing = "gw1" }}
+ca = "credential:thing-ca"
+certificate = "credential:thing-certificate"
+key = "credential:thing-key"
+"""
+REFUSED = {"board", "behind", "hub", "thing"}
+GRANT = """
+[grant.for-{name}]
+recipient = "{name}"
 products = ["energy"]
 purpose = "operations"
 basis = "public-task"
@@ -49,10 +101,16 @@ SHARE = 20e6 / 7  # bytes of a day
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """Give a broker that knows a password which is new in each run."""
-    made = Mosquitto(tmp_path, acl=ACL)
-    made.users = [(GATEWAY[0], secrets.token_hex(16)), ("reader", secrets.token_hex(16))]
+def known() -> dict[str, str]:
+    """Give a secret of each kind, new in each run."""
+    return {name: secrets.token_hex(16) for name in KINDS}
+
+
+@pytest.fixture
+def broker(tmp_path: Path, known: dict[str, str]) -> Iterator[Mosquitto]:
+    """Give a broker that knows the gateway's name and password."""
+    made = Mosquitto(tmp_path, acl=ACL.format(user=known["city-user"]))
+    made.users = [(known["city-user"], known["city-password"]), ("reader", secrets.token_hex(16))]
     made.write_passwords()
     made.start()
     yield made
@@ -60,28 +118,45 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, broker: Mosquitto) -> Iterator[Machine]:
-    """Give a gateway of whose two recipients one has a wrong password."""
-    with socket.socket() as held:
+def machine(
+    tmp_path: Path, broker: Mosquitto, known: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Machine]:
+    """Give a gateway of whose recipients one takes what it is shown, and the others do not."""
+    monkeypatch.setattr(refusing.Folder, "place", tmp_path)
+    with socket.socket() as held, refusing.asking("127.0.0.1", 0) as proxy:
+        refusing.serve(proxy)
         held.bind(("127.0.0.1", 0))
         made = Machine(tmp_path, held.getsockname()[1])
-        sharing = SHARING.replace(
-            '"mqtt://127.0.0.1:{port}"',
-            '"mqtt://127.0.0.1:{port}"\nusername = "gw1"\npassword = "credential:city"',
-        )
-        text = (sharing + STRANGER).format(port=broker.port)
-        (made.config / "sharing.toml").write_text(text)
+        made.write(SITE + SUBSTATION)
+        login = 'username = "credential:city-user"\npassword = "credential:city-password"'
+        address = '"mqtt://127.0.0.1:{port}"'
+        sharing = SHARING.replace(address, f"{address}\n{login}")
+        grants = "".join(GRANT.format(name=name) for name in sorted(REFUSED))
+        text = (sharing + OTHERS).format(port=broker.port, proxy=proxy.server_address[1])
+        (made.config / "sharing.toml").write_text(text + grants)
+        folder = made.config / "credentials"
+        folder.mkdir()
+        for name, value in known.items():
+            (folder / name).write_text(value)
+            (folder / name).chmod(0o600)
         yield made
         made.close()
+        proxy.shutdown()
 
 
-def test_secrets_are_found_nowhere(machine: Machine, broker: Mosquitto, tmp_path: Path) -> None:
-    known = {"city": broker.users[0][1], "stranger": secrets.token_hex(16)}
-    folder = machine.config / "credentials"
-    folder.mkdir()
-    for name, value in known.items():
-        (folder / name).write_text(value)
-        (folder / name).chmod(0o600)
+def told_of(machine: Machine, names: set[str]) -> Any:  # noqa: ANN401 - as the daemon tells it
+    """Ask for the status until it says why each of *names* is not well; give it then, or after a while."""
+    end = time.monotonic() + 20
+    while True:
+        status = ask(machine.socket, {"ask": "status"})
+        why = {one["name"] for one in status["recipients"] if one["why"]}
+        if names <= why or time.monotonic() > end:
+            return status
+
+
+def test_secrets_of_every_kind_are_found_nowhere(
+    machine: Machine, broker: Mosquitto, known: dict[str, str], tmp_path: Path
+) -> None:
     process = machine.start()
     machine.hear("READY")
     broker.wait_for("as vaasa-library-gw1")
@@ -93,7 +168,7 @@ def test_secrets_are_found_nowhere(machine: Machine, broker: Mosquitto, tmp_path
     proc = Path("/proc") / str(process.pid)
     places = {
         "the process list": (proc / "cmdline").read_bytes() + (proc / "environ").read_bytes(),
-        "status": json.dumps(ask(machine.socket, {"ask": "status"})).encode(),
+        "status": json.dumps(told_of(machine, REFUSED)).encode(),
         "links": json.dumps(ask(machine.socket, {"ask": "links"})).encode(),
         "the broker": heard,
     }
@@ -101,10 +176,26 @@ def test_secrets_are_found_nowhere(machine: Machine, broker: Mosquitto, tmp_path
     process.send_signal(signal.SIGTERM)
     places["the log"] = process.communicate(timeout=30)[1].encode()
     places |= {str(path): path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
-    assert b"uplink stranger failed" in places["the log"]
+    for name in REFUSED:
+        assert f"uplink {name} failed" in places["the log"].decode()
+    assert b"link substation failed" in places["the log"]
+    assert (tmp_path / "asked").read_text("ascii").split()[0] == "http", "the proxy was offered a login"
     assert b"vaasa" in heard
     assert core == (0, 0)
-    assert not [place for place, data in places.items() for value in known.values() if value.encode() in data]
+    assert [
+        (place, name)
+        for place, data in places.items()
+        for name, value in known.items()
+        if any(form in data for form in forms(value))
+    ] == []
+
+
+def test_a_login_would_be_found_as_it_travels() -> None:
+    secret = secrets.token_hex(12)
+    for user in ("a", "ab", "abc"):
+        login = base64.b64encode(f"{user}:{secret}:more".encode())
+        assert any(form in login for form in forms(secret))
+    assert not any(form in base64.b64encode(b"nothing of the kind") for form in forms(secret))
 
 
 def test_nobody_can_look_into_the_memory_of_the_gateway() -> None:

@@ -11,7 +11,7 @@ import pytest
 from agent.cli.main import main
 from agent.cli.volume import DAY, MONTH, sample_messages, volumes, wire_size
 from agent.config.load import load
-from agent.config.secrets import secret
+from agent.core.secrets import secret
 from agent.registry import plugin
 
 Screen = pytest.CaptureFixture[str]
@@ -110,6 +110,17 @@ def test_a_credential_is_looked_for_beside_the_files_that_were_named(
     assert secret("credential:broker") == "secret"
     assert main(["check", str(site)]) == 0
     assert "Warnings" not in capsys.readouterr().out
+
+
+def test_a_credential_of_a_link_that_is_missing_is_told_too(site: Path, capsys: Screen) -> None:
+    with (site / "site.toml").open("a") as file:
+        file.write(
+            '[link.substation]\ndriver = "modbus-tls"\nhost = "10.20.0.40"\nca = "/etc/citygate/ca.pem"\n'
+            'certificate = "/etc/citygate/gateway.pem"\nkey = "credential:substation-key"\n'
+        )
+    assert main(["check", str(site)]) == 0
+    said = f'credential "substation-key" is missing: put it into {site}/credentials'
+    assert said in capsys.readouterr().out
 
 
 COUNTS = """

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.main import main
-from agent.config.secrets import secret_file
+from agent.core.secrets import secret_file
 from tests.peers import need
 from tests.peers.mosquitto import Authority
 

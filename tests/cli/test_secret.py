@@ -13,8 +13,8 @@ import pytest
 
 from agent.cli import vault
 from agent.cli.main import main
-from agent.config.secrets import secret as opened
 from agent.core.errors import ConfigError
+from agent.core.secrets import secret as opened
 
 
 @pytest.fixture

@@ -81,6 +81,22 @@ async def test_values_come_through_tls(certificates: Certificates) -> None:
     assert [one.sample.value for one in readings] == [7, 8]
 
 
+async def test_what_we_show_may_be_credentials(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    wanted = Path("credential:ca"), (Path("credential:certificate"), Path("credential:key"))
+    async with secured(certificates) as wire:
+        with pytest.raises(DriverError, match=r'credential "ca" is missing: put it into '):
+            await link(wire.port, *wanted).read((), SystemClock())
+        for name, file in zip(
+            ("ca", "certificate", "key"), (certificates.ca, *certificates.ours), strict=True
+        ):
+            (tmp_path / name).write_bytes(file.read_bytes())
+        readings = await link(wire.port, *wanted).read((), SystemClock())
+    assert [one.sample.value for one in readings] == [7, 8]
+
+
 async def test_a_device_of_another_authority_is_refused(certificates: Certificates) -> None:
     async with secured(certificates) as wire:
         with pytest.raises(

@@ -19,7 +19,7 @@ STORY = Path("/story")
 SITE = Path("/etc/citygate/site.toml")
 SHARING = Path("/etc/citygate/sharing.toml")
 SLOW: list[str] = []
-METER, OTHER, BROKER = "10.20.0.15", "10.20.0.17", "192.0.2.10"
+METER, OTHER, BROKER, DOOR = "10.20.0.15", "10.20.0.17", "192.0.2.10", "192.0.2.11"
 
 
 def sh(text: str, *, given: str = "", check: bool = False) -> dict[str, Any]:

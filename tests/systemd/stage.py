@@ -47,6 +47,7 @@ def played(name: str, room: Path, packages: Mapping[str, Sequence[str]]) -> Stor
         deb.build(host(), debs, names, version=version, level=1, own=own)
     authority = Authority(files, "city-ca")
     certificate, key = authority.leaf("broker", host="broker.vaasa.example")
+    others, others_key = authority.leaf("others", host="*.vaasa.example")
     clip(files / "across.mp4", 75, across)
     bundle(files)
     model = Path("/story/files/toy.citymodel")
@@ -57,6 +58,7 @@ def played(name: str, room: Path, packages: Mapping[str, Sequence[str]]) -> Stor
         "debs": debs, "files": files, "plan.json": room / "plan.json", "page.md": PAGE,
         "meter.py": HERE / "meter.py", "refusing.py": HERE / "refusing.py",
         "city-ca.pem": authority.certificate, "broker.pem": certificate, "broker.key": key,
+        "others.pem": others, "others.key": others_key,
     }  # fmt: skip
     out, err = boot(HERE / f"{name}.py", things)
     lines = out.splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +54,24 @@ def forward() -> dict[str, Any]:
 def newer_form() -> dict[str, Any]:
     """Start on an outbox that a release of the future has written."""
     sh("systemctl stop citygate")
-    newer = "import sqlite3; sqlite3.connect('/var/lib/citygate/outbox.db').execute('PRAGMA user_version=9')"
-    sh(f'python3 -c "{newer}"', check=True)
-    told: dict[str, Any] = {"package": sh("dpkg -i debs/citygate_0.2*.deb")}
+    own = form()
+    form(own + 7)
+    told: dict[str, Any] = {"own": own, "package": sh("dpkg -i debs/citygate_0.2*.deb")}
     sh("systemctl start citygate")
     told["journal"] = sh("journalctl -u citygate -o cat -n 12")["out"]
     sh("systemctl stop citygate")
-    sh(f'python3 -c "{newer.replace("=9", "=1")}"', check=True)
+    form(own)
     sh("systemctl reset-failed citygate; systemctl start citygate")
+    until(lambda: show("ActiveState") == "active")
     return told | {"again": show("ActiveState")}
+
+
+def form(new: int = 0) -> int:
+    """Give the form of the outbox; with *new*, say that it has another."""
+    with closing(sqlite3.connect("/var/lib/citygate/outbox.db", isolation_level=None)) as outbox:
+        if new:
+            outbox.execute(f"PRAGMA user_version={new}")
+        return int(outbox.execute("PRAGMA user_version").fetchone()[0])
 
 
 def wipe() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import ConfigError
-from agent.folders import config_folder, credential_folders
+from agent.core.folders import config_folder, credential_folders
 
 PREFIX: Final = "credential:"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.config.secrets import secret, secret_file
 from agent.core.errors import ConfigError
+from agent.core.secrets import secret, secret_file
 
 
 @pytest.fixture
