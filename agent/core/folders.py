@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+USUAL: Final = Path("/etc/citygate")
 
 
 def config_folder() -> Path:
     """Give the folder of ``*.toml`` files: ``$CONFIGURATION_DIRECTORY`` or ``/etc/citygate``."""
-    return _folder("CONFIGURATION_DIRECTORY", "/etc/citygate")
+    return _folder("CONFIGURATION_DIRECTORY", str(USUAL))
 
 
 def look_beside(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.errors import ConfigError
-from agent.core.folders import config_folder, credential_folders
+from agent.core.folders import USUAL, config_folder, credential_folders
 
 PREFIX: Final = "credential:"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
@@ -73,5 +73,12 @@ def secret_file(reference: str) -> Path:
             f'credential "{name}" is sealed for the services, and was not handed to this one; '
             "`sudo citygate apply` does that"
         )
-    places = " or ".join(str(one) for one in folders)
-    raise ConfigError(f'credential "{name}" is missing: put it into {places}, mode 600')
+    raise ConfigError(f'credential "{name}" is missing: `{_keeping(name)}` asks for it')
+
+
+def _keeping(name: str) -> str:
+    """Give the command that keeps *name* for these very files; systemd's sealing is the gateway's own."""
+    folder = config_folder()
+    if folder == USUAL:
+        return f"sudo citygate secret set {name}"
+    return f"citygate secret set {name} --plain --config {folder}"

@@ -99,7 +99,7 @@ def test_a_credential_is_looked_for_beside_the_files_that_were_named(
     text = (site / "sharing.toml").read_text()
     login = 'username = "gw1"\npassword = "credential:broker"\n'
     (site / "sharing.toml").write_text(text.replace("\n[grant", f"{login}\n[grant"))
-    said = f'credential "broker" is missing: put it into {site}/credentials'
+    said = f'credential "broker" is missing: `citygate secret set broker --plain --config {site}` asks for it'
     main([one.format(site=site) for one in words])
     assert os.environ["CONFIGURATION_DIRECTORY"] == str(site)
     assert (said in capsys.readouterr().out) == (words[0] == "check")
@@ -119,8 +119,8 @@ def test_a_credential_of_a_link_that_is_missing_is_told_too(site: Path, capsys: 
             'certificate = "/etc/citygate/gateway.pem"\nkey = "credential:substation-key"\n'
         )
     assert main(["check", str(site)]) == 0
-    said = f'credential "substation-key" is missing: put it into {site}/credentials'
-    assert said in capsys.readouterr().out
+    said = 'credential "substation-key" is missing: `citygate secret set substation-key --plain --config '
+    assert f"{said}{site}` asks for it" in capsys.readouterr().out
 
 
 COUNTS = """

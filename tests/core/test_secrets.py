@@ -61,9 +61,13 @@ def test_a_credential_that_everybody_can_read_is_refused(own: Path) -> None:
     assert secret("credential:city") == "s3"
 
 
-def test_a_missing_credential_says_where_to_put_it(own: Path) -> None:
-    with pytest.raises(ConfigError, match=r'credential "city" is missing: put it into .*/credentials'):
+def test_a_missing_credential_says_what_keeps_it(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = f"citygate secret set city --plain --config {own.parent}"
+    with pytest.raises(ConfigError, match=f'credential "city" is missing: `{said}` asks for it'):
         secret("credential:city")
+    monkeypatch.delenv("CONFIGURATION_DIRECTORY")
+    with pytest.raises(ConfigError, match="missing: `sudo citygate secret set city-of-nowhere` asks"):
+        secret("credential:city-of-nowhere")
 
 
 @pytest.mark.parametrize("name", ["", "../city", "a/b", ".hidden", "a b"])

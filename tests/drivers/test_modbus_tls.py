@@ -87,7 +87,7 @@ async def test_what_we_show_may_be_credentials(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     wanted = Path("credential:ca"), (Path("credential:certificate"), Path("credential:key"))
     async with secured(certificates) as wire:
-        with pytest.raises(DriverError, match=r'credential "ca" is missing: put it into '):
+        with pytest.raises(DriverError, match=r'credential "ca" is missing: `'):
             await link(wire.port, *wanted).read((), SystemClock())
         for name, file in zip(
             ("ca", "certificate", "key"), (certificates.ca, *certificates.ours), strict=True
