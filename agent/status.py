@@ -30,7 +30,10 @@ def ask(path: Path, wish: dict[str, Any], *, patience: float = 20.0) -> dict[str
                 line.sendall(json.dumps(wish).encode() + b"\n")
             answer = _whole_line(line)
     except (FileNotFoundError, ConnectionRefusedError):
-        raise GatewayError(f"no gateway is running here: nobody listens at {path}") from None
+        raise GatewayError(
+            f"no gateway is running here: nobody listens at {path}; `sudo systemctl start citygate` starts "
+            "it, --socket names another"
+        ) from None
     except PermissionError:
         raise GatewayError(
             f"you may not ask the gateway at {path}; join the group that owns the socket, or use sudo"

@@ -99,12 +99,17 @@ def _make(args: argparse.Namespace) -> int:
 def _apply(args: argparse.Namespace) -> int:
     from agent.bundle.pack import LONGEST
 
-    if args.file.stat().st_size > LONGEST:
+    try:
+        with args.file.open("rb") as file:
+            raw = file.read(LONGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"{args.file}: {error.strerror}; nothing was changed") from error
+    if len(raw) > LONGEST:
         raise ConfigError(f"{args.file} is larger than a bundle may be ({LONGEST} bytes)")
     patience, calm = _span("--wait", args.wait), _span("--calm", args.calm)
     if calm >= patience:
         raise ConfigError(f"--calm {args.calm} is no shorter than --wait {args.wait}: nothing could be kept")
-    return _told(_keeper(args).apply(args.file.read_bytes(), patience, calm))
+    return _told(_keeper(args).apply(raw, patience, calm))
 
 
 def _settle(args: argparse.Namespace) -> int:

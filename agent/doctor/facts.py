@@ -57,6 +57,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     release: str
     # the gateway
     config_fault: str = ""
+    config_warnings: tuple[str, ...] = ()
     running: bool = False
     status: dict[str, Any] | None = None
     runs_as_root: bool = False

@@ -51,6 +51,7 @@ def gather(folder: Path, state: Path, control: Path, root: Path = host.ROOT) -> 
     wants, ports = _needs(plan, pid)
     return Facts(
         now=time.time(), release=release(), config_fault=fault,
+        config_warnings=plan.warnings if plan else (),
         running=pid is not None, status=_asked(control) if pid is not None else None,
         runs_as_root=own.get("Uid", "1").split()[0] == "0",
         seccomp_filter=own["Seccomp"] == "2" if "Seccomp" in own else None,

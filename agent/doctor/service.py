@@ -19,6 +19,10 @@ def gateway(facts: Facts) -> Iterator[Finding]:
     if facts.config_fault:
         first = facts.config_fault.splitlines()[0]
         yield wrong("configuration", f"it has faults: {first}", "`citygate check` shows them all")
+    elif told := facts.config_warnings:
+        more = f", and {len(told) - 1} more" if len(told) > 1 else ""
+        text = f"it has no faults, but check warns: {told[0]}{more}"
+        yield notice("configuration", text, "`citygate check` shows all warnings, and where")
     else:
         yield well("configuration", "it has no faults")
     if not facts.running:

@@ -73,8 +73,6 @@ def rows(  # noqa: PLR0913 - each is a filter of its own
 
     *limit* keeps the newest so many. Raise OutboxError if the file cannot be read.
     """
-    if not path.is_file():
-        raise OutboxError(f"there is no outbox at {path}")
     try:
         with closing(connect_reader(path)) as db:
             where, values = _filter(db, product, recipient, (since, until))

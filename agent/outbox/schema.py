@@ -78,5 +78,9 @@ def _bring_forward(db: sqlite3.Connection, path: Path) -> None:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open *path* for reading beside a running writer."""
+    """Open *path* for reading beside a running writer; raise OutboxError when there is none."""
+    if not path.is_file():
+        raise OutboxError(
+            f"there is no outbox at {path}: no gateway has run yet, or its state lies elsewhere (--state DIR)"
+        )
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0)

@@ -148,6 +148,14 @@ def test_a_calm_that_is_no_shorter_than_the_trial_is_refused(
     assert "--calm 10s is no shorter than --wait 10s: nothing could be kept" in capsys.readouterr().err
 
 
+def test_a_bundle_that_is_not_there_is_refused_and_nothing_is_changed(
+    city: City, tmp_path: Path, capsys: Screen
+) -> None:
+    where = ["--config", str(city.etc), "--state", str(city.state)]
+    assert main(["bundle", "apply", str(tmp_path / "gone.bundle"), *where]) == 2
+    assert "gone.bundle: No such file or directory; nothing was changed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [

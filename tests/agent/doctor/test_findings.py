@@ -53,6 +53,7 @@ def test_of_a_good_gateway_nothing_is_wrong() -> None:
 
 CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"config_fault": "site.toml:1:1: no\nmore"}, "wrong", "it has faults: site.toml:1:1: no", "check"),
+    ({"config_warnings": ("a:1:1: b", "c")}, "notice", "but check warns: a:1:1: b, and 1 more", "check"),
     ({"running": False}, "wrong", "none runs here", "systemctl start"),
     ({"status": {"software": "0.0.9"}}, "notice", "release 0.0.9 runs, and 0.1.0", "systemctl restart"),
     (
