@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.catalogue.gateway import CLOCK_SET, CLOCK_SYNCHRONISED, RESTART_NEEDED
 from agent.core.clock import Clock, Instant
@@ -32,10 +32,12 @@ from agent.registry import encoder
 from agent.release import release
 from agent.reload import Changes, differences
 from agent.supervisor import LINK, UPLINK, Life, Supervisor
-from agent.tallies import Tallies
 from agent.timewatch import TimeWatch
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from agent.tallies import Tallies
 
 _log = logging.getLogger(__name__)
 _DRAIN: Final = 5.0  # seconds that brokers get at the end to take what is still live
@@ -101,13 +103,13 @@ class Gateway:
         self.health = Health()
         self.flow = Flow(outbox, below)
         self.notes = KeptNotes(outbox)
-        self.tallies = Tallies(outbox)
         self.plan: Plan | None = None
         self.desks: dict[str, Desk] = {}
         self.uplinks: dict[str, Outlet] = {}
         self.stopping = False
         self._encodings: dict[str, Encoding] = {}
         self._intakes: dict[str, Intake] = {}
+        self._tallies: Tallies | None = None
         self._notices = Notices()
         self._time: TimeWatch | None = None
         self._witnessed = 0
@@ -150,7 +152,8 @@ class Gateway:
             self.outbox.tell_time(now.offset)
         if self.flow.open:
             self.flow.tick(now)
-        self.tallies.tick(now)
+        if self._tallies is not None:
+            self._tallies.tick(now)
         self._look_after_links(now.boot)
         for name, uplink in self.uplinks.items():
             if uplink.connected:
@@ -187,6 +190,14 @@ class Gateway:
             return "stopping"
         well = not self.outbox.trouble and all(device.state == "ok" for device in self.health.devices)
         return "online" if well else "degraded"
+
+    def tallies(self) -> Tallies:
+        """Give the running totals; they begin when somebody first counts beside a camera."""
+        if self._tallies is None:
+            from agent.tallies import Tallies
+
+            self._tallies = Tallies(self.outbox)
+        return self._tallies
 
     def life_of_link(self, name: str) -> Life | None:
         """Give how the service of link *name* does."""
@@ -288,7 +299,7 @@ class Gateway:
         return frozenset(route.id for route in routes) - {route.id for route in self.flow.routes}
 
     def _emit_for(self, link: str, intake: Intake) -> Emit:
-        clock, flow, health, tallies = self.clock, self.flow, self.health, self.tallies
+        clock, flow, health = self.clock, self.flow, self.health
 
         def emit(samples: Iterable[Sample]) -> None:
             now = clock.now()
@@ -296,7 +307,8 @@ class Gateway:
             if intake.closed:
                 return
             health.observe(link, batch, now.boot)
-            tallies.observe(link, batch, now)
+            if self._tallies is not None:
+                self._tallies.observe(link, batch, now)
             flow.feed(batch, now)
 
         return emit

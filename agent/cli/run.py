@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.cli import options
-
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add what `citygate run` takes."""
+    from agent.cli import options  # here, since the service has none
+
     options.folder(parser)
     options.state(parser)
     options.socket(parser)

@@ -16,7 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from agent.config.explain import flaws
-from agent.config.report import Fault, report
+from agent.config.fault import Fault
+from agent.config.report import report
 from agent.config.sources import Source, read
 from agent.core.errors import ConfigError
 from agent.core.scene import CLASSES, Class, Scene

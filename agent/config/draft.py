@@ -16,10 +16,10 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from agent import registry
+from agent.config.fault import Fault
 from agent.config.hints import name_hint, nearest
 from agent.config.merge import Merged
 from agent.config.renamed import bring_forward
-from agent.config.report import Fault, sentences
 from agent.config.size import Size, decode, parse_limit
 from agent.config.sources import Source
 from agent.config.spans import Path
@@ -51,6 +51,7 @@ class Draft:
         self.is_whole = all(one.wrong is None for one in sources)
         self.profiles: dict[str, Any] = {}  # by file name, as agent.config.profiles has read them
         self.points: dict[tuple[str, type, str], Any] = {}  # by profile, type and name: devices share them
+        self.all_points: dict[tuple[str, type], dict[str, Any]] = {}  # of devices that add none
         self.matched: list[Matched] = []
         self._merged = merged
 
@@ -64,6 +65,10 @@ class Draft:
 
     def warnings(self) -> tuple[str, ...]:
         """Give the warnings, by file and place."""
+        if not self._warnings:
+            return ()
+        from agent.config.report import sentences
+
         return sentences(self._warnings)
 
     def dangling(self, path: Path, message: str, word: str, known: Iterable[str]) -> None:

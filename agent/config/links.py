@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from agent.config.brokers import host_flaw
 from agent.config.draft import Draft, Where, keys_of
+from agent.config.fault import Fault
 from agent.config.hints import name_guess, name_hint, nearest
 from agent.config.profiles import Profile, profile
 from agent.config.references import check_references
-from agent.config.report import Fault
 from agent.config.sources import Source
 from agent.config.spans import Path
 from agent.config.tables import DeviceHead, LinkHead
@@ -215,7 +215,11 @@ class _Device:
                 self._draft.faults.append(Fault(source, path, flaw, hint, at_key=True))
                 continue
             made[name] = self._point(name, own)
-        return None if len(self._draft.faults) > before else made
+        if len(self._draft.faults) > before:
+            return None
+        if self._own or self._profile is None:
+            return made
+        return self._draft.all_points.setdefault((self._profile.source.name, self._type.point_type), made)
 
     def _point(self, name: str, own: dict[str, Any]) -> Any:  # noqa: ANN401 - the driver's own type
         """Make a point; devices of a type share those that they leave as the profile has them."""

@@ -16,7 +16,6 @@ from agent.config.links import compile_links
 from agent.config.policy import canonical_policy, policy_id
 from agent.config.products import compile_products
 from agent.config.releases import check_releases
-from agent.config.report import report
 from agent.config.seal import compile_edition
 from agent.config.sharing import compile_sharing
 from agent.config.widths import CALENDAR, width
@@ -44,6 +43,8 @@ def load(path: Path, *, today: date | None = None) -> Plan:
     draft = Draft(read, path if path.is_dir() else path.parent)
     plan = _compile(draft, today)
     if draft.faults or plan is None:
+        from agent.config.report import report  # only somebody who made a mistake waits for it
+
         raise ConfigError(report(draft.faults))
     return plan
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from agent.config.report import Fault
+from agent.config.fault import Fault
 from agent.config.sources import DROP_INS, Source
 from agent.config.spans import Path
 

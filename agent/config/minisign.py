@@ -21,7 +21,6 @@ from msgspec import Struct
 from agent.core.ed25519 import verifies
 from agent.core.errors import GatewayError
 
-ALLOWED: Final = "allowed_minisign"
 SUFFIX: Final = ".minisig"
 _COMMENT: Final = "untrusted comment:"
 _TRUSTED: Final = "trusted comment: "

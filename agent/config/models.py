@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from agent.config.explain import flaws
+from agent.config.fault import Fault
 from agent.config.hints import nearest
-from agent.config.report import Fault, report
+from agent.config.report import report
 from agent.config.sources import read
 from agent.core.errors import ConfigError
 from agent.core.vision import Entry

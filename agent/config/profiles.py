@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct, field
 
 from agent.config.draft import Draft
+from agent.config.fault import Fault
 from agent.config.hints import nearest
-from agent.config.report import Fault
 from agent.config.sources import Source, read
 from agent.config.spans import Path as KeyPath
 from agent.config.words import kind_of

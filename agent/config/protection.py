@@ -19,7 +19,6 @@ from agent.config.widths import CALENDAR
 from agent.core.point import FEW, Kind, Point, Scope
 from agent.core.product import Mode, Privacy
 from agent.core.step import CanWeigh, Step
-from agent.privacy.epsilon import exact_epsilon
 
 COUNTING: Final = ("suppress", "hold", "dp")
 KEYS: Final[Mapping[Mode, tuple[str, ...]]] = {
@@ -100,6 +99,8 @@ class Guarding:
 
     def _privacy(self, chosen: Mapping[str, Any]) -> Privacy:
         if chosen["mode"] == "dp":
+            from agent.privacy.epsilon import exact_epsilon
+
             try:
                 chosen = {**chosen, "epsilon": str(exact_epsilon(chosen.get("epsilon", 1.0)))}
             except ValueError as error:

@@ -14,17 +14,17 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from agent.config import minisign
 from agent.config.draft import Draft
+from agent.config.fault import Fault
 from agent.config.merge import SHARING
-from agent.config.report import Fault
 from agent.config.sources import Source
 from agent.core.plan import Edition
 
 ALLOWED: Final = "allowed_signers"
+ALLOWED_MINISIGN: Final = "allowed_minisign"
 NAMESPACE: Final = "citygate"
 SUFFIX: Final = ".sig"
-TRUSTED: Final = (ALLOWED, minisign.ALLOWED)
+TRUSTED: Final = (ALLOWED, ALLOWED_MINISIGN)
 """Files that say who may sign, each of which demands that somebody does."""
 _PATIENCE: Final = 20.0
 _SIGN: Final = "sign it: citygate policy sign"
@@ -63,9 +63,11 @@ def is_demanded(folder: Path) -> bool:
 
 def _signer(folder: Path, source: Source) -> str:
     """Give who signed *source*, by either kind of signature that this folder trusts; raise ValueError."""
+    from agent.config import minisign  # only signed policies need it
+
     ways = (
         (ALLOWED, SUFFIX, signer_of),
-        (minisign.ALLOWED, minisign.SUFFIX, minisign.signer_of),
+        (ALLOWED_MINISIGN, minisign.SUFFIX, minisign.signer_of),
     )
     trusted = [one for one in ways if os.path.lexists(folder / one[0])]
     there = [one for one in trusted if (folder / (source.name + one[1])).is_file()]

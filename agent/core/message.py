@@ -179,6 +179,8 @@ class CanTalk(Protocol):
 
 SILENT = ("silent", "1")
 """The User Property of a message about a window in which nothing was heard of anything in it."""
+HISTORY = ("h", "1")
+"""The User Property of a message that is history."""
 
 
 @runtime_checkable

@@ -32,7 +32,7 @@ FEW: Final = (Scope.WORKSPACE, Scope.HOUSEHOLD)
 """Scopes whose points tell about one home or a few people at work."""
 
 
-class Point(Struct, frozen=True, kw_only=True):
+class Point(Struct, frozen=True, kw_only=True, gc=False):
     """One measurable of a device.
 
     ``name`` is ``device.point``; ``unit`` a UCUM code (``1`` for plain numbers); ``resolution`` the step

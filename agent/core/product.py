@@ -6,8 +6,7 @@ A route is one product for one recipient: it exists only because a grant made it
 from __future__ import annotations
 
 from datetime import date
-from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -15,6 +14,9 @@ from agent.core.point import Point
 from agent.core.rate import Rate
 from agent.core.settings import Settings
 from agent.core.step import Step
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Statistic = Literal["mean", "min", "max", "last", "sum", "share", "delta"]
 
@@ -44,6 +46,8 @@ class Privacy(Settings):
     @property
     def scale(self) -> Fraction:
         """The scale of the noise of ``dp``: sensitivity over epsilon."""
+        from fractions import Fraction
+
         return self.sensitivity / Fraction(self.epsilon)
 
 

@@ -17,7 +17,7 @@ class State(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-class Aggregate(Struct, frozen=True):
+class Aggregate(Struct, frozen=True, gc=False):
     """A summary of the samples of one point within one window.
 
     ``start`` is the window's start in UTC seconds, ``width`` its length in seconds, ``boot`` its start in

@@ -257,11 +257,12 @@ class Native:
             yield self._message(product.id, head, _checked(body), kind="batch", seq=number)
 
     def _steps(self, product: Product) -> dict[str, float]:
-        """Give the resolutions of the product's points; made once for each plan."""
+        """Give the resolutions of the product's points that have one; made once for each plan."""
         known = self._known.get(product.id)
         if known is None or known[0] is not product:
             points = (*product.points, *product.published)
-            known = self._known[product.id] = (product, {one.name: one.resolution for one in points})
+            steps = {one.name: one.resolution for one in points if one.resolution}
+            known = self._known[product.id] = (product, steps)
         return known[1]
 
 

@@ -14,28 +14,29 @@ from functools import cached_property, partial
 from math import inf
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from agent.config.brokers import is_loopback
 from agent.core.catalogue.store import NO_HEADS
 from agent.core.clock import Clock
 from agent.core.command import ANSWERS
-from agent.core.ed25519 import Key
 from agent.core.errors import OutboxError
 from agent.core.message import Encoding, Message, Queue
 from agent.core.plan import Plan
 from agent.core.product import Route
 from agent.gate import Cleared
-from agent.outbox.again import Again
 from agent.outbox.books import Books
 from agent.outbox.feed import Feed
 from agent.outbox.keeper import Keeper
 from agent.outbox.lane import Terms
+from agent.outbox.opening import open_or_salvage
 from agent.outbox.port import Inline, Port, Threaded
-from agent.outbox.salvage import open_or_salvage
-from agent.outbox.signing import own_key
 from agent.outbox.store import Store
+
+if TYPE_CHECKING:
+    from agent.core.ed25519 import Key
+    from agent.outbox.again import Again
 
 FILE = "outbox.db"
 _ANSWER: Final = 86400.0  # seconds that an answer waits for whoever asked
@@ -86,6 +87,8 @@ class Outbox:
     @cached_property
     def key(self) -> Key | None:
         """The key that signs heads, made when the first witness asks for one; None where none can be had."""
+        from agent.outbox.signing import own_key  # for witnesses alone
+
         try:
             return own_key(self._store.path.parent)
         except OutboxError as error:
@@ -214,6 +217,8 @@ class Outbox:
 
     def again(self, recipient: str) -> Again:
         """Give what *recipient* has had already, for a replay, and the way to answer it."""
+        from agent.outbox.again import Again  # few recipients may ask for anything
+
         return Again(recipient, self._keeper)
 
     def queue(self, recipient: str) -> Queue:

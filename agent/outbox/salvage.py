@@ -1,4 +1,4 @@
-"""Saves what can be saved from a damaged outbox: moves it aside, copies sound rows, declares the rest.
+"""Saves what can be saved from a damaged outbox: copies sound rows, declares the rest.
 
 Rows keep their numbers and bytes, so that what is sent again is recognised; what had arrived is not sent
 again. The new file has a chain and a ``lid`` of its own. It refuses to copy a row whose body does not fit
@@ -17,27 +17,23 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from agent.core.catalogue.store import OUTBOX_DAMAGED, OUTBOX_SALVAGED, SALVAGE_ENDS
+from agent.core.catalogue.store import OUTBOX_SALVAGED, SALVAGE_ENDS
 from agent.core.errors import OutboxError
 from agent.core.message import Loss, Message
-from agent.outbox.epochfile import sync_folder, write_safely
 from agent.outbox.lane import LaneState
 from agent.outbox.losses import merge, numberless
 from agent.outbox.ranges import Ranges
 from agent.outbox.row import Draft, read_props
-from agent.outbox.schema import PAGE
 from agent.outbox.soundness import Judge, has_losses
 from agent.outbox.spent import Key
-from agent.outbox.store import DamagedError, Store
-from agent.outbox.work import Opening, Work
+from agent.outbox.store import Store
+from agent.outbox.work import Work
 
 log = logging.getLogger(__name__)
 
 _STRETCH: Final = 256
 _BEYOND: Final = 1 << 14
 _LEAST: Final = 64  # bytes that a row takes at least
-_MOST_PAGES: Final = 1 << 22
-_ASIDE: Final = "aside"
 _LOSSES: Final = msgspec.json.Decoder(tuple[Loss, ...])
 _COLUMNS: Final = (
     "id, route, epoch, seq, kind, made, boot, expires, policy, topic, props, since, until, lost, digest, body"
@@ -56,57 +52,8 @@ class Remains(Struct, kw_only=True):
     spent: dict[Key, int] = {}
 
 
-def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
-    """Open the outbox; if it is damaged, or was found to be, save what can be saved first."""
-    store.lock()
-    mark = store.damage_mark
-    try:
-        if not mark.exists():
-            return store.open(new_lid)
-    except DamagedError as error:
-        OUTBOX_DAMAGED.tell(log, error)
-        store.disconnect()
-        write_safely(mark, "found")
-    old = _move_aside(store.path, mark)
-    if old is not None:
-        _salvage(store, old, new_lid)
-        store.disconnect()
-    mark.unlink(missing_ok=True)
-    sync_folder(store.path.parent)
-    return store.open(new_lid)
-
-
-def _move_aside(path: Path, mark: Path) -> Path | None:
-    """Give the damaged file a name of its own; a salvage that was interrupted is begun anew."""
-    old = path.with_name(path.name + ".damaged")
-    if mark.read_text("ascii", errors="replace") == _ASIDE:
-        for end in ("", "-wal", "-shm"):
-            path.with_name(path.name + end).unlink(missing_ok=True)
-    else:
-        for end in ("-wal", "-shm", ""):
-            source, target = path.with_name(path.name + end), old.with_name(old.name + end)
-            target.unlink(missing_ok=True)
-            if source.exists():
-                source.replace(target)
-        sync_folder(path.parent)
-        write_safely(mark, _ASIDE)
-    if not old.exists():
-        return None
-    _fill_up(old)
-    return old
-
-
-def _fill_up(path: Path) -> None:
-    """Put zeros where the end was cut off: SQLite reads nothing of a file that is shorter than it says."""
-    with path.open("r+b") as file:
-        head = file.read(100)
-        pages = int.from_bytes(head[28:32], "big") if len(head) == 100 else 0
-        if path.stat().st_size < pages * PAGE and pages <= _MOST_PAGES:
-            file.truncate(pages * PAGE)
-
-
-def _salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
-    """Fill a fresh file from *old*."""
+def salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
+    """Fill the fresh file of *store* from *old*."""
     opening = store.open(new_lid)
     remains, copy = Remains(), Copy(store, Remains())
     try:

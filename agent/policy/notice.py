@@ -10,8 +10,6 @@ from typing import Final
 
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan
-from agent.policy.acl import access_list
-from agent.policy.deals import site_date
 
 Reads = frozenset[tuple[str, str]]
 _LONGEST: Final = 32 * 1024  # characters that a status carries beside its figures
@@ -39,6 +37,8 @@ class Notices:
         plan = self._plan
         if plan is None or not (self._withdrawn or any(one.via == recipient for one in plan.readers)):
             return ()
+        from agent.policy.deals import site_date  # few sites have readers at another's broker
+
         today = site_date(plan, utc)
         if today != self._day:
             self._day, self._made = today, {}
@@ -53,6 +53,8 @@ class Notices:
         broker = next((f"{x.host}:{x.port}" for x in plan.recipients if x.name == recipient), "")
         if not broker or not (has_ended or recipient in self._withdrawn):
             return ()
+        from agent.policy.acl import access_list
+
         try:
             lines = tuple(one for one in access_list(plan, broker, today).splitlines() if one)
         except ConfigError:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Below = Callable[[int], int]
 """Gives a whole number from 0 to its argument, less 1, each equally likely: ``secrets.randbelow``."""

@@ -12,7 +12,6 @@ from agent.core.message import Encoding
 from agent.core.platform import Assigned, CanRegister, CanSignIn, Token
 from agent.uplink.desk import UplinkDesk
 from agent.uplink.port import Call, Link
-from agent.uplink.registering import register
 
 _RENEWAL: Final = 0.9  # of a token's life
 
@@ -43,6 +42,8 @@ class Access:
         if not isinstance(encoding, CanRegister) or (registration := encoding.registration()) is None:
             return call
         if self._assigned is None:
+            from agent.uplink.registering import register  # one platform has such a service
+
             now, asking = self._desk.clock.now().utc, call
             if call.password:
                 asking = replace(call, password=encoding.registration_token(call.password, now).password)

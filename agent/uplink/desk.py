@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -14,8 +14,10 @@ from agent.core.product import Product
 from agent.outbox.row import Row
 from agent.uplink.clients import connect
 from agent.uplink.port import Connect
-from agent.uplink.replays import Book
 from agent.uplink.timing import Timing
+
+if TYPE_CHECKING:
+    from agent.uplink.replays import Book
 
 
 class Feed(Protocol):

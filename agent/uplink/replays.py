@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from agent.core.clock import Instant
 from agent.core.command import Answer, CanObey, Outcome, Stretch, Wanted, Why
+from agent.core.message import HISTORY
 from agent.outbox.again import Page, joined
 from agent.outbox.row import Row
 from agent.uplink.flow import Bucket
@@ -32,8 +33,6 @@ _FASTEST: Final = 10.0  # messages a second
 _REFUSED: Final = 0x80
 _MOST_EXPIRY: Final = 0xFFFFFFFF
 _RETRY: Final = 5.0  # seconds after the disk failed
-HISTORY: Final = ("h", "1")
-"""The User Property of a message that is history."""
 
 
 class Book(Protocol):

@@ -11,24 +11,26 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from agent.core.clock import Instant
 from agent.core.command import ANSWERS
 from agent.core.errors import UplinkError
-from agent.core.message import Message
+from agent.core.message import HISTORY, Message
 from agent.outbox.row import Row
 from agent.uplink.aside import Aside
 from agent.uplink.desk import Feed
 from agent.uplink.flow import Flow
 from agent.uplink.port import Link, Packet
 from agent.uplink.reasons import TOO_LARGE, Action, action
-from agent.uplink.replays import HISTORY, Replays
 from agent.uplink.routes import Routes
 from agent.uplink.sizes import size_of
 from agent.uplink.timing import Timing
+
+if TYPE_CHECKING:
+    from agent.uplink.replays import Replays
 
 _LOOK: Final = 1.0
 _PASSED_OVER: Final = 3

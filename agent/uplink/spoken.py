@@ -11,9 +11,8 @@ import asyncio
 
 from msgspec.structs import replace
 
-from agent.core.message import SILENT, Message, Talk
+from agent.core.message import HISTORY, SILENT, Message, Talk
 from agent.uplink.port import Link, LinkInfo, Lost, Packet
-from agent.uplink.replays import HISTORY
 
 
 class Spoken:

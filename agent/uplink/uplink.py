@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -29,17 +29,18 @@ from agent.core.product import Product, Route
 from agent.uplink import reasons
 from agent.uplink.access import Access
 from agent.uplink.call import call_of
-from agent.uplink.commands import Commands
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.uplink.flow import Flow
-from agent.uplink.hearing import Ear
 from agent.uplink.identity import Identity, IdentityRenewedError
 from agent.uplink.port import Call, Link
 from agent.uplink.route_log import tell_route
 from agent.uplink.routes import Routes
 from agent.uplink.session import Session, Setup, Tally
 from agent.uplink.sizes import Sizes
-from agent.uplink.spoken import Spoken
+
+if TYPE_CHECKING:
+    from agent.uplink.commands import Commands
+    from agent.uplink.hearing import Ear
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -49,13 +50,7 @@ _log = logging.getLogger(__name__)
 class Uplink:
     """One recipient's connection and what is known of its routes."""
 
-    def __init__(
-        self,
-        recipient: Recipient,
-        encoding: Encoding,
-        feed: Feed,
-        desk: UplinkDesk,
-    ) -> None:
+    def __init__(self, recipient: Recipient, encoding: Encoding, feed: Feed, desk: UplinkDesk) -> None:
         self._recipient = recipient
         self._encoding = encoding
         self._feed = feed
@@ -86,12 +81,7 @@ class Uplink:
         self._commands = self._obedience()
 
     def configure(
-        self,
-        products: Sequence[Product],
-        routes: Sequence[Route],
-        policy: str,
-        lid: str,
-        epoch: int,
+        self, products: Sequence[Product], routes: Sequence[Route], policy: str, lid: str, epoch: int
     ) -> None:
         """Take over a plan, at start and at each reload; births and status are told again."""
         mine = tuple(route for route in routes if route.recipient == self._recipient.name)
@@ -172,6 +162,10 @@ class Uplink:
                 await self._commands.open(link, self._where)
             await self._live(link, will)
             return
+        # imported here, since few platforms talk
+        from agent.uplink.hearing import Ear
+        from agent.uplink.spoken import Spoken
+
         self._ear = Ear(talk, self._reborn, self._changed_place)
         try:
             await self._ear.open(link, self._where)
@@ -252,6 +246,8 @@ class Uplink:
         desk, encoding = self._desk, self._encoding
         if not self._recipient.commands or desk.again is None or not isinstance(encoding, CanObey):
             return None
+        from agent.uplink.commands import Commands  # with replays: few recipients may ask for anything
+
         return Commands(
             self._recipient, encoding, desk.again(), desk.clock.now, rebirth=self._reborn,
             stir=self._changed_place,

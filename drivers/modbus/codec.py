@@ -36,6 +36,7 @@ _DECIMAL: Final = ("u24e8", "i24e8")
 _EXACT: Final = 1e-9
 _MOST_POWER: Final = 10  # SunSpec: a scale factor is -10 to 10
 _NO_POWER: Final = -0x8000
+_MOST_KNOWN: Final = 4096
 
 
 def decoder(point: ModbusPoint) -> Decoder:
@@ -60,6 +61,22 @@ def decoder(point: ModbusPoint) -> Decoder:
         return (value, reason) if value is None else (scale(value), "")
 
     return decode
+
+
+def shared_decoder(point: ModbusPoint) -> Decoder:
+    """Give the decoder of *point*: one for all points whose bytes mean the same, wherever they stand."""
+    power_at = None if point.scale_addr is None else point.scale_addr - point.addr
+    codes = tuple(point.codes.items())
+    form = (point.table in BIT_TABLES, point.type, point.byte_order, point.bit, point.bits, point.sentinel)
+    key = (*form, point.nan, codes, point.scale, point.offset, power_at)
+    if key not in _known:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = decoder(point)
+    return _known[key]
+
+
+_known: Final[dict[tuple[object, ...], Decoder]] = {}
 
 
 def bit_at(data: bytes, index: int) -> bytes:

@@ -54,7 +54,7 @@ class Learnt:
         self._type = type_of(device, parts := self._atoms)
         self._widest = max((one.size for one in parts), default=0)
         self.shape, self._holes = lore.shape(self._type), lore.holes(device.name, self._type)
-        self._had: set[Span] = set()
+        self._had: list[Block] = []
         self._whole_until: dict[Block, float] = {}
         self.next_question = 0.0
         self._refresh()
@@ -118,7 +118,8 @@ class Learnt:
 
     def gave(self, block: Block) -> None:
         """Note that the device gave *block*."""
-        self._had.update(block.spans)
+        if not self._has_given(block):
+            self._had.append(block)
 
     def learn(self, cut: Cut) -> None:
         """Remember how a block had to be cut.
@@ -210,10 +211,14 @@ class Learnt:
     def _refuse(self, block: Block, at: float) -> None:
         where = place(block)
         if not is_divisible(block):
-            most = FICKLE if self._had.issuperset(block.spans) else DAY
+            most = FICKLE if self._has_given(block) else DAY
             self._holes.places.add(where, at, wait=SOON, most=most)
         if not any(block.covers(_block(one)) for one in self.shape.stretches):
             self.shape.stretches.add(where, at, wait=DAY, most=DAY)
+
+    def _has_given(self, block: Block) -> bool:
+        """Say whether the device gave each point of *block* at some time."""
+        return all(any(span in one.spans for one in self._had) for span in block.spans)
 
     def _believe(self, block: Block) -> None:
         """Forget every refusal that this answer disproves."""

@@ -21,8 +21,8 @@ from agent.core.errors import DriverError
 from agent.core.sample import Emit, Quality, Sample
 from agent.core.ticks import ticks
 from drivers.modbus.figures import Figures
-from drivers.modbus.probe import Line, serve
 from drivers.modbus.reader import Outcome, Reader
+from drivers.modbus.request import Answer, Fault, Request
 
 NO_CONNECTION = "no_connection"
 _log = logging.getLogger(__name__)
@@ -33,8 +33,16 @@ _MEMORY: Final = 100
 _SHOW: Final = 60.0  # seconds between two looks at what the plan costs
 
 
-class Watched(Line, Protocol):
-    """What a poller needs of a link, beside what its readers need."""
+class Watched(Protocol):
+    """What a poller needs of a link."""
+
+    async def ask(self, request: Request, timeout: float | None = None, every: float = 0.0) -> Answer | Fault:  # noqa: ASYNC109
+        """Read once, when it is the turn of *every*."""
+        ...
+
+    async def identify(self, unit: int, timeout: float, every: float = 0.0) -> Answer | Fault:  # noqa: ASYNC109
+        """Ask for the device identification, when it is the turn of *every*."""
+        ...
 
     @property
     def figures(self) -> Figures:
@@ -80,7 +88,7 @@ class Poller:
             async with asyncio.TaskGroup() as beats:
                 beats.create_task(self._link.watch())
                 beats.create_task(self._serve_wishes())
-                beats.create_task(serve(self._link, self._desk, self._clock))
+                beats.create_task(self._serve_probes())
                 for reader in self._readers.values():
                     beats.create_task(self._beat(reader))
         except ExceptionGroup as group:
@@ -168,6 +176,12 @@ class Poller:
                 raise
             if not ask.answer.done():
                 ask.answer.set_result(readings)
+
+    async def _serve_probes(self) -> None:
+        first = await self._desk.next_probe()
+        from drivers.modbus.probe import serve  # on most links nobody ever looks around
+
+        await serve(self._link, self._desk, self._clock, first)
 
     def _report_loss(self) -> None:
         for reader in self._readers.values():

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
 
 from agent.core.clock import Clock
-from agent.core.driver import Desk
+from agent.core.driver import Desk, Probe
 from agent.core.errors import DriverError
-from agent.core.search import Held
 from drivers.modbus.plan import BITS, REGISTERS
 from drivers.modbus.point import BIT_TABLES, Table
 from drivers.modbus.request import Answer, Fault, Request
+
+if TYPE_CHECKING:
+    from agent.core.search import Held
+    from drivers.modbus.poll import Watched
 
 _LAST: Final = 60.0  # as the period of a poll: all who poll more often come first
 _REST: Final = 1.0
@@ -36,18 +39,6 @@ class Asker(Protocol):
 
     async def identify(self, unit: int, timeout: float) -> Answer | Fault:  # noqa: ASYNC109
         """Ask for the device identification."""
-        ...
-
-
-class Line(Protocol):
-    """What serving probes needs of a link."""
-
-    async def ask(self, request: Request, timeout: float | None = None, every: float = 0.0) -> Answer | Fault:  # noqa: ASYNC109
-        """Read once, when it is the turn of *every*."""
-        ...
-
-    async def identify(self, unit: int, timeout: float, every: float = 0.0) -> Answer | Fault:  # noqa: ASYNC109
-        """Ask for the device identification, when it is the turn of *every*."""
         ...
 
 
@@ -67,29 +58,33 @@ class Probing(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"{self.count} from {self.start} on is more than one request of {self.table}")
 
 
-async def serve(link: Line, desk: Desk, clock: Clock) -> None:
-    """Answer probes until cancelled; raise DriverError when the connection is lost."""
+async def serve(link: Watched, desk: Desk, clock: Clock, probe: Probe) -> None:
+    """Answer *probe* and all that follow until cancelled; raise DriverError when the connection is lost."""
     while True:
+        await _serve(link, desk, clock, probe)
         probe = await desk.next_probe()
-        begun = clock.boot()
-        try:
-            told = await _answered(link, probe.question)
-        except msgspec.ValidationError as error:
-            probe.decline(f"this cannot be asked of a Modbus link: {error}")
-            continue
-        except DriverError as error:
-            probe.decline(str(error))
-            raise
-        except asyncio.CancelledError:
-            probe.decline("the link ended before it could ask")
-            raise
-        desk.figures["probes"] = _number(desk.figures.get("probes")) + 1
-        if not probe.answer.done():
-            probe.answer.set_result(told)
-        await clock.sleep(min(_REST, clock.boot() - begun))
 
 
-async def _answered(link: Line, question: Mapping[str, Any]) -> dict[str, Any]:
+async def _serve(link: Watched, desk: Desk, clock: Clock, probe: Probe) -> None:
+    begun = clock.boot()
+    try:
+        told = await _answered(link, probe.question)
+    except msgspec.ValidationError as error:
+        probe.decline(f"this cannot be asked of a Modbus link: {error}")
+        return
+    except DriverError as error:
+        probe.decline(str(error))
+        raise
+    except asyncio.CancelledError:
+        probe.decline("the link ended before it could ask")
+        raise
+    desk.figures["probes"] = _number(desk.figures.get("probes")) + 1
+    if not probe.answer.done():
+        probe.answer.set_result(told)
+    await clock.sleep(min(_REST, clock.boot() - begun))
+
+
+async def _answered(link: Watched, question: Mapping[str, Any]) -> dict[str, Any]:
     probing = msgspec.convert(dict(question), Probing)
     if probing.identify:
         reply = await link.identify(probing.unit, probing.wait, _LAST)

@@ -21,7 +21,7 @@ from agent.core.notes import Notes
 from agent.core.point import Kind
 from agent.core.sample import Emit, Quality, Sample
 from drivers.modbus.aside import Aside
-from drivers.modbus.codec import Decoder, bit_at, decoder, words
+from drivers.modbus.codec import Decoder, bit_at, shared_decoder, words
 from drivers.modbus.cost import CostModel
 from drivers.modbus.cutting import Cutter, is_silent
 from drivers.modbus.device import ModbusDevice
@@ -29,7 +29,7 @@ from drivers.modbus.ghosts import longer
 from drivers.modbus.learnt import Learnt, Outcome, is_refusal
 from drivers.modbus.lore import Lore
 from drivers.modbus.plan import TCP, Block, Cost, Span, blocks, is_divisible, price
-from drivers.modbus.point import BIT_TABLES, ModbusPoint
+from drivers.modbus.point import BIT_TABLES
 from drivers.modbus.request import ILLEGAL_ADDRESS, Answer, Fault, Request
 
 __all__ = ("Outcome", "Reader", "Take")
@@ -38,7 +38,6 @@ _BUSY_PAUSE: Final = 0.2
 _SILENCES: Final = 3
 _THINK: Final = 30.0  # seconds between two thoughts about the plan
 _MOST_CUTS: Final = 64
-_MOST_KNOWN: Final = 4096
 _AMPLE: Final = 1.2  # what is allowed for a request beyond its usual time
 _WORTH: Final = 0.98  # a plan made anew must cost less than this part of the old one
 
@@ -93,13 +92,14 @@ class Reader:
         self.periods = device.periods
         self._link, self._clock = link, clock
         self._cost, self._model = cost, CostModel(cost)
-        self._names = {name: device.full_name(name) for name in device.points}
         self._spans = [device.span(name, point) for name, point in device.points.items()]
-        known = {period: period for period in self.periods}  # one number for all points that have it
-        self._period = {name: known[device.period(point)] for name, point in device.points.items()}
+        known = {period: period for period in self.periods[1:]}  # one number for all points that have it
+        periods = ((name, device.period(point)) for name, point in device.points.items())
+        self._seldom = {name: known[period] for name, period in periods if period in known}
         self._manners = device.manners
         self._learnt = Learnt(device, self._spans, lore or Lore(Notes(), clock))
-        counters = [self._names[name] for name, one in device.points.items() if one.kind is Kind.COUNTER]
+        points = device.points.items()
+        counters = [device.full_name(name) for name, one in points if one.kind is Kind.COUNTER]
         self._aside = Aside(device, link, self._learnt, counters, self._ask_for)
         self._waited, self._spoke = 0.0, False
         self._plans: dict[frozenset[float], list[_Planned]] = {}
@@ -141,7 +141,7 @@ class Reader:
                 if one.read_at >= due[one.period]:
                     continue
                 if until and self._clock.boot() + self._seconds(one) >= until:
-                    put_off |= {self._period[span.name] for span in one.block.spans}
+                    put_off |= {self._period(span) for span in one.block.spans}
                     continue
             one.read_at = self._clock.boot()
             if not left:
@@ -163,7 +163,7 @@ class Reader:
     def _samples(self, outcome: Outcome) -> list[Sample]:
         reply, good = outcome.reply, Quality.GOOD
         if isinstance(reply, Fault):
-            names = (self._names[span.name] for span in outcome.block.spans)
+            names = (self._name(span) for span in outcome.block.spans)
             return [Sample(name, None, reply.at, Quality.BAD, reply.why) for name in names]
         data, at = reply.data, reply.at
         found = []
@@ -185,12 +185,12 @@ class Reader:
     def unread(self, reason: str) -> list[Sample]:
         """Give a sample without a value for each point."""
         now = self._clock.boot()
-        return [Sample(name, None, now, Quality.BAD, reason) for name in self._names.values()]
+        return [Sample(name, None, now, Quality.BAD, reason) for name in map(self._name, self._spans)]
 
     @property
     def lacking(self) -> list[str]:
         """The full names of the points that the device does not give."""
-        return sorted(self._names[span.name] for span in self._learnt.unsupported)
+        return sorted(map(self._name, self._learnt.unsupported))
 
     @property
     def stretches(self) -> int:
@@ -214,14 +214,20 @@ class Reader:
             return known[1]
         cuts: list[_Cut] = []
         for span in block.spans:
-            at, name = span.start - block.start, self._names[span.name]
-            decode = _shared(self.device.points[span.name])
+            at, name = span.start - block.start, self._name(span)
+            decode = shared_decoder(self.device.points[span.name])
             in_bits = span.table in BIT_TABLES
             cuts.append((name, at, 0, decode) if in_bits else (name, 2 * at, 2 * (at + span.size), decode))
         if len(self._cut_of) >= _MOST_CUTS:
             self._cut_of.clear()  # wishes make blocks of their own
         self._cut_of[id(block)] = block, cuts
         return cuts
+
+    def _name(self, span: Span) -> str:
+        return self.device.full_name(span.name)
+
+    def _period(self, span: Span) -> float:
+        return self._seldom.get(span.name, self.periods[0])
 
     def _seconds(self, planned: _Planned) -> float:
         return _AMPLE * self._model.cost.of(planned.block.table, planned.block.size) / 1000
@@ -235,7 +241,7 @@ class Reader:
     def _of(self, periods: Collection[float]) -> list[Span]:
         if len(periods) == len(self.periods):
             return self._spans
-        return [span for span in self._spans if self._period[span.name] in periods]
+        return [span for span in self._spans if self._period(span) in periods]
 
     def _plan(self, periods: frozenset[float]) -> list[_Planned]:
         """Plan the points of *periods*; what is read most often comes first."""
@@ -251,7 +257,7 @@ class Reader:
         bare = Request(self.device.unit, block.table, block.start, block.size, (), self._manners)
         counts = longer(bare, self._learnt.ends(block, self._spans), self._learnt.most(block))
         request = replace(bare, longer=counts) if counts else bare
-        fastest = min(self._period[span.name] for span in block.spans) if period is None else period
+        fastest = min(map(self._period, block.spans)) if period is None else period
         return _Planned(block, request, fastest)
 
     def _think_again(self) -> None:
@@ -355,19 +361,6 @@ class Reader:
             self._spoke, self._aside.heard = True, reply.at
             self.breaker.worked()
         return reply
-
-
-def _shared(point: ModbusPoint) -> Decoder:
-    """Give the decoder of *point*: one for all devices of a type."""
-    key = repr(point)
-    if key not in _known:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[key] = decoder(point)
-    return _known[key]
-
-
-_known: Final[dict[str, Decoder]] = {}
 
 
 def _alone(span: Span) -> Block:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from drivers.modbus.frames import Frames
-from drivers.modbus.frames_rtu import RtuFrames
-from drivers.modbus.frames_tcp import TcpFrames
 from drivers.modbus.session import LinkLostError, Session, reason
 
 if TYPE_CHECKING:
@@ -67,7 +65,14 @@ class TcpWay:
 
     def frames(self) -> Frames:
         """Make the frames of this way."""
-        return RtuFrames() if self._rtu else TcpFrames()
+        # imported here: each way has its own, and holds no other
+        if self._rtu:
+            from drivers.modbus.frames_rtu import RtuFrames
+
+            return RtuFrames()
+        from drivers.modbus.frames_tcp import TcpFrames
+
+        return TcpFrames()
 
     async def open(self, make: Callable[[], Session]) -> Session:
         """Open the connection; raise LinkLostError."""

@@ -50,7 +50,8 @@ class Windows:
     def __init__(self, terms: Terms, scene: Scene) -> None:
         self.late = 0
         self._terms = terms
-        self._points = {point.name: point for point in scene.points}
+        self._points = scene.points
+        self._counters = tuple(point.name for point in scene.points if point.kind is Kind.COUNTER)
         self._span = span(terms.length, scene.zone)
         self._now = scene.now
         self._offset = scene.now.offset
@@ -191,7 +192,7 @@ class Windows:
         self._published.add(*window)
         if synced:
             self._sure.add(*window)
-        return [self._summarise(point, frame, synced=synced) for point in self._points.values()]
+        return [self._summarise(point, frame, synced=synced) for point in self._points]
 
     def _summarise(self, point: Point, frame: Frame, *, synced: bool) -> Aggregate:
         """Give the aggregate of *point*; what it does not tell of a counter goes into the next window."""
@@ -272,22 +273,22 @@ class Windows:
         if scene.saved is not None:
             handed = self._go_on(read(scene.saved), current)
         self._frames.append(current)
-        for name, point in self._points.items():
-            cell = handed.get(name) or fresh(point, current, self._base.get(name))
-            self._cells[name], self._frame_of[name] = cell, current
+        for point in self._points:
+            cell = handed.get(point.name) or fresh(point, current, self._base.get(point.name))
+            self._cells[point.name], self._frame_of[point.name] = cell, current
 
     def _go_on(self, kept: Kept, current: Frame) -> dict[str, Cell]:
         """Take over what *kept* says; give the cells that go on in the window *current*."""
-        now = self._now
+        now, points = self._now, {point.name: point for point in self._points}
         for name, (value, utc) in kept.counters.items():
-            if (point := self._points.get(name)) is not None and point.kind is Kind.COUNTER:
+            if (point := points.get(name)) is not None and point.kind is Kind.COUNTER:
                 self._base[name] = (value, utc - now.offset, kept.meters.get(name, ""))
         if kept.length != self._terms.length:
             return {}
         self._published, self._sure = Published(kept.published), Published(kept.published)
         handed: dict[str, Cell] = {}
         for old in kept.open:
-            frame, cells = restore(old, self._points, now, stopped=kept.at)
+            frame, cells = restore(old, points, now, stopped=kept.at)
             if (old.start, old.end) == (current.start, current.end):
                 handed |= cells
                 continue
@@ -300,7 +301,7 @@ class Windows:
 
     def _first_readings(self) -> Iterator[tuple[str, float, str]]:
         """Give the first reading, and its meter, of each counter of which nothing was published yet."""
-        for name in self._points.keys() - self._base.keys():
+        for name in [one for one in self._counters if one not in self._base]:
             cells = [frame.cells[name] for frame in self._frames if name in frame.cells]
             bases = [(cell.base, cell.meter) for cell in [*cells, self._cells[name]] if cell.base is not None]
             if bases:
@@ -311,6 +312,6 @@ class Windows:
         cells = {
             name: pack(cell, self._now)
             for name, cell in self._cells_of(frame).items()
-            if may_be_kept(self._points[name])
+            if may_be_kept(cell.point)
         }
         return KeptFrame(frame.start, frame.end, synced, cells)

@@ -134,6 +134,27 @@ def test_the_daemon_holds_nothing_that_only_people_or_makers_of_files_need() -> 
     assert done.stdout == "[]\n"
 
 
+def test_the_daemon_holds_nothing_of_ours_that_most_gateways_never_need() -> None:
+    """What a recipient may ask, a damaged file, a signed policy, a fault in a file: whoever has it pays."""
+    code = (
+        "import sys, agent.app, drivers.modbus_tcp, drivers.modbus.poll, drivers.modbus.way;"
+        "print([one for one in sys.argv[1:] if one in sys.modules])"
+    )
+    names = [
+        "fractions", "agent.cli.options", "agent.config.locate", "agent.config.malformed",
+        "agent.config.minisign", "agent.config.report", "agent.core.ed25519", "agent.core.search",
+        "agent.metrics", "agent.outbox.again", "agent.outbox.salvage", "agent.outbox.signing",
+        "agent.policy.acl", "agent.policy.deals", "agent.privacy.epsilon",
+        "agent.privacy.statement", "agent.tallies", "agent.uplink.commands", "agent.uplink.hearing",
+        "agent.uplink.registering", "agent.uplink.replays", "agent.uplink.spoken",
+        "drivers.modbus.frames_rtu", "drivers.modbus.frames_tcp", "drivers.modbus.probe",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *names], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_the_service_is_started_without_a_parser_and_by_hand_with_one(tmp_path: Path) -> None:
     code = "import sys; from agent.cli.main import main; main({0}); print('argparse' in sys.modules)"
     environment = {**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path / "nothing")}

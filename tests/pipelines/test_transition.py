@@ -157,4 +157,5 @@ def test_no_point_ever_tells_more_than_one_event_a_pause(steps: list[tuple[float
     for wait, value in steps:
         at += wait
         moments += [at for _ in hand.events(at, value)]
-    assert all(later - earlier >= 30 for earlier, later in pairwise(moments))
+    # the very sum that the step waits for: a difference may round to the other side of it
+    assert all(later >= earlier + 30 for earlier, later in pairwise(moments))

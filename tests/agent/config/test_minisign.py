@@ -11,7 +11,8 @@ import pytest
 
 from agent.cli.main import main
 from agent.config.load import load
-from agent.config.minisign import ALLOWED, SUFFIX, signers
+from agent.config.minisign import SUFFIX, signers
+from agent.config.seal import ALLOWED_MINISIGN as ALLOWED
 from agent.core import ed25519
 from agent.core.errors import ConfigError, OutboxError
 from agent.core.plan import Plan

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from agent.answers import Answers
 from agent.config.load import load
+from agent.config.locate import locate
 from agent.config.sources import _is_too_deep
-from agent.config.spans import locate
 from agent.control import Control
 from agent.core.errors import ConfigError
 from agent.gateway import Gateway

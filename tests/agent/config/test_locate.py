@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.config.spans import Path, Place, Span, locate
+from agent.config.locate import locate
+from agent.config.spans import Path, Place, Span
 
 KEYS = st.text("abcABC019-_", min_size=1, max_size=4) | st.text("ab .#=]['\"\\\té", max_size=4)
 GAPS = st.sampled_from(["", " ", "\t ", "  "])

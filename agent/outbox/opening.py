@@ -1,0 +1,73 @@
+"""Opens the outbox; a damaged one is moved aside, and what can be saved of it goes into a new one.
+
+It refuses to open a file that was found to be damaged, whatever became of the process that found it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from agent.core.catalogue.store import OUTBOX_DAMAGED
+from agent.outbox.epochfile import sync_folder, write_safely
+from agent.outbox.schema import PAGE
+from agent.outbox.store import DamagedError, Store
+from agent.outbox.work import Opening
+
+log = logging.getLogger(__name__)
+
+_MOST_PAGES: Final = 1 << 22
+_ASIDE: Final = "aside"
+
+
+def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
+    """Open the outbox; if it is damaged, or was found to be, save what can be saved first."""
+    store.lock()
+    mark = store.damage_mark
+    try:
+        if not mark.exists():
+            return store.open(new_lid)
+    except DamagedError as error:
+        OUTBOX_DAMAGED.tell(log, error)
+        store.disconnect()
+        write_safely(mark, "found")
+    old = _move_aside(store.path, mark)
+    if old is not None:
+        from agent.outbox.salvage import salvage  # the largest part of an outbox, and hardly ever needed
+
+        salvage(store, old, new_lid)
+        store.disconnect()
+    mark.unlink(missing_ok=True)
+    sync_folder(store.path.parent)
+    return store.open(new_lid)
+
+
+def _move_aside(path: Path, mark: Path) -> Path | None:
+    """Give the damaged file a name of its own; a salvage that was interrupted is begun anew."""
+    old = path.with_name(path.name + ".damaged")
+    if mark.read_text("ascii", errors="replace") == _ASIDE:
+        for end in ("", "-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+    else:
+        for end in ("-wal", "-shm", ""):
+            source, target = path.with_name(path.name + end), old.with_name(old.name + end)
+            target.unlink(missing_ok=True)
+            if source.exists():
+                source.replace(target)
+        sync_folder(path.parent)
+        write_safely(mark, _ASIDE)
+    if not old.exists():
+        return None
+    _fill_up(old)
+    return old
+
+
+def _fill_up(path: Path) -> None:
+    """Put zeros where the end was cut off: SQLite reads nothing of a file that is shorter than it says."""
+    with path.open("r+b") as file:
+        head = file.read(100)
+        pages = int.from_bytes(head[28:32], "big") if len(head) == 100 else 0
+        if path.stat().st_size < pages * PAGE and pages <= _MOST_PAGES:
+            file.truncate(pages * PAGE)
