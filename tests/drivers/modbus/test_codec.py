@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.modbus.codec import bit_at, decoder, words
+from agent.core.duration import Duration
+from drivers.modbus.codec import bit_at, decoder, shared_decoder, words
 from drivers.modbus.point import WORDS, ByteOrder, ModbusPoint, Sentinel, Type
 
 FORMATS = {
@@ -229,6 +230,27 @@ def test_not_available_is_known_in_every_order(kind: Type, order: ByteOrder) -> 
     assert decode(arranged(marks[kind[0]], order)) == (None, "not_available")
     assert decode(arranged(own, order)) == (None, "not_available")
     assert decode(arranged(bytes(size), order)) == (0, "")
+
+
+def test_points_whose_bytes_mean_the_same_share_a_decoder_and_no_others() -> None:
+    alike: list[dict[str, Any]] = [
+        {"addr": 400}, {"table": "input"}, {"addressing": "one"}, {"every": Duration(5)}, {"group": "g"},
+        {"unit": "kW"}, {"kind": "counter"}, {"quantity": "q"}, {"scope": "household"}, {"resolution": 1.0},
+        {"minimum": 1.0}, {"maximum": 1.0}, {"rollover": 1.0}, {"label": "l"}, {"states": {"1": "on"}},
+    ]  # fmt: skip
+    other: list[dict[str, Any]] = [
+        {"type": "u32"}, {"byte_order": "CDAB"}, {"codes": {"1": 2.0}}, {"scale": 0.1}, {"offset": 1.0},
+        {"sentinel": "none"}, {"nan": (7,)}, {"scale_addr": 12}, {"scale_addr": 13}, {"scale_addr": 9},
+        {"type": "bit32", "bit": 1}, {"type": "bit32", "bit": 1, "bits": 2},
+    ]  # fmt: skip
+    said = {key for one in (*alike, *other) for key in one}
+    assert said == set(ModbusPoint.__struct_fields__), "decide whether a new key matters to the decoder"
+    plain: dict[str, Any] = {"addr": 10, "type": "i32"}
+    own = shared_decoder(ModbusPoint(**plain))
+    assert all(shared_decoder(ModbusPoint(**plain | more)) is own for more in alike)
+    others = [shared_decoder(ModbusPoint(**plain | more)) for more in other]
+    assert len({id(one) for one in (own, *others)}) == 1 + len(other)
+    assert shared_decoder(ModbusPoint(addr=110, type="i32", scale_addr=112)) in others
 
 
 def arranged(raw: bytes, order: ByteOrder) -> bytes:
