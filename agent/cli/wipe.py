@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from agent.cli import fence, options
 from agent.cli.apply import UNITS
 from agent.core.errors import ConfigError, GatewayError
+from agent.outbox.schema import UNREADABLE
 
 if TYPE_CHECKING:
     import argparse
@@ -84,7 +85,7 @@ def copy(ledger: Path, place: Path) -> None:
         with closing(sqlite3.connect(ledger)) as source, closing(sqlite3.connect(place)) as out:
             source.backup(out)
             sound = out.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise GatewayError(f"the ledger cannot be copied to {place}: {error}; nothing was removed") from error
     if not sound:
         raise GatewayError(f"the copy in {place} is not sound; nothing was removed")

@@ -7,7 +7,6 @@ kept of them: number, bytes and root.
 from __future__ import annotations
 
 import csv
-import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from msgspec import Struct
 from agent.core.errors import OutboxError
 from agent.outbox.lane import OWN
 from agent.outbox.ledger import LedgerRow
-from agent.outbox.schema import connect_reader
+from agent.outbox.schema import UNREADABLE, connect_reader
 from agent.outbox.spent import Spent
 
 _COLUMNS: Final = (
@@ -101,7 +100,7 @@ def past_days(
         with closing(connect_reader(path)) as db:
             query = "SELECT name, day, n, bytes, root FROM day JOIN route ON route=number ORDER BY day, name"
             rows = db.execute(query).fetchall()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise OutboxError(f"{path} cannot be read: {error}") from error
     first = "" if since is None else _utc(since)[:10]
     # a period that ends at midnight does not reach into that day

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from agent.core.ed25519 import verifies
 from agent.core.errors import OutboxError
-from agent.outbox.schema import connect_reader
+from agent.outbox.schema import UNREADABLE, connect_reader
 
 _SIGNED: Final = re.compile(rb'^(\{.*),"sig":"([A-Za-z0-9+/=]*)"\}$')
 _MOST_FAULTS: Final = 20
@@ -61,7 +61,7 @@ def compare(path: Path, files: Iterable[Path], public: bytes | None = None) -> H
     try:
         with closing(connect_reader(path)) as db:
             return _Comparison(db, public).run(lines)
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise OutboxError(f"{path} cannot be read: {error}") from error
 
 

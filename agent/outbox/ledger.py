@@ -22,7 +22,7 @@ from agent.outbox.lane import OWN, LaneState
 from agent.outbox.match import Match, match
 from agent.outbox.ranges import Ranges
 from agent.outbox.row import read_props
-from agent.outbox.schema import connect_reader
+from agent.outbox.schema import UNREADABLE, connect_reader
 from agent.outbox.verdict import Verdict, verify
 
 __all__ = ["LedgerRow", "Match", "Verdict", "export", "match", "rows", "verify"]
@@ -88,7 +88,7 @@ def rows(  # noqa: PLR0913 - each is a filter of its own
                 after = chunk[-1][0]
                 acked = _acked(db)
                 yield from (_row(one, acked) for one in chunk)
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise OutboxError(f"{path} cannot be read: {error}") from error
 
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from agent.core.errors import OutboxError
 from agent.outbox.chain import digest
 from agent.outbox.merkle import Day, root_of
-from agent.outbox.schema import connect_reader
+from agent.outbox.schema import UNREADABLE, connect_reader
 
 _CHUNK: Final = 1000
 _MOST_LISTED: Final = 20
@@ -91,7 +91,7 @@ def match(path: Path, files: Iterable[Path]) -> Match:
             _find_rows(db, kept)
             in_table = sum(one.found for one in kept)
             days = _find_days(db, [one for one in kept if not one.found])
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise OutboxError(f"{path} cannot be read: {error}") from error
     unknown = [one for one in kept if not one.found]
     return Match(

@@ -18,7 +18,6 @@ from agent.outbox.work import Opening
 
 log = logging.getLogger(__name__)
 
-_MOST_PAGES: Final = 1 << 22
 _ASIDE: Final = "aside"
 
 
@@ -33,7 +32,7 @@ def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
         OUTBOX_DAMAGED.tell(log, error)
         store.disconnect()
         write_safely(mark, "found")
-    old = _move_aside(store.path, mark)
+    old = _move_aside(store.path, mark, store.most_pages)
     if old is not None:
         from agent.outbox.salvage import salvage  # the largest part of an outbox, and hardly ever needed
 
@@ -44,7 +43,7 @@ def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
     return store.open(new_lid)
 
 
-def _move_aside(path: Path, mark: Path) -> Path | None:
+def _move_aside(path: Path, mark: Path, most: int) -> Path | None:
     """Give the damaged file a name of its own; a salvage that was interrupted is begun anew."""
     old = path.with_name(path.name + ".damaged")
     if mark.read_text("ascii", errors="replace") == _ASIDE:
@@ -60,14 +59,20 @@ def _move_aside(path: Path, mark: Path) -> Path | None:
         write_safely(mark, _ASIDE)
     if not old.exists():
         return None
-    _fill_up(old)
+    _fill_up(old, most)
     return old
 
 
-def _fill_up(path: Path) -> None:
-    """Put zeros where the end was cut off: SQLite reads nothing of a file that is shorter than it says."""
+def _fill_up(path: Path, most: int) -> None:
+    """Put zeros where the end was cut off: SQLite reads nothing of a file that is shorter than it says.
+
+    Where it says that it has more than the *most* pages that it may have, its own length is written there.
+    """
     with path.open("r+b") as file:
-        head = file.read(100)
+        head, size = file.read(100), path.stat().st_size
         pages = int.from_bytes(head[28:32], "big") if len(head) == 100 else 0
-        if path.stat().st_size < pages * PAGE and pages <= _MOST_PAGES:
+        if pages > most:
+            file.seek(28)
+            file.write((size // PAGE).to_bytes(4, "big"))
+        elif size < pages * PAGE:
             file.truncate(pages * PAGE)

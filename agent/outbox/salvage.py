@@ -20,10 +20,12 @@ from msgspec import Struct
 from agent.core.catalogue.store import OUTBOX_SALVAGED, SALVAGE_ENDS
 from agent.core.errors import OutboxError
 from agent.core.message import Loss, Message
+from agent.outbox import chain
 from agent.outbox.lane import LaneState
 from agent.outbox.losses import merge, numberless
 from agent.outbox.ranges import Ranges
 from agent.outbox.row import Draft, read_props
+from agent.outbox.schema import UNREADABLE
 from agent.outbox.soundness import Judge, has_losses
 from agent.outbox.spent import Key
 from agent.outbox.store import Store
@@ -41,13 +43,17 @@ _COLUMNS: Final = (
 
 
 class Remains(Struct, kw_only=True):
-    """What could still be read beside the rows; ``top`` is an id beyond which there are none."""
+    """What could still be read beside the rows; ``top`` is an id beyond which there are none.
+
+    ``link`` is that of the anchor, the last row that has left.
+    """
 
     routes: dict[int, str] = {}
     lanes: dict[str, LaneState] = {}
     saved: dict[str, str] = {}
     epoch: int = 0
     anchor: int = 0
+    link: bytes = chain.START
     top: int = 0
     spent: dict[Key, int] = {}
 
@@ -60,8 +66,10 @@ def salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
         with closing(sqlite3.connect(old, isolation_level=None)) as db:
             remains = read_remains(db, old.stat().st_size)
             copy = Copy(store, remains)
-            copy.run(sound_rows(db, remains.anchor + 1, remains.top, Judge(remains.routes)))
-    except sqlite3.Error as error:
+            judge = Judge(remains.routes, wary=True)
+            judge.expect(remains.anchor, remains.link)
+            copy.run(sound_rows(db, remains.anchor + 1, remains.top, judge))
+    except UNREADABLE as error:
         SALVAGE_ENDS.tell(log, f"no more could be saved from {old}", error)
     OUTBOX_SALVAGED.tell(log, copy.saved, old)
     epoch = max(remains.epoch, opening.epoch)
@@ -80,7 +88,8 @@ def read_remains(db: sqlite3.Connection, size: int) -> Remains:
             if name == "epoch":
                 remains.epoch = int(text)
             elif name == "anchor":
-                remains.anchor, _ = msgspec.json.decode(text, type=tuple[int, str])
+                remains.anchor, link = msgspec.json.decode(text, type=tuple[int, str])
+                remains.link = bytes.fromhex(link) or chain.START
             elif name.startswith("lane/"):
                 remains.lanes[name[5:]] = msgspec.json.decode(text, type=LaneState)
             elif name.startswith("saved/"):
@@ -111,7 +120,7 @@ def _try(db: sqlite3.Connection, query: str, *values: object) -> list[Any]:
     found: list[Any] = []
     try:
         found.extend(db.execute(query, values))
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         log.debug("%s: %s", query, error)
     return found
 
@@ -136,7 +145,7 @@ def _stretch(db: sqlite3.Connection, first: int, last: int) -> Iterator[Any]:
     try:
         query = f"SELECT {_COLUMNS}, link FROM row WHERE id BETWEEN ? AND ? ORDER BY id"  # noqa: S608
         rows = db.execute(query, (first, last)).fetchall()
-    except sqlite3.Error:
+    except UNREADABLE:
         if first < last:
             middle = (first + last) // 2
             yield from _stretch(db, first, middle)

@@ -9,6 +9,8 @@ from typing import Final
 from agent.core.errors import OutboxError
 
 PAGE: Final = 4096
+UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What is raised for a spoilt file: a message of SQLite that quotes garbled text cannot be decoded either."""
 VERSION: Final = 2
 
 # `row` holds the messages; body comes last, so that everything before it lies on the leaf page.

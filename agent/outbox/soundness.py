@@ -48,11 +48,14 @@ class ChangedError(Exception):
 class Judge:
     """Takes rows in the order of their ids, and remembers by what the next one must be bound.
 
-    Of a row behind a hole only the body can be judged. ``names`` are the routes by their numbers.
+    Of a row behind a hole only the body can be judged. ``names`` are the routes by their numbers. Where these
+    come from a spoilt file (*wary*), such a row is believed only once another has shown the name to be right.
     """
 
-    def __init__(self, names: Mapping[int, str]) -> None:
+    def __init__(self, names: Mapping[int, str], *, wary: bool = False) -> None:
         self._names = names
+        self._wary = wary
+        self._bound_routes: set[int] = set()
         self._last = 0
         self._links: frozenset[bytes] = frozenset()
 
@@ -70,7 +73,10 @@ class Judge:
         bound = {chain.link(one, head, digest) for one in known}
         # the link itself may be what was changed: then the next row is bound by what should stand here
         self._last, self._links = number, frozenset((link, *bound))
-        return (not known or link in bound) and (body is None or chain.digest(body) == digest)
+        if link in bound:
+            self._bound_routes.add(route)
+        believed = link in bound if known else not self._wary or route in self._bound_routes
+        return believed and (body is None or chain.digest(body) == digest)
 
 
 def sound(db: sqlite3.Connection, numbers: Collection[int], names: Mapping[int, str]) -> list[Any]:

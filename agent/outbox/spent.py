@@ -19,7 +19,7 @@ from msgspec import Struct
 from agent.core.errors import OutboxError
 from agent.core.product import Product
 from agent.core.record import Aggregate, Record
-from agent.outbox.schema import connect_reader
+from agent.outbox.schema import UNREADABLE, connect_reader
 
 
 class Key(NamedTuple):
@@ -83,7 +83,7 @@ def spent(path: Path, *, product: str | None = None, first: str = "", last: str 
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name='spent'").fetchone():
                 return []  # written by an older release
             rows = db.execute(query, (first, last)).fetchall()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise OutboxError(f"{path} cannot be read: {error}") from error
     names = Spent.__struct_fields__
     return [

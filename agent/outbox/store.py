@@ -26,7 +26,7 @@ from agent.outbox.merkle import Day
 from agent.outbox.numbered import Pair, numbered
 from agent.outbox.reserve import Reserve
 from agent.outbox.row import Header
-from agent.outbox.schema import INSERT, PAGE, connect
+from agent.outbox.schema import INSERT, PAGE, UNREADABLE, connect
 from agent.outbox.soundness import ChangedError, numbers_of, sound
 from agent.outbox.work import Done, Drop, Found, Opening, Span, Work
 
@@ -69,6 +69,11 @@ class Store:
     def damage_mark(self) -> Path:
         """The file whose existence says that the database has to be salvaged."""
         return self.path.with_name("outbox.damaged")
+
+    @property
+    def most_pages(self) -> int:
+        """The pages that the file may have."""
+        return self._cap
 
     def open(self, new_lid: Callable[[], str]) -> Opening:
         """Open or make the file; raise DamagedError if it cannot be trusted, OutboxError if out of reach."""
@@ -326,7 +331,7 @@ class Store:
         if self._db is not None:
             try:
                 self._db.close()
-            except sqlite3.Error as error:
+            except UNREADABLE as error:
                 NOT_CLOSED.tell(log, error)
             self._db = None
 
@@ -357,7 +362,7 @@ class Store:
         """Turn errors of SQLite and of the system into ours, leaving no transaction open."""
         try:
             return function()
-        except (sqlite3.Error, OSError, ChangedError) as error:
+        except (*UNREADABLE, OSError, ChangedError) as error:
             if self._db is not None and self._db.in_transaction:
                 self._roll_back()
             raise self._as_ours(error) from error
@@ -365,15 +370,15 @@ class Store:
     def _roll_back(self) -> None:
         try:
             self._connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             log.debug("rollback: %s", error)
 
-    def _as_ours(self, error: sqlite3.Error | OSError | ChangedError) -> OutboxError:
+    def _as_ours(self, error: Exception) -> OutboxError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         # what SQLite cannot write to its shared memory file it calls an input/output error
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._disk_is_full()):
             return FullError(f"no room on the disk under {self.path}; free some space")
-        if isinstance(error, ChangedError) or code in _DAMAGES:
+        if isinstance(error, ChangedError | UnicodeDecodeError) or code in _DAMAGES:
             return DamagedError(f"{self.path} is damaged ({error}); restart to salvage it")
         return OutboxError(f"the disk under {self.path} does not answer as it should: {error}")
 

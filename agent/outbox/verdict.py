@@ -16,7 +16,7 @@ from msgspec import Struct
 from agent.core.errors import OutboxError
 from agent.outbox import chain
 from agent.outbox.lane import OWN
-from agent.outbox.schema import connect_reader
+from agent.outbox.schema import UNREADABLE, connect_reader
 
 CHUNK: Final = 1000
 _MOST_FAULTS: Final = 20
@@ -54,7 +54,7 @@ def verify(path: Path) -> Verdict:
             return _Check(db).run()
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise OutboxError(f"{path} cannot be read: {error}") from error
 
 
@@ -101,7 +101,7 @@ class _Check:
                 after = anchor if start else self._last
                 query = f"SELECT {_COLUMNS} FROM row WHERE id>? ORDER BY id LIMIT {CHUNK}"  # noqa: S608
                 rows = self._db.execute(query, (after,)).fetchall()
-            except sqlite3.DatabaseError as error:
+            except UNREADABLE as error:
                 self._faults.append(f"after row {self._last} the file cannot be read: {error}")
                 return
             finally:

@@ -108,8 +108,8 @@ def _share_with_all(_: Original) -> Original:
     return wrong
 
 
-def _unbound(values: Original) -> Original:
-    return lambda number, route, draft, _link: values(number, route, draft, chain.START)
+def _unbound(columns: Original) -> Original:
+    return lambda number, route, draft, _link: columns(number, route, draft, chain.START)
 
 
 PLANTED: Final[dict[str, Callable[[], Any]]] = {
@@ -121,7 +121,7 @@ PLANTED: Final[dict[str, Callable[[], Any]]] = {
     "a crash is not owned up to": _plant(Lane, "note_crash", _nothing),
     "a crash is told of, but not how long it was": _plant(Lane, "reached", _nothing),
     "a restart gives the numbers of the run before again": _plant(Books, "__init__", _same_epoch),
-    "rows of the ledger are not bound to the one before": _plant(store, "_values", _unbound),
+    "rows of the ledger are not bound to the one before": _plant(store, "columns_of", _unbound),
     "a reply is taken whatever its transaction number": _plant(TcpFrames, "_is_ours", _any_number),
     "a counter begins anew with each window": _plant(Cell, "inherit", _forget_base),
     "a window is published again after the clock was set back": _plant(Published, "add", _nothing),

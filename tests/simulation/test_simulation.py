@@ -33,6 +33,12 @@ def test_a_planted_defect_is_found_soon(defect: str, tmp_path: Path) -> None:
     assert seed_that_finds(defect, tmp_path, within=5) is not None
 
 
+@pytest.mark.parametrize("defect", PLANTED)
+def test_each_planted_defect_still_has_its_place_in_the_product(defect: str) -> None:
+    with PLANTED[defect]():
+        pass
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("defect", PLANTED)
 def test_each_planted_defect_is_found_within_200_seeds(defect: str, tmp_path: Path) -> None:

@@ -152,6 +152,41 @@ async def test_damage_that_is_found_at_work_ends_the_process_and_is_healed_by_th
     await assert_all_covered(world, rows)
 
 
+async def test_a_name_that_was_garbled_is_no_traceback_but_damage(tmp_path: Path) -> None:
+    world, rows = await filled(tmp_path)
+    content = (tmp_path / DB).read_bytes()
+    assert b"tablerowrow" in content
+    content = content.replace(
+        b"tablerowrow", b"table\xabowrow", 1
+    )  # SQLite quotes it in what it complains of
+    (tmp_path / DB).write_bytes(content.replace(b"CREATE TABLE row(", b"CREATE TABBE row(", 1))
+    await assert_all_covered(world, rows)
+
+
+async def test_a_file_that_says_it_is_huge_is_taken_at_its_own_length(tmp_path: Path) -> None:
+    world, rows = await filled(tmp_path)
+    _overwrite(tmp_path / DB, 0, (tmp_path / DB).read_bytes()[:28] + (1 << 21).to_bytes(4, "big"))
+    await assert_all_covered(world, rows)
+    assert (tmp_path / "outbox.db.damaged").stat().st_size < 16 << 20
+    assert {row.epoch for row in world.got} >= {1, 2}
+
+
+async def test_no_message_goes_to_another_route_because_a_name_was_garbled(tmp_path: Path) -> None:
+    """Each message was bound to the name of its route; behind a hole nothing else would tell."""
+    world, _ = await filled(tmp_path)
+    with closing(sqlite3.connect(tmp_path / DB)) as db:
+        db.executescript("UPDATE route SET name='city.elergy' WHERE name='city.energy'")
+        db.executescript("DELETE FROM row WHERE id % 7 = 0")
+    (tmp_path / "outbox.damaged").write_text("found")
+    world.routes = (*world.routes, route("city.elergy"))
+    await world.start()
+    await world.flush()
+    await world.deliver()
+    assert not [one for one in world.got if one.route == "city.elergy" and one.epoch <= 2]
+    assert [one for one in world.got if one.route == "city.people" and one.epoch == 1]
+    await world.outbox.close()
+
+
 async def test_two_gateways_cannot_share_an_outbox(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.start()
