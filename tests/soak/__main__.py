@@ -36,7 +36,7 @@ _FOLDER = Path("build") / "soak"
 
 
 def main() -> int:
-    """Soak; 1 if something is wrong, 2 if it cannot be done here."""
+    """Soak; 1 if something is wrong or not shown, 2 if it cannot be done here."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.partition("\n")[0])
     parser.add_argument("--hours", type=float, default=1.0, help="how long (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what decides the troubles (%(default)s)")
@@ -53,7 +53,7 @@ def main() -> int:
         _say(f"cannot soak here: {error}")
         return 2
     _say(f"{spoken(verdict)}\n{path}")
-    return 1 if verdict.faults else 0
+    return 1 if verdict.faults or verdict.doubts else 0
 
 
 class Soak:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import inf, sqrt
 from pathlib import Path
-from statistics import median
-from typing import Any
+from statistics import fmean, stdev
+from typing import Any, Final
 
 from msgspec import Struct
 
+from tests.soak.inside import Inside, read
 from tests.soak.site import Scene, asked
 
-_HOUR = 3600.0
+_HOUR: Final = 3600.0
+_STRETCH: Final = 120.0
+_FREE: Final = 7  # degrees of freedom that a trend needs: 18 minutes
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """One look: sizes in bytes, ``life`` numbers the runs of the gateway, ``lag`` in milliseconds."""
+    """One look: sizes in bytes, ``life`` numbers the runs of the gateway, ``lag`` in milliseconds.
+
+    ``anon`` is what of ``rss`` are no pages of files; ``inside`` is what the process itself noted last.
+    """
 
     at: float
     life: int
     age: float
     rss: int
+    anon: int
+    inside: Inside | None
     vision: int
     handles: int
     threads: int
@@ -44,6 +54,8 @@ def look(scene: Scene, at: float, life: int) -> Sample | None:
         life=life,
         age=told["runs_s"],
         rss=_resident(process),
+        anon=_own(process),
+        inside=next(reversed(read(scene.notes)), None),
         vision=sum(_resident(Path(f"/proc/{one}")) for one in scene.vision()),
         handles=len(list((process / "fd").iterdir())),
         threads=len(list((process / "task").iterdir())),
@@ -57,20 +69,58 @@ def look(scene: Scene, at: float, life: int) -> Sample | None:
     )
 
 
-def slope(samples: Sequence[Sample], name: str) -> float:
-    """Give how fast *name* grows an hour, by Theil and Sen: a jump back and forth does not count."""
-    points = [(one.at, float(getattr(one, name))) for one in samples]
-    slopes = [
-        (after - before) / (later - sooner)
-        for number, (sooner, before) in enumerate(points)
-        for later, after in points[number + 1 :]
-        if later > sooner
-    ]
-    return median(slopes) * _HOUR if slopes else 0.0
+class Trend(Struct, frozen=True, kw_only=True):
+    """How much something grows an hour, and the bounds within which that lies in 19 of 20 such runs."""
+
+    slope: float
+    low: float
+    high: float
+
+
+def trend(samples: Sequence[Sample], of: Callable[[Sample], float]) -> Trend | None:
+    """Give how *of* grows; None where the samples are too few to tell.
+
+    Of each two minutes the least counts: what is held for a moment goes again, what has leaked does not.
+    Memory takes steps and seldom goes back, so that what one mark has the next has too: only the steps from
+    one to the next are independent. Their mean is the slope, and how they differ says how sure that is
+    (Student's t).
+    """
+    marks = _least(samples, of)
+    steps = [after - before for before, after in pairwise(marks)]
+    free = len(steps) - 1
+    if free < _FREE:
+        return None
+    # Student's t for 95 % on both sides, by its series in 1 / degrees of freedom
+    wide = 1.96 + 2.37 / free + 2.82 / free**2
+    middle, spread = fmean(steps), wide * stdev(steps) / sqrt(len(steps))
+    an_hour = _HOUR / _STRETCH
+    return Trend(
+        slope=round(middle * an_hour, 2),
+        low=round((middle - spread) * an_hour, 2),
+        high=round((middle + spread) * an_hour, 2),
+    )
+
+
+def _least(samples: Sequence[Sample], of: Callable[[Sample], float]) -> list[float]:
+    """Give the least of each stretch; one in which nothing was seen is as the one before."""
+    found: dict[int, float] = {}
+    for one in samples:
+        stretch = int((one.at - samples[0].at) // _STRETCH)
+        found[stretch] = min(found.get(stretch, inf), of(one))
+    marks: list[float] = []
+    for stretch in range(max(found, default=-1) + 1):
+        marks.append(found.get(stretch, marks[-1] if marks else 0.0))
+    return marks
 
 
 def _resident(process: Path) -> int:
     return int((process / "statm").read_text("ascii").split()[1]) * 4096
+
+
+def _own(process: Path) -> int:
+    """Give what it holds of its own, without the pages of files."""
+    lines = (process / "status").read_text("ascii").splitlines()
+    return next(int(one.split()[1]) * 1024 for one in lines if one.startswith("RssAnon"))
 
 
 def _size(path: Path) -> int:

@@ -55,6 +55,7 @@ purpose = "demo"
 basis = "public-task"
 keep = "1d"
 """
+_UNIT: Final = Path(__file__).parents[2] / "systemd" / "citygate.service"
 _BEATS: Final = ('every = "1s"', 'every = "2s"')
 
 
@@ -111,12 +112,13 @@ class Scene:
         stack.callback(self.broker.kill)
         self.books = Books(self.broker.port)
         stack.callback(self.books.close)
-        self.journal = Journal(folder / "journal")
+        self.notes = folder / "notes"
+        self.journal = _Noted(folder / "journal", self.notes)
         stack.callback(self.journal.close)
         self.config = folder / "config"
         self.daemon = Daemon(folder, self.config, state=home / "state", journal=self.journal)
         unit = {"CITYGATE_VISION_SOCKET": str(folder / "no-unit"), "STATE_DIRECTORY": str(home / "state")}
-        self.daemon.environment |= unit
+        self.daemon.environment |= unit | variables_of_the_unit()
         stack.callback(self.daemon.close)
         self.meter_way: Proxy
         self.broker_way: Proxy
@@ -148,6 +150,25 @@ class Scene:
         for task in Path(f"/proc/{self.daemon.pid}/task").glob("*/children"):
             found += [int(one) for one in task.read_text().split()]
         return [one for one in found if b"watch" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+class _Noted(Journal):
+    """The journal of a citygate that notes how much memory is in use."""
+
+    def __init__(self, path: Path, notes: Path) -> None:
+        super().__init__(path)
+        self._notes = notes
+
+    def command(self, *words: str) -> list[str]:
+        """Give what runs citygate so."""
+        return [sys.executable, "-m", "tests.soak.inside", str(self._notes), str(self.path), *words]
+
+
+def variables_of_the_unit() -> dict[str, str]:
+    """Give what the service has in its environment: one of these decides how memory is laid out."""
+    lines = _UNIT.read_text("utf-8").splitlines()
+    said = [one.removeprefix("Environment=") for one in lines if one.startswith("Environment=")]
+    return dict(one.split("=", 1) for line in said for one in line.split())
 
 
 def _small_disk(folder: Path, stack: ExitStack) -> Disk | None:

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tests.soak.samples import Sample, slope
+from tests.soak.samples import Sample, Trend, trend
 from tests.soak.site import CAP, Scene
 
 WARM: Final = 600.0
@@ -19,7 +19,6 @@ _GROWTH: Final = 2.0  # MB an hour that memory may grow
 _HANDLES: Final = 2  # more at the end than at the beginning
 _LOG: Final = 8 << 20  # bytes that SQLite's log may hold beside the file
 _LAG: Final = 2000.0  # ms: a second's tick may be late by that on a computer that does other things too
-_MIN: Final = 20  # samples that a slope needs
 _FEW: Final = 5
 
 
@@ -34,7 +33,12 @@ class Soaked(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """The figures of a soak, and what is wrong."""
+    """The figures of a soak, what is wrong, and what the run was too short to tell.
+
+    Trends are in MB, those of ``blocks`` in thousands. Memory that the process holds may be in use or free
+    and kept; ``used`` (by the C library's allocator) and ``blocks`` (of Python's) are in use. ``grown`` are
+    the kinds of objects of which there are most more at the end.
+    """
 
     hours: float
     seed: int
@@ -45,11 +49,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
     declared: int
     steady_hours: float
     rss_mb: float
-    rss_slope: float
+    rss: Trend | None
+    used: Trend | None
+    blocks: Trend | None
     vision_mb: float
-    vision_slope: float
+    vision: Trend | None
     handles: tuple[int, int]
-    handles_slope: float
     threads: tuple[int, int]
     outbox_mb: float
     wal_mb: float
@@ -57,13 +62,16 @@ class Verdict(Struct, frozen=True, kw_only=True):
     lag_median: float
     lag_most: float
     codes: dict[str, int]
+    grown: dict[str, int]
     faults: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def judge(scene: Scene, what: Soaked) -> Verdict:
     """Judge the samples and the city's books."""
     samples = what.samples
     steady = _longest(samples)
+    inside = [one for one in steady if one.inside]
     tenth = max(1, len(steady) // 10)
     lags = [one.lag for one in samples]
     counts = Counter(line["CODE"] for _, line in scene.journal.lines if "CODE" in line)
@@ -77,11 +85,12 @@ def judge(scene: Scene, what: Soaked) -> Verdict:
         declared=len(scene.books.holes()),
         steady_hours=round((steady[-1].at - steady[0].at) / 3600, 2),
         rss_mb=_mega(max(one.rss for one in samples)),
-        rss_slope=_mega(slope(steady, "rss")),
+        rss=trend(steady, lambda one: one.rss / 1e6),
+        used=trend(inside, lambda one: one.inside.used / 1e6 if one.inside else 0.0),
+        blocks=trend(inside, lambda one: one.inside.blocks / 1e3 if one.inside else 0.0),
         vision_mb=_mega(max(one.vision for one in samples)),
-        vision_slope=_mega(slope([one for one in steady if one.vision], "vision")),
+        vision=trend([one for one in steady if one.vision], lambda one: one.vision / 1e6),
         handles=(_middle(steady[:tenth], "handles"), _middle(steady[-tenth:], "handles")),
-        handles_slope=round(slope(steady, "handles"), 2),
         threads=(_middle(steady[:tenth], "threads"), _middle(steady[-tenth:], "threads")),
         outbox_mb=_mega(max(one.outbox for one in samples)),
         wal_mb=_mega(max(one.wal for one in samples)),
@@ -89,9 +98,12 @@ def judge(scene: Scene, what: Soaked) -> Verdict:
         lag_median=round(median(lags), 1),
         lag_most=max(lags),
         codes=dict(counts.most_common()),
+        grown=_more_of(steady),
     )
-    grown = _grown(verdict) if len(steady) >= _MIN else ()
-    return replace(verdict, faults=(*_lost(scene, what.left), *grown, *_sizes(verdict, samples)))
+    faults, doubts = grown(verdict)
+    return replace(
+        verdict, faults=(*_lost(scene, what.left), *faults, *_sizes(verdict, samples)), doubts=tuple(doubts)
+    )
 
 
 def _lost(scene: Scene, left: str) -> Iterator[str]:
@@ -106,14 +118,29 @@ def _lost(scene: Scene, left: str) -> Iterator[str]:
             yield line["MESSAGE"]
 
 
-def _grown(verdict: Verdict) -> Iterator[str]:
-    """Tell what a longer run would make too large."""
-    if verdict.rss_slope > _GROWTH:
-        yield f"memory grows by {verdict.rss_slope} MB an hour"
-    if verdict.vision_slope > _GROWTH:
-        yield f"the memory of what sees pictures grows by {verdict.vision_slope} MB an hour"
+def grown(verdict: Verdict) -> tuple[list[str], list[str]]:
+    """Tell what grows, and of what the run was too short to tell.
+
+    Something grows if even the lower bound of its trend is more than is allowed; it does not if the upper
+    bound is less.
+    """
+    faults, doubts = [], []
+    for what, seen in (("memory", verdict.rss), ("the memory of what sees pictures", verdict.vision)):
+        if seen is None:
+            doubts.append(f"the run was too short to tell whether {what} grows")
+        elif seen.low > _GROWTH:
+            faults.append(f"{what} grows by {seen.slope} MB an hour")
+        elif seen.high > _GROWTH:
+            doubts.append(f"{what} grows by {seen.low} to {seen.high} MB an hour: let it run for longer")
     if verdict.handles[1] > verdict.handles[0] + _HANDLES:
-        yield f"handles grew from {verdict.handles[0]} to {verdict.handles[1]}"
+        faults.append(f"handles grew from {verdict.handles[0]} to {verdict.handles[1]}")
+    return faults, doubts
+
+
+def _more_of(samples: Sequence[Sample]) -> dict[str, int]:
+    """Give of which kinds of objects there are more at the last count than at the first."""
+    counts = [Counter(one.inside.kinds) for one in samples if one.inside and one.inside.kinds]
+    return dict((counts[-1] - counts[0]).most_common(_FEW)) if len(counts) > 1 else {}
 
 
 def _sizes(verdict: Verdict, samples: Sequence[Sample]) -> Iterator[str]:
@@ -130,8 +157,9 @@ def spoken(verdict: Verdict) -> str:
     troubles = sum(one.troubles.values())
     found = {
         "windows": f"{one.windows} arrived once, {one.repeats} repeats dropped, {one.declared} declared lost",
-        "memory": f"{one.rss_mb} MB at most, {one.rss_slope:+} MB an hour over {one.steady_hours} h",
-        "pictures": f"{one.vision_mb} MB at most, {one.vision_slope:+} MB an hour",
+        "memory": f"{one.rss_mb} MB at most, {_told(one.rss)} MB an hour over {one.steady_hours} h",
+        "of it used": f"{_told(one.used)} MB an hour, {_told(one.blocks)} thousand blocks of Python's",
+        "pictures": f"{one.vision_mb} MB at most, {_told(one.vision)} MB an hour",
         "handles": f"{one.handles[0]} at first, {one.handles[1]} at last",
         "threads": f"{one.threads[0]} at first, {one.threads[1]} at last",
         "outbox": f"{one.outbox_mb} MB at most, its log {one.wal_mb} MB",
@@ -140,7 +168,12 @@ def spoken(verdict: Verdict) -> str:
     }
     lines = [f"{one.hours:g} h, seed {one.seed}: {troubles} troubles, {one.lives} runs of the gateway"]
     lines += [f"  {name:<11} {text}" for name, text in found.items()]
-    return "\n".join([*lines, *([f"WRONG {fault}" for fault in one.faults] or ["all well"])])
+    found_out = [f"WRONG {fault}" for fault in one.faults] + [f"UNSURE {doubt}" for doubt in one.doubts]
+    return "\n".join([*lines, *(found_out or ["all well"])])
+
+
+def _told(trend: Trend | None) -> str:
+    return "unknown" if trend is None else f"{trend.slope:+} ({trend.low:+} to {trend.high:+})"
 
 
 def _longest(samples: Sequence[Sample]) -> list[Sample]:

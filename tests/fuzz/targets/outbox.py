@@ -14,7 +14,7 @@ from agent.core.message import Place, Tip
 from agent.encodings.native import Native
 from agent.outbox import heads, salvage
 from agent.outbox.ledger import export, match, verify
-from agent.outbox.salvage import open_or_salvage
+from agent.outbox.opening import open_or_salvage
 from agent.outbox.store import Store
 from agent.outbox.work import Span
 from tests.agent.outbox.scenes import World, route
