@@ -18,7 +18,7 @@ from agent.core.plan import Tls
 from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
 from agent.uplink.trial import trial
-from tests.agent.uplink.kit import Rig, subscribed
+from tests.agent.uplink.kit import QUICK, Rig, subscribed
 from tests.agent.uplink.test_own_client import Serve, saying
 from tests.agent.uplink.test_proxy import proxying
 from tests.peers import mosquitto as peer
@@ -66,7 +66,7 @@ async def test_what_is_published_arrives_at_mosquitto_and_its_reasons_come_back(
 ) -> None:
     with peer.mosquitto(tmp_path) as broker:
         async with web_door(broker.port, piece=piece) as door, subscribed(broker.port) as city:
-            rig = Rig(door.port, but={"websocket": "/mqtt"})
+            rig = Rig(door.port, but={"websocket": "/mqtt"}, timing=replace(QUICK, answer=15.0))
             async with rig.running():
                 rig.put(200)
                 await rig.until(lambda: len(rig.feed.done) == 200)
