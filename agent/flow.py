@@ -258,8 +258,8 @@ class Flow:
     def _route_samples(self) -> None:
         wanted: dict[str, list[Work]] = {}
         for work in self.works.values():
-            for point in work.pipeline.wants:
-                wanted.setdefault(point, []).append(work)
+            for one in work.product.points:
+                wanted.setdefault(one.name, []).append(work)
         # points of the same products share one list of them
         shared: dict[tuple[str, ...], list[Work]] = {}
         for point, works in wanted.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
+from functools import cached_property
 from typing import Any, Final
 
 from agent.core.catalogue.store import STEP_ANEW
@@ -27,7 +28,6 @@ class Pipeline:
 
     def __init__(self, product: Product, *, zone: tzinfo, now: Instant, saved: object | None = None) -> None:
         self.product = product
-        self.wants = frozenset(point.name for point in product.points)
         self._stages: list[tuple[str, Stage]] = []
         kept = _understood(product, saved)
         points = product.points
@@ -37,6 +37,11 @@ class Pipeline:
             self._stages.append((key, _start(step, scene, f"{product.id}, step {key}")))
             points = step.points(points)
         self._feeds = tuple(stage.feed for _, stage in self._stages)
+
+    @cached_property
+    def wants(self) -> frozenset[str]:
+        """The points that enter, for whoever has others beside them."""
+        return frozenset(point.name for point in self.product.points)
 
     @property
     def late(self) -> int:

@@ -6,6 +6,7 @@ It refuses what cannot be read, is not UTF-8 or is no TOML, each in the same fra
 from __future__ import annotations
 
 import tomllib
+from codecs import BOM_UTF8
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -67,14 +68,15 @@ def read(name: str, path: Any, order: int) -> Source:  # noqa: ANN401 - a Path o
 
 
 def _decode(source: Source, raw: bytes) -> None:
+    raw = raw.removeprefix(BOM_UTF8)  # Windows editors begin a file with a mark
     try:
-        text = raw.decode("utf-8-sig")  # Windows editors begin a file with a mark
+        text = raw.decode()
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig", "replace")
+        before = raw[: error.start].decode(errors="replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         message = f"not UTF-8: byte 0x{raw[error.start]:02x}"
         source.wrong = (message, "save the file as UTF-8", Span(line, column, 1))
-        text = raw.decode("utf-8-sig", "replace")
+        text = raw.decode(errors="replace")
     source.text = text.replace("\r\n", "\n")
 
 

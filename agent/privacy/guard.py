@@ -8,10 +8,8 @@ protected product have no way out.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
-from itertools import groupby
 from typing import Final, Protocol
 
 from msgspec import convert
@@ -20,10 +18,7 @@ from msgspec.structs import replace
 from agent.core.catalogue.store import CELLS_LOST
 from agent.core.product import Product
 from agent.core.record import Aggregate, Record, State
-from agent.privacy.hold import Period, hold, period_of
-from agent.privacy.laplace import Below, discrete_laplace
-from agent.privacy.noise import noisy
-from agent.privacy.sources import enough
+from agent.privacy.laplace import Below
 from agent.privacy.suppress import suppress, withheld
 
 _log = logging.getLogger(__name__)
@@ -56,7 +51,10 @@ class Guard(Protocol):
 
 
 def guard_of(product: Product, zone: tzinfo, below: Below, cells: Sequence[Aggregate] = ()) -> Guard:
-    """Start the privacy mode of *product*; *cells* are those that ``taken_over`` gave."""
+    """Start the privacy mode of *product*; *cells* are those that ``taken_over`` gave.
+
+    A mode is imported only where a product has it.
+    """
     privacy = product.privacy
     match privacy.mode:
         case "none":
@@ -64,11 +62,17 @@ def guard_of(product: Product, zone: tzinfo, below: Below, cells: Sequence[Aggre
         case "suppress":
             return _Plain(lambda figure: suppress(figure, privacy.k, privacy.round))
         case "min-sources":
+            from agent.privacy.sources import enough
+
             return _Plain(lambda figure: enough(figure, privacy))
         case "hold":
-            return _Holding(product, period_of(privacy.longest, zone), cells)
+            from agent.privacy.holding import Holding
+
+            return Holding(product, zone, cells)
         case "dp":
-            return _Noisy(product, below)
+            from agent.privacy.drawn import Drawn
+
+            return Drawn(product, below)
 
 
 def taken_over(product: Product, saved: object | None) -> tuple[list[Aggregate], list[Record]]:
@@ -122,100 +126,6 @@ class _Plain:
 
     def finish(self, *, stopping: bool) -> list[Record]:
         return []
-
-    def save(self, *, stopping: bool) -> list[Aggregate]:
-        return []
-
-
-class _Holding:
-    """Cells that are too small so far, by point."""
-
-    waiting = False  # they wait for windows, not for ticks
-
-    def __init__(self, product: Product, period: Period, cells: Iterable[Aggregate]) -> None:
-        self._privacy = product.privacy
-        self._period = period
-        self._open = {one.name for one in product.published if not one.tells_of_few}
-        self._cells = {one.point: one for one in cells}
-
-    def protect(self, records: Iterable[Record]) -> list[Record]:
-        told: list[Record] = []
-        for one in records:
-            if not isinstance(one, Aggregate):
-                continue
-            figure = replace(one, parts=()) if one.parts else one
-            ready, cell = hold(self._cells.pop(one.point, None), figure, self._privacy, self._period)
-            told += ready
-            if cell is not None:
-                self._cells[one.point] = cell
-        return told
-
-    def prepare(self) -> None:
-        """Nothing has to be ready."""
-
-    def finish(self, *, stopping: bool) -> list[Record]:
-        ends = [one for one in self._cells.values() if not (stopping and self._may_be_kept(one))]
-        for one in ends:
-            del self._cells[one.point]
-        return [withheld(one) for one in ends]
-
-    def save(self, *, stopping: bool) -> list[Aggregate]:
-        """Write counts down at a clean stop only, and never those of few people; else only from when to when.
-
-        So a crash can be told of, although what was counted is gone with the process.
-        """
-        return [
-            one if stopping and self._may_be_kept(one) else replace(one, n=None, values=())
-            for one in self._cells.values()
-        ]
-
-    def _may_be_kept(self, cell: Aggregate) -> bool:
-        return cell.point in self._open and cell.synced
-
-
-class _Noisy:
-    """Noise for the next slot, drawn before its figures exist, and slots that found none.
-
-    Only ``prepare`` draws. So when a slot is told does not depend on its noise, however long drawing took.
-    """
-
-    def __init__(self, product: Product, below: Below) -> None:
-        self._privacy = product.privacy
-        self._names = [point.name for point in product.published]
-        self._size = len(product.statistics)
-        self._below = below
-        self._ready: dict[str, list[int]] | None = None
-        self._slots: deque[list[Aggregate]] = deque()
-        self.prepare()
-
-    @property
-    def waiting(self) -> bool:
-        return bool(self._slots) and self._ready is not None
-
-    def protect(self, records: Iterable[Record]) -> list[Record]:
-        figures = [one for one in records if isinstance(one, Aggregate)]
-        self._slots += [list(slot) for _, slot in groupby(figures, lambda one: one.start)]
-        if not self._slots or self._ready is None:
-            return []  # several windows at once after a standstill: one at each tick that has noise
-        noise, self._ready = self._ready, None
-        return [
-            noisy(replace(one, parts=()), noise[one.point], self._privacy) for one in self._slots.popleft()
-        ]
-
-    def prepare(self) -> None:
-        if self._ready is None:
-            scale, below = self._privacy.scale, self._below
-            self._ready = {
-                name: [discrete_laplace(scale, below) for _ in range(self._size)] for name in self._names
-            }
-
-    def finish(self, *, stopping: bool) -> list[Record]:
-        del stopping  # what waits has closed already: the next run could only tell it later
-        told: list[Record] = []
-        while self._slots:
-            self.prepare()
-            told += self.protect(())
-        return told
 
     def save(self, *, stopping: bool) -> list[Aggregate]:
         return []

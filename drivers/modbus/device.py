@@ -99,6 +99,10 @@ class ModbusDevice(DeviceSettings):
         table, start = point.place(self.addressing)
         return Span(table, start, point.words, name, point.group)
 
+    def spans(self) -> list[Span]:
+        """Say where each of its points lies."""
+        return [self.span(name, point) for name, point in self.points.items()]
+
     def blocks(self, cost: Cost = TCP, period: float | None = None) -> tuple[Block, ...]:
         """Plan the requests of one cycle: of all points, or of those that are read every *period* seconds."""
         spans = (

@@ -43,7 +43,7 @@ _WORTH: Final = 0.98  # a plan made anew must cost less than this part of the ol
 
 
 Take = Callable[[Outcome], None]
-_Cut = tuple[str, int, int, Decoder]
+_Cuts = tuple[list[str], list[Decoder]]
 
 
 class _Planned(Struct):
@@ -86,13 +86,15 @@ class Reader:
         timeout: float,
         cost: Cost = TCP,
         lore: Lore | None = None,
+        spans: Sequence[Span] | None = None,
     ) -> None:
+        """*spans* are where the device's points lie, if that is known of another one of its type."""
         self.device = device
         self.breaker = Breaker(timeout)
         self.periods = device.periods
         self._link, self._clock = link, clock
         self._cost, self._model = cost, CostModel(cost)
-        self._spans = [device.span(name, point) for name, point in device.points.items()]
+        self._spans = device.spans() if spans is None else spans
         known = {period: period for period in self.periods[1:]}  # one number for all points that have it
         periods = ((name, device.period(point)) for name, point in device.points.items())
         self._seldom = {name: known[period] for name, period in periods if period in known}
@@ -105,7 +107,7 @@ class Reader:
         self._plans: dict[frozenset[float], list[_Planned]] = {}
         self._ideal: tuple[Cost, tuple[Block, ...]] = (cost, ())
         self._everything = frozenset(self.periods)
-        self._cut_of: dict[int, tuple[Block, list[_Cut]]] = {}
+        self._cut_of: dict[int, tuple[Block, _Cuts]] = {}
         self._think_at = clock.boot() + _THINK
 
     async def cycle(
@@ -163,12 +165,12 @@ class Reader:
     def _samples(self, outcome: Outcome) -> list[Sample]:
         reply, good = outcome.reply, Quality.GOOD
         if isinstance(reply, Fault):
-            names = (self._name(span) for span in outcome.block.spans)
-            return [Sample(name, None, reply.at, Quality.BAD, reply.why) for name in names]
-        data, at = reply.data, reply.at
+            silent = map(self._name, outcome.block.spans)
+            return [Sample(name, None, reply.at, Quality.BAD, reply.why) for name in silent]
+        (names, decoders), raws, at = self._cuts(outcome.block), _raws(outcome.block, reply.data), reply.at
         found = []
-        for name, begin, end, decode in self._cuts(outcome.block):
-            value, reason = decode(data[begin:end] if end else bit_at(data, begin))
+        for name, raw, decode in zip(names, raws, decoders, strict=True):
+            value, reason = decode(raw)
             found.append(Sample(name, value, at, Quality.BAD if value is None else good, reason))
         return found
 
@@ -176,10 +178,7 @@ class Reader:
         """Do the same for people, with raw words."""
         if isinstance(outcome.reply, Fault):
             return [Reading(sample) for sample in self._samples(outcome)]
-        data = outcome.reply.data
-        cuts = self._cuts(outcome.block)
-        raw = (data[begin:end] if end else bit_at(data, begin) for _, begin, end, _ in cuts)
-        pairs = zip(self._samples(outcome), raw, strict=True)
+        pairs = zip(self._samples(outcome), _raws(outcome.block, outcome.reply.data), strict=True)
         return [Reading(sample, words(one)) for sample, one in pairs]
 
     def unread(self, reason: str) -> list[Sample]:
@@ -207,17 +206,13 @@ class Reader:
         own = (one.block for one in self._plan(self._everything))
         return price(own, self._model.cost), price(self._ideal[1], self._model.cost)
 
-    def _cuts(self, block: Block) -> list[_Cut]:
-        """Give for each point its name, where its bytes begin and end (0: it is a bit), and how to decode."""
+    def _cuts(self, block: Block) -> _Cuts:
+        """Give the names of a block's points, and how the bytes of each are decoded."""
         known = self._cut_of.get(id(block))
         if known is not None and known[0] is block:
             return known[1]
-        cuts: list[_Cut] = []
-        for span in block.spans:
-            at, name = span.start - block.start, self._name(span)
-            decode = shared_decoder(self.device.points[span.name])
-            in_bits = span.table in BIT_TABLES
-            cuts.append((name, at, 0, decode) if in_bits else (name, 2 * at, 2 * (at + span.size), decode))
+        points = self.device.points
+        cuts = [*map(self._name, block.spans)], [shared_decoder(points[span.name]) for span in block.spans]
         if len(self._cut_of) >= _MOST_CUTS:
             self._cut_of.clear()  # wishes make blocks of their own
         self._cut_of[id(block)] = block, cuts
@@ -238,7 +233,7 @@ class Reader:
             return 1
         return _SILENCES - 1 if self.breaker.doubts else _SILENCES
 
-    def _of(self, periods: Collection[float]) -> list[Span]:
+    def _of(self, periods: Collection[float]) -> Sequence[Span]:
         if len(periods) == len(self.periods):
             return self._spans
         return [span for span in self._spans if self._period(span) in periods]
@@ -361,6 +356,14 @@ class Reader:
             self._spoke, self._aside.heard = True, reply.at
             self.breaker.worked()
         return reply
+
+
+def _raws(block: Block, data: bytes) -> list[bytes]:
+    """Give the bytes of each point of *block*."""
+    first = block.start
+    if block.table in BIT_TABLES:
+        return [bit_at(data, span.start - first) for span in block.spans]
+    return [data[2 * (span.start - first) : 2 * (span.start - first + span.size)] for span in block.spans]
 
 
 def _alone(span: Span) -> Block:

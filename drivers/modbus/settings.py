@@ -14,7 +14,7 @@ from agent.core.notes import Notes
 from agent.core.point import Point
 from agent.core.sample import Emit
 from drivers.modbus.device import ModbusDevice
-from drivers.modbus.plan import Block, Cost
+from drivers.modbus.plan import Block, Cost, Span
 from drivers.modbus.request import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -134,11 +134,14 @@ class ModbusLink(LinkSettings, kw_only=True):
         from drivers.modbus.lore import Lore
         from drivers.modbus.reader import Reader
 
-        lore = Lore(notes or Notes(), clock, self.name)
-        return [
-            Reader(device, link, clock, timeout=self.timeout, cost=self.cost(), lore=lore)
-            for device in self.devices
-        ]
+        lore, cost = Lore(notes or Notes(), clock, self.name), self.cost()
+        lying: dict[tuple[int, str], list[Span]] = {}  # devices of a type share where their points lie
+        readers = []
+        for one in self.devices:
+            kind = (id(one.points), one.addressing)
+            spans = lying[kind] = lying.get(kind) or one.spans()
+            readers.append(Reader(one, link, clock, timeout=self.timeout, cost=cost, lore=lore, spans=spans))
+        return readers
 
 
 def _poll(device: ModbusDevice, block: Block, period: float, cost: Cost) -> Poll:

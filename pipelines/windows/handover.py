@@ -8,6 +8,7 @@ from math import isfinite
 from agent.core.clock import Instant
 from agent.core.point import Point
 from pipelines.windows.cell import Cell
+from pipelines.windows.counter import Counter, cell_of
 from pipelines.windows.frame import Frame
 from pipelines.windows.kept import KeptFrame, unpack
 
@@ -17,10 +18,10 @@ def fresh(point: Point, frame: Frame, base: tuple[float, float, str] | None) -> 
 
     Unless the run began with the window, the window is incomplete.
     """
-    cell = Cell(point, frame.begin, frame.until)
+    cell = cell_of(point, frame.begin, frame.until)
     if frame.since > frame.begin:
         cell.gap = "started"
-    if base is not None:
+    if base is not None and isinstance(cell, Counter):
         reading, at, cell.meter = base
         cell.rest(reading, at)
         _restarted(cell, frame)
@@ -51,7 +52,7 @@ def restore(
     cells: dict[str, Cell] = {}
     for name, old in kept.cells.items():
         if (point := points.get(name)) is not None:
-            cells[name] = cell = Cell(point, frame.begin, frame.until)
+            cells[name] = cell = cell_of(point, frame.begin, frame.until)
             unpack(old, cell, now)
     if stopped < kept.end and not kept.start <= now.utc < kept.end:
         for cell in cells.values():
@@ -61,7 +62,7 @@ def restore(
 
 def unseen(point: Point, frame: Frame) -> Cell:
     """Make the cell of a point of which the run before told nothing."""
-    cell = Cell(point, frame.begin, frame.until)
+    cell = cell_of(point, frame.begin, frame.until)
     cell.gap = "stopped"
     return cell
 
@@ -69,5 +70,5 @@ def unseen(point: Point, frame: Frame) -> Cell:
 def _restarted(cell: Cell, frame: Frame) -> None:
     """Say so if the first increment covers more than this window."""
     grace = cell.limit if isfinite(cell.limit) else 0.0
-    if cell.reading is not None and cell.read_at + grace < frame.begin:
+    if isinstance(cell, Counter) and cell.reading is not None and cell.read_at + grace < frame.begin:
         cell.stale = "restart"

@@ -10,9 +10,11 @@ from math import inf
 from typing import Any
 
 from msgspec import Struct, convert, json
+from msgspec.structs import replace
 
 from agent.core.clock import Instant
 from pipelines.windows.cell import Cell
+from pipelines.windows.counter import Counter
 
 
 class KeptCell(Struct, frozen=True, omit_defaults=True):
@@ -80,7 +82,7 @@ def write(kept: Kept) -> Any:  # noqa: ANN401 - plain JSON values
 def pack(cell: Cell, now: Instant) -> KeptCell:
     """Write *cell* down; a value that would hold for ever holds until *now*."""
     offset = now.offset
-    return KeptCell(
+    kept = KeptCell(
         since=cell.since + offset,
         n=cell.n,
         sum=cell.sum,
@@ -92,16 +94,21 @@ def pack(cell: Cell, now: Instant) -> KeptCell:
         last=cell.last,
         held=cell.held,
         until=now.utc if cell.until == inf else cell.until + offset,
-        base=cell.base,
-        first=cell.first,
-        reading=cell.reading,
-        read_at=0.0 if cell.reading is None else cell.read_at + offset,
-        extra=cell.extra,
         doubt=cell.doubt,
         shaky=cell.shaky,
         gap=cell.gap,
         trouble=cell.trouble,
         opened=cell.opened,
+    )
+    if not isinstance(cell, Counter):
+        return kept
+    return replace(
+        kept,
+        base=cell.base,
+        first=cell.first,
+        reading=cell.reading,
+        read_at=0.0 if cell.reading is None else cell.read_at + offset,
+        extra=cell.extra,
         meter=cell.meter,
         parted=cell.parted,
     )
@@ -118,7 +125,8 @@ def unpack(kept: KeptCell, cell: Cell, now: Instant) -> None:
     cell.low = inf if kept.low is None else kept.low
     cell.high = -inf if kept.high is None else kept.high
     cell.last, cell.held, cell.until = kept.last, kept.held, kept.until - offset
-    cell.base, cell.first, cell.extra = kept.base, kept.first, kept.extra
-    cell.reading, cell.read_at = kept.reading, kept.read_at - offset
-    cell.meter, cell.parted = kept.meter, kept.parted
+    if isinstance(cell, Counter):
+        cell.base, cell.first, cell.extra = kept.base, kept.first, kept.extra
+        cell.reading, cell.read_at = kept.reading, kept.read_at - offset
+        cell.meter, cell.parted = kept.meter, kept.parted
     cell.doubt, cell.shaky, cell.gap, cell.trouble = kept.doubt, kept.shaky, kept.gap, kept.trouble

@@ -21,6 +21,7 @@ from agent.core.sample import Meter, Quality, Sample
 from agent.core.step import Item, Scene
 from pipelines._personal import may_be_kept
 from pipelines.windows.cell import Cell
+from pipelines.windows.counter import Counter
 from pipelines.windows.figures import aggregate
 from pipelines.windows.frame import Frame
 from pipelines.windows.handover import after, fresh, restore, unseen
@@ -201,7 +202,7 @@ class Windows:
         told = aggregate(frame, cell, terms.statistics, coverage=terms.coverage, synced=synced)
         if told.state is State.NO_DATA and cell.delta():
             self._hand_down(point.name, cell)
-        elif cell.reading is not None:
+        elif isinstance(cell, Counter) and cell.reading is not None:
             self._base[point.name] = (cell.reading, cell.read_at, cell.meter)
         return told
 
@@ -214,7 +215,9 @@ class Windows:
     def _hand_down(self, name: str, cell: Cell) -> None:
         """Let the next window of a counter count from where *cell* began to."""
         heir = self._frames[0].cells.get(name) or self._cells.get(name)
-        if heir is not None and (cell.base is not None or cell.parted):
+        if not (isinstance(heir, Counter) and isinstance(cell, Counter)):
+            return
+        if cell.base is not None or cell.parted:
             heir.inherit(cell)
             heir.first = False  # its first reading is the second one
             heir.doubt = heir.doubt or "clock"
@@ -302,8 +305,9 @@ class Windows:
     def _first_readings(self) -> Iterator[tuple[str, float, str]]:
         """Give the first reading, and its meter, of each counter of which nothing was published yet."""
         for name in [one for one in self._counters if one not in self._base]:
-            cells = [frame.cells[name] for frame in self._frames if name in frame.cells]
-            bases = [(cell.base, cell.meter) for cell in [*cells, self._cells[name]] if cell.base is not None]
+            cells = [frame.cells[name] for frame in self._frames if name in frame.cells] + [self._cells[name]]
+            counted = [one for one in cells if isinstance(one, Counter)]
+            bases = [(one.base, one.meter) for one in counted if one.base is not None]
             if bases:
                 yield name, *bases[0]
 

@@ -19,7 +19,7 @@ from agent.outbox.lane import Lane
 from agent.outbox.row import Row
 from agent.uplink.session import Flight, Session
 from drivers.modbus.frames_tcp import TcpFrames
-from pipelines.windows.cell import Cell
+from pipelines.windows.counter import Counter
 from pipelines.windows.published import Published
 from tests.simulation.run import run
 
@@ -91,7 +91,7 @@ def _take_for_delivered(_: Original) -> Original:
 
 
 def _forget_base(inherit: Original) -> Original:
-    def wrong(self: Cell, before: Cell) -> None:
+    def wrong(self: Counter, before: Counter) -> None:
         inherit(self, before)
         self.base = None
 
@@ -123,7 +123,7 @@ PLANTED: Final[dict[str, Callable[[], Any]]] = {
     "a restart gives the numbers of the run before again": _plant(Books, "__init__", _same_epoch),
     "rows of the ledger are not bound to the one before": _plant(store, "columns_of", _unbound),
     "a reply is taken whatever its transaction number": _plant(TcpFrames, "_is_ours", _any_number),
-    "a counter begins anew with each window": _plant(Cell, "inherit", _forget_base),
+    "a counter begins anew with each window": _plant(Counter, "inherit", _forget_base),
     "a window is published again after the clock was set back": _plant(Published, "add", _nothing),
     "every route gets every product": _plant(Gate, "_cleared", _share_with_all),
 }
