@@ -154,6 +154,7 @@ class Flow:
             CLOCK_UNSYNCHRONISED.tell(_log)
         self.open = True
         waiting, self._waiting = self._waiting, []
+        self._note_awaited()
         # as if the pipelines had begun with the first sample, by the clock that is right now
         self.begin(waiting, Instant(self._held_since, self._held_since + now.offset, now.synced))
         held, self._held = self._held, []
@@ -257,13 +258,17 @@ class Flow:
 
     def _route_samples(self) -> None:
         wanted: dict[str, list[Work]] = {}
+        nobody: list[Work] = []
         for work in self.works.values():
+            # points of the same products share one list of them: here by the list without this product
+            joined: list[tuple[list[Work], list[Work]]] = []
             for one in work.product.points:
-                wanted.setdefault(one.name, []).append(work)
-        # points of the same products share one list of them
-        shared: dict[tuple[str, ...], list[Work]] = {}
-        for point, works in wanted.items():
-            wanted[point] = shared.setdefault(tuple(one.product.id for one in works), works)
+                before = wanted.get(one.name, nobody)
+                known = next((after for others, after in joined if others is before), None)
+                if known is None:
+                    known = [*before, work]
+                    joined.append((before, known))
+                wanted[one.name] = known
         self._wanted = wanted
 
 

@@ -216,17 +216,24 @@ class Native:
         self, product: Product, head: Head, figures: Sequence[Aggregate], *, seq: int
     ) -> Iterator[Message]:
         """Encode one window, in halves when it is too large."""
-        text = b""
-        if not self._too_long(product, head, figures):
-            body = _batch(product, head, figures, seq, steps=self._steps(product))
-            text = _checked(body, 2 + len(product.statistics))
-        if not text or (len(text) > within(head) and len(figures) > 1):
-            half = (len(figures) + 1) // 2
-            first = list(self._window(product, head, figures[:half], seq=seq))
-            yield from first
-            yield from self._window(product, head, figures[half:], seq=seq + len(first))
+        if text := self._whole(product, head, figures, seq):
+            yield self._message(product.id, head, text, kind="batch", seq=seq)
             return
-        yield self._message(product.id, head, text, kind="batch", seq=seq)
+        half = (len(figures) + 1) // 2
+        first = list(self._window(product, head, figures[:half], seq=seq))
+        yield from first
+        yield from self._window(product, head, figures[half:], seq=seq + len(first))
+
+    def _whole(self, product: Product, head: Head, figures: Sequence[Aggregate], seq: int) -> bytes:
+        """Write *figures* as one body; empty if it is too large and can be divided."""
+        if self._too_long(product, head, figures):
+            return b""
+        body = _batch(product, head, figures, seq, steps=self._steps(product))
+        text = _ENCODER.encode(body)
+        if len(text) > within(head) and len(figures) > 1:
+            return b""
+        _check(body, text, 2 + len(product.statistics))
+        return text
 
     def _too_long(self, product: Product, head: Head, figures: Sequence[Aggregate]) -> bool:
         """Guess that a window is too large: written only to see that, it would be the most memory used."""
@@ -333,13 +340,18 @@ def _joined(one: Loss, other: Loss) -> Loss:
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def _checked(body: wire.Body, columns: int = 0) -> bytes:
-    """Give the bytes, once the strict reader has taken them; a ValidationError here is a bug of ours."""
+def _checked(body: wire.Body) -> bytes:
+    """Give the bytes of *body*, once they are checked."""
     text = _ENCODER.encode(body)
+    _check(body, text)
+    return text
+
+
+def _check(body: wire.Body, text: bytes, columns: int = 0) -> None:
+    """Have the strict reader take *text*, which is *body*; a ValidationError here is a bug of ours."""
     if len(text) > HARD:
         raise ValueError(f"a {body.k} of {len(text)} bytes is above the limit of {HARD}")
     wire.checker(type(body), columns).decode(text)
-    return text
 
 
 def _packed(message: Message) -> Message:
