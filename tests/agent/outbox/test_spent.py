@@ -8,17 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.cli.main import main
 from agent.config.load import load
 from agent.core.errors import OutboxError
 from agent.core.message import Encoding
 from agent.core.plan import Plan
+from agent.core.record import Aggregate, Event
 from agent.core.sample import Quality, Sample
 from agent.flow import Flow
 from agent.outbox.account import noise_table
 from agent.outbox.outbox import FILE, Outbox
-from agent.outbox.spent import Key, Spent, spent
+from agent.outbox.spent import Key, Spent, spending, spent
 from agent.outbox.store import Store
 from agent.registry import encoder
 from tests.agent.outbox.scenes import TurnedClock, World
@@ -135,6 +137,17 @@ async def test_a_device_that_told_nothing_was_not_released(door: Door) -> None:
     door.minutes(45, heard=False)
     door.minutes(17)
     assert [count for *_, count in await door.close()] == [1, 1]
+
+
+def test_what_tells_nothing_leaves_no_line_in_the_account(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(SITE.format(epsilon="1/2") + GRANT.format(name="city"), "utf-8")
+    [product] = load(tmp_path).products
+    withheld = Aggregate("door.in", START, 900.0, None, (None,))
+    event = Event("door.in", "threshold", "info", START, 1.0, "", "")
+    assert list(spending(product, [withheld, event], "p1")) == []
+    told = replace(withheld, values=(7.0,))
+    [(key, count)] = spending(product, [told, event], "p1").items()
+    assert (key, count) == (Key(DAY, "p1", "side", "door.in", "1/2", 2), 1)
 
 
 async def test_runs_and_policies_of_a_day_are_told_apart_and_added_up(door: Door) -> None:

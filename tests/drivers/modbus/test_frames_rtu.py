@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drivers.modbus.crc import crc, is_sound
 from drivers.modbus.frames import Question
-from drivers.modbus.frames_rtu import RtuFrames
+from drivers.modbus.frames_rtu import RtuFrames, identification_size
 from drivers.modbus.request import POLITE, WHO_ARE_YOU, Manners
 
 BODY = b"\x03\x04\x12\x34\x56\x78"
@@ -88,6 +88,12 @@ def test_a_broken_reply_does_not_hide_the_whole_one_inside_or_behind_it() -> Non
     assert taken(asked(), RIGHT[:3] + RIGHT[:3] + RIGHT, [1]) == [BODY]
 
 
+def test_a_reply_is_found_one_byte_behind_what_begins_like_it() -> None:
+    coils = Question(1, b"\x01\0\0\0\x08", 1, POLITE)
+    body = b"\x01\x01\x55"
+    assert taken(asked(coils), b"\x01" + framed(1, body), [100]) == [body]
+
+
 def test_our_own_echo_is_passed_over() -> None:
     frames = RtuFrames()
     sent = frames.ask(READ_TWO)
@@ -147,6 +153,45 @@ def test_an_identification_is_taken_whatever_its_length() -> None:
         assert taken(asked(Question(1, WHO_ARE_YOU, -1, POLITE)), b"\x2b" + framed(1, body), [size]) == [body]
 
 
+def test_the_length_of_an_identification_is_known_with_the_head_of_its_last_object() -> None:
+    body = b"\x2b\x0e\x01\x01\0\0\x02" + b"\0\4ACME" + b"\1\0"
+    frame = framed(1, body)
+    told = [identification_size(frame[:size]) for size in range(len(frame) + 1)]
+    assert told == [None] * 16 + [len(frame)] * (len(frame) - 15)
+    assert identification_size(framed(1, b"\x2b\x0e\x01\x01\0\0\0")[:8]) == 10
+
+
+def test_an_identification_longer_than_any_frame_is_not_waited_for() -> None:
+    head = b"\1\x2b\x0e\x01\x01\0\0\x02\0"
+    assert identification_size(head + b"\xf5") is None
+    assert identification_size(head + b"\xf6") == 256
+
+
+def test_a_reply_without_data_is_taken_where_none_was_asked_for() -> None:
+    assert taken(asked(Question(1, READ_TWO.body, 0, POLITE)), framed(1, b"\x03\0"), [1]) == [b"\x03\0"]
+
+
+def test_a_question_that_nothing_came_for_was_not_answered_badly() -> None:
+    frames = asked()
+    assert not frames.give_up()
+    frames.ask(READ_TWO)
+    frames.feed(b"\xff\xff\xff")
+    assert frames.give_up()
+    frames.ask(READ_TWO)
+    assert not frames.give_up()
+
+
+def test_half_a_frame_is_only_what_came_for_a_question() -> None:
+    frames = RtuFrames()
+    assert not frames.give_up()
+    frames.feed(RIGHT[:4])
+    assert not frames.half
+    frames.ask(READ_TWO)
+    assert not frames.half
+    frames.feed(RIGHT[:4])
+    assert frames.half
+
+
 @given(st.integers(0, len(RIGHT) - 1), st.integers(1, 255), PIECES)
 def test_a_reply_with_a_wrong_byte_is_not_taken(place: int, flip: int, pieces: list[int]) -> None:
     wrong = bytearray(RIGHT)
@@ -160,6 +205,23 @@ def test_a_flood_of_noise_keeps_the_buffer_small() -> None:
         frames.feed(b"\x01\x03\x04" * 400)
     assert len(frames._buffer) + len(frames._passed) < 8000
     assert taken(frames, b"\0" * 300 + RIGHT, [50]) == [BODY]
+
+
+def test_each_byte_of_a_flood_is_counted_once() -> None:
+    frames = asked()
+    for _ in range(10):
+        frames.feed(b"\xff" * 1000)
+    frames.give_up()
+    assert frames.tally.noise == 10_000
+
+
+def test_a_frame_that_failed_is_counted_once_while_an_earlier_one_is_waited_for() -> None:
+    frames = asked()
+    refusal = framed(1, b"\x83\x02")[:-1] + b"\0"
+    for piece in (b"\xff" + RIGHT[:3] + refusal, b"", b""):
+        assert frames.feed(piece) is None
+    assert frames.tally.crc_errors == 1
+    assert frames.half
 
 
 def disturbance(chance: random.Random) -> bytes:

@@ -79,10 +79,42 @@ def test_a_little_noise_before_the_reply_is_passed_over(noise: bytes) -> None:
     assert frames.tally.noise == len(noise)
 
 
-def test_nothing_but_strange_bytes_is_garbage() -> None:
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_beginning_of_a_reply_at_the_end_of_noise_is_kept(size: int) -> None:
     frames = asked()
-    frames.feed(b"SSH-2.0-Open")
-    assert frames.garbage == b"SSH-2.0-"
+    assert frames.feed(b"\xff" * 7 + RIGHT[:size]) is None
+    assert not frames.garbage
+    assert frames.feed(RIGHT[size:]) == RIGHT_BODY
+
+
+@pytest.mark.parametrize("place", range(9))
+@pytest.mark.parametrize("flip", [1, 0x80])
+def test_no_byte_of_the_header_may_be_another(place: int, flip: int) -> None:
+    wrong = bytearray(RIGHT)
+    wrong[place] ^= flip
+    for pieces in ([1], [100]):
+        frames = asked()
+        assert taken(frames, bytes(wrong), pieces) == []
+        assert frames.give_up()
+
+
+def test_after_the_last_number_comes_one_and_never_zero() -> None:
+    frames = TcpFrames()
+    frames._number = 0xFFFE
+    sent = [frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))[:2] for _ in range(2)]
+    assert sent == [b"\xff\xff", b"\0\1"]
+
+
+def test_who_was_asked_nothing_has_refused_nothing() -> None:
+    assert not TcpFrames().give_up()
+
+
+def test_nothing_but_strange_bytes_is_garbage() -> None:
+    for stream in (b"SSH-2.0-", b"SSH-2.0-Open"):
+        frames = asked()
+        frames.feed(stream)
+        assert frames.garbage == b"SSH-2.0-"
+        assert frames.tally.noise == len(stream)
 
 
 @given(st.binary(max_size=600), PIECES)

@@ -46,3 +46,23 @@ def test_a_unit_that_never_answered_is_judged_by_the_others() -> None:
     patience.answered(1, 0.1)
     assert patience.of(2) == 0.4
     assert patience.brief() == 0.4
+
+
+def test_a_slow_reply_is_forgotten_with_the_hundred_and_twenty_eighth() -> None:
+    patience = Patience(3.0)
+    patience.answered(1, 0.3)
+    for _ in range(126):
+        patience.answered(1, 0.1)
+    assert patience.of(1) == 1.2
+    patience.answered(1, 0.1)
+    assert patience.of(1) == 0.4
+
+
+def test_after_eight_silences_a_wait_grows_no_more() -> None:
+    patience = Patience(1000.0)
+    patience.answered(1, 0.001)
+    for _ in range(8):
+        patience.missed(1)
+    assert patience.of(1) == 0.2 * 2**8
+    patience.missed(1)
+    assert patience.of(1) == 0.2 * 2**8
