@@ -126,3 +126,23 @@ def test_the_scripts_of_a_package_are_shell_without_a_fault(twice: tuple[Path, P
     for name in ("preinst", "postinst", "prerm", "postrm"):
         assert "@" not in (tmp_path / name).read_text("utf-8").replace("$@", "")
         subprocess.run(["sh", "-n", str(tmp_path / name)], check=True)
+
+
+def test_an_older_package_will_not_replace_a_newer_one_and_says_the_way_back(
+    twice: tuple[Path, Path], tmp_path: Path
+) -> None:
+    subprocess.run(["dpkg-deb", "--control", str(twice[0]), str(tmp_path)], check=True)
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        """Ask as dpkg does: *words* are what is to be done, and the version that is installed."""
+        return subprocess.run(
+            ["sh", str(tmp_path / "preinst"), *words], capture_output=True, text=True, check=False
+        )
+
+    refused = asked("upgrade", "99.0+deb12")
+    assert refused.returncode == 1
+    assert "is older than the 99.0+deb12 that is installed" in refused.stderr
+    assert "Nothing was changed." in refused.stderr
+    assert "touch /etc/citygate/allow-older" in refused.stderr
+    for words in (("install",), ("upgrade", "0.0.1+deb12")):
+        assert (asked(*words).returncode, asked(*words).stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""A computer of its own: a real systemd over an overlay of this root, outside which nothing is written."""
+"""A computer of its own: a real systemd over an overlay of a root, outside which nothing is written."""
 
 from __future__ import annotations
 
@@ -28,8 +28,13 @@ _QUIET: Final = ("mosquitto", "console-getty", "systemd-logind", "e2scrub_reap",
 _FILTER: Final = "bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 
 
-def boot(story: Path, things: Mapping[str, Path], *, patience: float = 500.0) -> tuple[str, str]:
-    """Boot, run the module *story* with *things* in /story, folders to be read only; give what it says."""
+def boot(
+    story: Path, things: Mapping[str, Path], *, below: Path = Path("/"), patience: float = 500.0
+) -> tuple[str, str]:
+    """Boot, run the module *story* with *things* in /story, folders to be read only; give what it says.
+
+    *below* is the root that lies under the overlay: this computer's own, or a Debian in a folder.
+    """
     need("systemd-nspawn")
     if os.geteuid() != 0:
         missing("root, to boot a container")
@@ -38,7 +43,7 @@ def boot(story: Path, things: Mapping[str, Path], *, patience: float = 500.0) ->
     try:
         for name in ("upper", "work", "root"):
             (room / name).mkdir()
-        layers = f"lowerdir=/,upperdir={room}/upper,workdir={room}/work"
+        layers = f"lowerdir={below},upperdir={room}/upper,workdir={room}/work"
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(room / "root")], check=True)
         try:
             return _told(room, story, things, patience)

@@ -73,7 +73,7 @@ def surroundings() -> None:
 
 
 def before() -> dict[str, Any]:
-    return {"files": files(), "listening": listening()}
+    return {"files": files(), "listening": listening(), "failed": failed()}
 
 
 def walk() -> list[dict[str, Any]]:
@@ -106,6 +106,7 @@ def first_start() -> dict[str, Any]:
         "journal": sh(f"journalctl -u citygate -o cat | grep -c {PASSWORD}")["out"].strip(),
         "explained": sh("journalctl -u citygate -x --no-pager CODE=runs")["out"],
         "man": sh("man -w citygate")["status"],
+        "exposure": sh("systemd-analyze security --no-pager citygate.service | tail -1")["out"],
     }
 
 
@@ -190,6 +191,7 @@ def counting() -> dict[str, Any]:
         "heard": heard,
         "status": show("StatusText", "citygate-vision.service"),
         "user": sh("stat -c '%U %a' /run/citygate-vision.sock")["out"].strip(),
+        "exposure": sh("systemd-analyze security --no-pager citygate-vision.service | tail -1")["out"],
         "numpy": sh("/opt/citygate/bin/python3 -c 'import numpy'")["status"],
     }
     line.close()
@@ -228,6 +230,11 @@ def downgrade() -> dict[str, Any]:
     }
 
 
+def failed() -> str:
+    """List the units that have failed; a container is no place for some of the system's own."""
+    return str(sh("systemctl --failed --no-legend --plain")["out"])
+
+
 def remove() -> dict[str, Any]:
     removed = sh("dpkg --remove citygate-vision citygate")
     kept = {one: Path(one).exists() for one in ("/etc/citygate/site.toml", "/var/lib/citygate/outbox.db")}
@@ -236,7 +243,7 @@ def remove() -> dict[str, Any]:
     return {
         "removed": removed, "kept": kept, "running": running, "purged": purged, "files": files(),
         "user": sh("getent passwd citygate; getent group citygate")["out"],
-        "failed": sh("systemctl --failed --no-legend --plain")["out"],
+        "failed": failed(),
     }  # fmt: skip
 
 
