@@ -156,8 +156,8 @@ def _recipient(recipient: Object, now: float) -> Iterator[Point]:
 
 
 def _around(around: Surroundings) -> Iterator[Point]:
-    for recipient, role, end in around.ends:
-        yield "certificate_end_timestamp_seconds", {"recipient": recipient, "role": role}, end
+    for whose, name, role, end in around.ends:
+        yield "certificate_end_timestamp_seconds", {whose: name, "role": role}, end
     yield "disk_free_bytes", {}, around.free
     yield "card_wear_ratio", {}, around.wear
     yield "temperature_celsius", {}, around.temperature

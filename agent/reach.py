@@ -7,7 +7,7 @@ in it: a filter that drops packets says nothing, and an address outside it would
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from agent.core.driver import CanBeFenced
 from agent.core.errors import ConfigError, DriverError
-from agent.core.plan import Plan, Recipient
+from agent.core.plan import Plan, Recipient, Tls
 
 VARIABLE: Final = "CITYGATE_FENCE"
 Network = IPv4Network | IPv6Network
@@ -52,6 +52,31 @@ def wishes(plan: Plan) -> Wishes:
         ports += [Wish(who, one) for one in needs.ports]
     hosts += [_broker(one) for one in plan.recipients]
     return Wishes(hosts=tuple(hosts), ports=tuple(ports), unknown=tuple(unknown))
+
+
+class Dated(Struct, frozen=True):
+    """A certificate that ends one day, and who shows or trusts it: *whose* is a link or a recipient."""
+
+    whose: str
+    name: str
+    role: str
+    reference: str
+
+
+def dated(plan: Plan) -> Iterator[Dated]:
+    """Give every certificate that *plan* names."""
+    for one in plan.recipients:
+        tls = one.tls or Tls()
+        for role, reference in (("authority", tls.ca), ("client certificate", tls.certificate)):
+            if reference:
+                yield Dated("recipient", one.name, role, reference)
+    for link in plan.links:
+        try:
+            needs = link.driver.needs() if isinstance(link.driver, CanBeFenced) else None
+        except DriverError:
+            continue
+        for role, reference in needs.certificates if needs else ():
+            yield Dated("link", link.name, role, reference)
 
 
 def _broker(recipient: Recipient) -> Wish:

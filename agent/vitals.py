@@ -6,7 +6,7 @@ Files of the kernel and certificates are read at most once a minute.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from agent.core.plan import Plan
 from agent.core.secrets import secret_file
 from agent.core.vitals import Vitals
 from agent.gateway import Gateway
+from agent.reach import dated
 from agent.trials import Tried, tried
 
 _STALE: Final = 60.0
@@ -26,9 +27,12 @@ _DAY: Final = 86400.0
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What does not change from second to second; ``ends`` are certificates' last UTC seconds."""
+    """What does not change from second to second.
 
-    ends: tuple[tuple[str, str, float], ...] = ()
+    ``ends`` are certificates: of a "link" or "recipient", its name, their role, their last UTC second.
+    """
+
+    ends: tuple[tuple[str, str, str, float], ...] = ()
     free: float | None = None
     wear: float | None = None
     temperature: float | None = None
@@ -99,7 +103,7 @@ class Physician:
 
 
 def surroundings(plan: Plan, state: Path) -> Surroundings:
-    """Look at the files of the kernel and at the recipients' certificates."""
+    """Look at the files of the kernel and at certificates."""
     place = Path(plan.outbox.path) if plan.outbox.path else state
     return Surroundings(
         ends=tuple(_ends(plan)),
@@ -123,18 +127,14 @@ def _free(place: Path) -> float | None:
     return float(found.f_bavail * found.f_frsize)
 
 
-def _ends(plan: Plan) -> list[tuple[str, str, float]]:
-    found = []
-    for one in plan.recipients:
-        named = (("authority", one.tls.ca), ("client", one.tls.certificate)) if one.tls else ()
-        for role, reference in named:
-            if reference and (end := _end(reference)) is not None:
-                found.append((one.name, role, end))
-    return found
+def _ends(plan: Plan) -> Iterator[tuple[str, str, str, float]]:
+    for one in dated(plan):
+        if (end := _end(one.reference)) is not None:
+            yield one.whose, one.name, one.role.partition(" ")[0], end
 
 
 def _end(reference: str) -> float | None:
-    """Give when the certificate ends; one that cannot be read is the uplink's to complain of."""
+    """Give when the certificate ends; one that cannot be read is for who uses it to complain of."""
     try:
         span = validity(secret_file(reference))
     except (ConfigError, OSError):

@@ -47,8 +47,9 @@ class ModbusTls(ModbusLink, kw_only=True):
         return f"{self.host.lower()} port {self.port}"
 
     def needs(self) -> Needs:
-        """Give the one address that it calls."""
-        return Needs(hosts=(self.host,))
+        """Give the one address that it calls, and what ends one day."""
+        shown = (("authority", self.ca), ("client certificate", self.certificate))
+        return Needs(hosts=(self.host,), certificates=shown)
 
     def led(self, host: str, port: int) -> Driver:
         """Give the same requests without TLS: a spy has no certificate of this site."""

@@ -266,13 +266,14 @@ class Needs(Struct, frozen=True, kw_only=True):
 
     ``hosts`` is what it calls (names, addresses, networks), ``ports`` are paths of serial ports, ``udp`` is
     the number of the port that it listens at, ``lent`` are paths of devices that another process opens for
-    it.
+    it. ``certificates`` end one day: each its role, and a file or ``credential:NAME``.
     """
 
     hosts: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     udp: int | None = None
     lent: tuple[str, ...] = ()
+    certificates: tuple[tuple[str, str], ...] = ()
 
 
 @runtime_checkable

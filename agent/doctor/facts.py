@@ -8,9 +8,9 @@ from msgspec import Struct
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
-    """A certificate or authority that a recipient names: its life in UTC seconds, or why it is unknown."""
+    """A certificate or authority that a recipient or link names: its life in UTC, or why it is unknown."""
 
-    recipient: str
+    whose: str
     role: str
     path: str
     begin: float = 0.0

@@ -27,12 +27,13 @@ from agent.core.clock import kernel_is_synced
 from agent.core.driver import CanBeFenced, CanBeWatched, Needs
 from agent.core.errors import ConfigError, DriverError, GatewayError
 from agent.core.plan import Plan, Recipient
-from agent.core.secrets import secret_file
+from agent.core.secrets import PREFIX, is_sealed, secret_file
 from agent.doctor.facts import Certificate, Facts, Listener, Lookup, Port, Want
 from agent.outbox.outbox import FILE
 from agent.prove.promises.files_are_closed_to_others import is_open
 from agent.prove.running import pid_of
 from agent.prove.sockets import is_loopback, sockets_of
+from agent.reach import dated
 from agent.release import installed, release
 from agent.status import ask
 
@@ -67,7 +68,7 @@ def gather(folder: Path, state: Path, control: Path, root: Path = host.ROOT) -> 
         undervoltage=host.undervoltage(root), memory=host.memory(root),
         synced=kernel_is_synced(), has_rtc=(root / "sys/class/rtc/rtc0").exists(), built=installed(),
         lookups=tuple(_lookups(plan.recipients if plan else ())),
-        certificates=tuple(_certificates(plan.recipients if plan else ())),
+        certificates=tuple(_certificates(plan)),
         open_files=tuple(_open_files(folder, place)),
         open_credentials=tuple(_open_credentials(folder)),
         wants=tuple(wants), ports=tuple(ports), missing_models=tuple(_missing_models(plan)),
@@ -160,28 +161,27 @@ def _looked_up(name: str) -> str:
     return said[0]
 
 
-def _certificates(recipients: Iterable[Recipient]) -> Iterator[Certificate]:
-    for one in recipients:
-        tls = one.tls
-        named = (("authority", tls.ca), ("client certificate", tls.certificate)) if tls else ()
-        for role, reference in named:
-            if reference:
-                yield _one_certificate(one.name, role, reference)
+def _certificates(plan: Plan | None) -> Iterator[Certificate]:
+    for one in dated(plan) if plan else ():
+        if one.reference.startswith(PREFIX) and is_sealed(one.reference):
+            continue  # only the services can open it: the running gateway looks at its end
+        whose = one.name if one.whose == "recipient" else f"{one.whose} {one.name}"
+        yield _one_certificate(whose, one.role, one.reference)
 
 
-def _one_certificate(recipient: str, role: str, reference: str) -> Certificate:
+def _one_certificate(whose: str, role: str, reference: str) -> Certificate:
     try:
         path = secret_file(reference)
         span = validity(path)
     except ConfigError as error:
-        return Certificate(recipient=recipient, role=role, path=reference, trouble=str(error))
+        return Certificate(whose=whose, role=role, path=reference, trouble=str(error))
     except OSError as error:
         told = error.strerror or str(error)
-        return Certificate(recipient=recipient, role=role, path=reference, trouble=told)
+        return Certificate(whose=whose, role=role, path=reference, trouble=told)
     if span is None:
         told = "it holds no certificate in PEM form"
-        return Certificate(recipient=recipient, role=role, path=str(path), trouble=told)
-    return Certificate(recipient=recipient, role=role, path=str(path), begin=span[0], end=span[1])
+        return Certificate(whose=whose, role=role, path=str(path), trouble=told)
+    return Certificate(whose=whose, role=role, path=str(path), begin=span[0], end=span[1])
 
 
 def _open_files(folder: Path, place: Path) -> Iterator[str]:

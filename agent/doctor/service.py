@@ -12,6 +12,7 @@ from agent.doctor.finding import Finding, notice, well, wrong
 _DAY: Final = 86400.0
 _SOON: Final = 30 * _DAY
 _TOO_MUCH: Final = 0.3
+_PUT: Final = "put it in place: of root and the group citygate, mode 0640"
 
 
 def gateway(facts: Facts) -> Iterator[Finding]:
@@ -81,9 +82,9 @@ def certificates(facts: Facts) -> Iterator[Finding]:
 
 
 def _certificate(one: Certificate, now: float) -> Finding:
-    what = f"the {one.role} of {one.recipient} ({one.path})"
+    what = f"the {one.role} of {one.whose} ({one.path})"
     if one.trouble:
-        return wrong("certificates", f"{what} cannot be used: {one.trouble}", "put it in place, mode 600")
+        return wrong("certificates", f"{what} cannot be used: {one.trouble}", _PUT)
     end = datetime.fromtimestamp(one.end, UTC)
     if now < one.begin:
         begin = datetime.fromtimestamp(one.begin, UTC)

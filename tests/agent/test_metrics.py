@@ -22,7 +22,11 @@ from tests.virtual import VirtualClock
 
 ROOT = Path(__file__).parent.parent.parent
 ALL = Surroundings(
-    ends=(("city", "authority", 1.8e9),), free=8e9, wear=0.3, temperature=48.5, undervoltage=False
+    ends=(("recipient", "city", "authority", 1.8e9),),
+    free=8e9,
+    wear=0.3,
+    temperature=48.5,
+    undervoltage=False,
 )
 
 

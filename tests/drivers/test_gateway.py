@@ -14,6 +14,7 @@ from agent.core.sample import Quality, Sample
 from agent.core.vitals import Vitals
 from agent.vitals import surroundings
 from drivers.gateway import Gateway
+from drivers.modbus_tls import ModbusTls
 from pipelines.window import Window
 from tests.agent.small_site import NETWORK, Site, plan, product, route
 from tests.core.test_certificate import made
@@ -104,6 +105,15 @@ def test_certificates_are_looked_at_where_the_recipients_name_them(tmp_path: Pat
     [city] = usual.recipients
     tls = Tls(ca=str(path), certificate=str(tmp_path / "none.pem"), key="x")
     seen = surroundings(replace(usual, recipients=(replace(city, tls=tls),)), tmp_path)
-    assert [(name, role) for name, role, _ in seen.ends] == [("city", "authority")]
+    assert [one[:3] for one in seen.ends] == [("recipient", "city", "authority")]
     assert seen.free is not None
     assert seen.free > 0
+
+
+def test_the_certificates_of_a_link_are_looked_at_too(tmp_path: Path) -> None:
+    path = str(made(tmp_path / "ours.pem", 30, "ec"))
+    driver = ModbusTls(host="10.20.0.40", ca=path, certificate=path, key="x", devices=())
+    link = Link(name="substation", kind="modbus-tls", driver=driver)
+    seen = surroundings(replace(plan(), recipients=(), links=(link,)), tmp_path)
+    roles = [one[:3] for one in seen.ends]
+    assert roles == [("link", "substation", "authority"), ("link", "substation", "client")]

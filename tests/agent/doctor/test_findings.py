@@ -32,7 +32,7 @@ WELL = Facts(
     built=NOW - 90 * DAY,
     lookups=(Lookup("broker.vaasa.example", ""),),
     certificates=(
-        Certificate(recipient="city", role="authority", path="/etc/ca.pem", begin=0.0, end=NOW + 900 * DAY),
+        Certificate(whose="city", role="authority", path="/etc/ca.pem", begin=0.0, end=NOW + 900 * DAY),
     ),
     wants=(Want(link="bus", path="/dev/ttyUSB0", exists=True, group="dialout"),),
     ports=(Port(link="bms", number=47808, taken=False),),
@@ -66,7 +66,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"listeners": (Listener("udp", "0.0.0.0:9"),)}, "wrong", "listens on udp 0.0.0.0:9", "SECURITY"),
     ({"ports": (Port(link="bms", number=47808, taken=True),)}, "wrong", "47808 of link bms is used", "ss -l"),
     ({"lookups": (Lookup("b.example", "no answer"),)}, "wrong", "known for b.example: no answer", "getent"),
-    ({"certificates": certificate(trouble="missing")}, "wrong", "cannot be used: missing", "mode 600"),
+    ({"certificates": certificate(trouble="missing")}, "wrong", "cannot be used: missing", "mode 0640"),
     ({"certificates": certificate(end=NOW - DAY)}, "wrong", "has expired on 2026-11-27", "renew"),
     ({"certificates": certificate(end=NOW + 9 * DAY)}, "notice", "expires in 9 days", "renew"),
     ({"certificates": certificate(begin=NOW + DAY)}, "wrong", "valid from 2026-11-29 on, not yet", "clock"),

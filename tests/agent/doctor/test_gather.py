@@ -36,6 +36,16 @@ def laid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_a_sealed_certificate_is_left_to_the_service_that_can_open_it(site: Path, tmp_path: Path) -> None:
+    sharing = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(sharing.replace(f'ca = "{site}/ca.pem"', 'ca = "credential:city-ca"'))
+    [ca] = gather(site, tmp_path, tmp_path / "none").certificates
+    assert 'credential "city-ca" is missing' in ca.trouble
+    (site / "sealed").mkdir()
+    (site / "sealed" / "city-ca").touch()
+    assert gather(site, tmp_path, tmp_path / "none").certificates == ()
+
+
 def test_files_and_certificates_are_looked_at_as_they_are(site: Path, tmp_path: Path) -> None:
     (site / "credentials").mkdir()
     (site / "credentials" / "city").write_text("x")
@@ -46,7 +56,7 @@ def test_files_and_certificates_are_looked_at_as_they_are(site: Path, tmp_path: 
     facts = gather(site, tmp_path, tmp_path / "none")
     assert facts.config_fault == ""
     [ca] = facts.certificates
-    assert (ca.recipient, ca.role, ca.trouble) == ("city", "authority", "")
+    assert (ca.whose, ca.role, ca.trouble) == ("city", "authority", "")
     assert ca.end - ca.begin == 30 * 86400
     assert facts.lookups == ()
     assert facts.open_files == (str(site / "site.toml"),)
