@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.plane import VideoPlane
-    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
-_PLANAR: Final = frozenset(
-    {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv21", "gray"}
-)
 _USUAL_RATE: Final = 25.0  # where a file does not say
 
 
@@ -50,53 +46,71 @@ class Clip:
             raise GatewayError(f"{self.path} cannot be read as a video: {error.strerror}") from error
 
     def _stills(self, container: InputContainer) -> Iterator[Still]:
-        from av.video.reformatter import VideoReformatter
-
         if not container.streams.video:
             raise GatewayError(f"{self.path} holds no video")
         stream = container.streams.video[0]
         one_thread(stream)
         self.frames = stream.frames
         told = float(stream.average_rate or stream.guessed_rate or _USUAL_RATE)
-        reformatter = VideoReformatter()
+        scaler = Scaler()
         for number, frame in enumerate(container.decode(stream)):
             self.done = number + 1
             if number % self._every == 0:
                 stamp: float | None = frame.time  # a raw stream has none
                 if self._rate or stamp is None:
                     stamp = number / (self._rate or told)
-                yield Still(frame, stamp, reformatter)
+                yield Still(frame, stamp, scaler)
+
+
+class Scaler:
+    """Scales the frames of one stream, and colours what was scaled; both remember how it is done."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._sizes, self._colours = VideoReformatter(), VideoReformatter()
+
+    def small(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
+        """Scale *frame*, with its brightness as a plane of its own."""
+        return self._sizes.reformat(frame, width, height, "yuv420p", interpolation="BILINEAR", threads=1)
+
+    def coloured(self, small: VideoFrame) -> VideoFrame:
+        """Give the blue, green and red of what was scaled."""
+        return self._colours.reformat(small, format="bgr24", interpolation="BILINEAR", threads=1)
 
 
 class Still:
-    """One decoded frame."""
+    """One decoded frame; it is gone through once for each size, which costs more than all that follows."""
 
-    def __init__(self, frame: VideoFrame, at: float, reformatter: VideoReformatter) -> None:
+    def __init__(self, frame: VideoFrame, at: float, scaler: Scaler) -> None:
         self.at = at
         self._turns = round(frame.rotation / 90) % 4  # a telephone that was held upright says so
         sizes = (frame.height, frame.width) if self._turns % 2 else (frame.width, frame.height)
         self.width, self.height = sizes
         self._frame = frame
-        self._reformatter = reformatter
+        self._scaler = scaler
+        self._small: VideoFrame | None = None
 
     def luma(self, width: int, height: int) -> Pixels:
-        """Scale its brightness alone: a plane of its own, mostly, which costs no conversion."""
-        import cv2
-
-        frame = self._frame
-        if frame.format.name not in _PLANAR:
-            frame = self._reformatter.reformat(frame, format="gray", threads=1)
-        seen = _rows(frame.planes[0])[:, : frame.width]
-        return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        """Scale its brightness alone."""
+        small = self._scaled(width, height)
+        return self._upright(_rows(small.planes[0])[:, : small.width])
 
     def bgr(self, width: int, height: int) -> Pixels:
-        """Scale and turn into colours in one go."""
+        """Scale it, in colours."""
+        small = self._scaler.coloured(self._scaled(width, height))
+        rows = _rows(small.planes[0])[:, : 3 * small.width]
+        return self._upright(rows.reshape(small.height, small.width, 3))
+
+    def _scaled(self, width: int, height: int) -> VideoFrame:
+        """Scale it as it lies."""
         if self._turns % 2:
             width, height = height, width
-        small = self._reformatter.reformat(
-            self._frame, width, height, "bgr24", interpolation="BILINEAR", threads=1
-        )
-        pixels: Pixels = _rows(small.planes[0])[:, : 3 * width].reshape(height, width, 3)
+        if self._small is None or (self._small.width, self._small.height) != (width, height):
+            self._small = self._scaler.small(self._frame, width, height)
+        return self._small
+
+    def _upright(self, pixels: Pixels) -> Pixels:
         return np.rot90(pixels, self._turns) if self._turns else pixels
 
 

@@ -45,7 +45,7 @@ class Detector:
         """Make the model's input of a picture; the next one may take its place."""
         import cv2
 
-        width, height = self._room(picture)
+        width, height = self.room(picture)
         if (width, height) != self._filled:  # another camera, or its stream has changed
             self._planes[:] = _GREY
             self._filled = width, height
@@ -54,13 +54,13 @@ class Detector:
 
     def read(self, outputs: Sequence[Tensor], picture: Picture, least: float = WEAK) -> Found:
         """Read the model's outputs for *picture*."""
-        width, height = self._room(picture)
+        width, height = self.room(picture)
         found = self.family.decode(outputs, least)
         aspect = picture.width / picture.height
         back = np.array([aspect / width, 1 / height] * 2)
         return strongest(Found(found.boxes * back, found.scores, found.kinds))
 
-    def _room(self, picture: Picture) -> tuple[int, int]:
+    def room(self, picture: Picture) -> tuple[int, int]:
         """Give width and height that the picture gets within the input."""
         family = self.family
         if family.stretched:

@@ -16,7 +16,7 @@ from pipelines.vision.clip import Still
 from pipelines.vision.detector import Detector
 from pipelines.vision.quality.blindness import Blindness
 from pipelines.vision.quality.condition import STANDS_STILL, Condition
-from pipelines.vision.quality.gate import HEIGHT, WIDTH, Gate, Motion
+from pipelines.vision.quality.gate import Gate, Motion
 from pipelines.vision.tally import Tally
 
 LOOKS: Final = 2.0  # seconds between two pictures while nothing moves: a track outlives that
@@ -53,7 +53,7 @@ class Eye:
         if not self._is_drawn_for(still):
             self.notice(Sight.RESHAPED)
             return
-        luma = still.luma(WIDTH, HEIGHT)
+        luma = still.luma(*detector.room(still))
         motion = self._gate.feed(luma, still.at)
         self._openings += motion.opened
         self._jumps += motion.jumped

@@ -16,7 +16,7 @@ from agent.core.sight import Sight
 from agent.core.stream import Stream
 from pipelines.vision.capture.burst import Burst
 from pipelines.vision.capture.opening import SightError, opened, reason
-from pipelines.vision.clip import Still, one_thread
+from pipelines.vision.clip import Scaler, Still, one_thread
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -124,7 +124,6 @@ class Reader(threading.Thread):
     def _read(self, container: InputContainer) -> int:
         """Decode until the stream ends; give how many pictures came."""
         import av
-        from av.video.reformatter import VideoReformatter
 
         if not container.streams.video:
             raise SightError(Sight.NO_VIDEO)
@@ -132,7 +131,7 @@ class Reader(threading.Thread):
         one_thread(stream)
         if self._keyframes:
             stream.codec_context.skip_frame = "NONKEY"
-        reformatter, many = VideoReformatter(), 0
+        scaler, many = Scaler(), 0
         burst: Burst[Packet[VideoStream]] = Burst(alone=stream.codec_context.codec.intra_only)
         self._begin = None
         try:
@@ -141,7 +140,7 @@ class Reader(threading.Thread):
                     break
                 frames = _decoded(burst.take(packet, self._comes(packet), self._latest.due))
                 if frames:
-                    self._latest.put(Still(frames[-1], self._stamp(frames[-1].time), reformatter))
+                    self._latest.put(Still(frames[-1], self._stamp(frames[-1].time), scaler))
                     many += len(frames)
         except (av.FFmpegError, OSError) as error:
             if not many:

@@ -13,8 +13,7 @@ import numpy as np
 
 from pipelines.vision.arrays import Floats, Pixels
 
-WIDTH, HEIGHT = 320, 240
-_HALF: Final = (WIDTH // 2, HEIGHT // 2)  # somebody is seen there too, and noise less
+_WIDTH, _HEIGHT = 160, 120  # somebody is seen there too, and noise less
 _MEMORY: Final = 15.0  # seconds after which a change is part of the scene
 _CHANGED: Final = 25  # of 255
 _LEAST: Final = 0.0015  # of the picture
@@ -43,10 +42,10 @@ class Gate:
         self._was_open = False
 
     def feed(self, luma: Pixels, at: float) -> Motion:
-        """Take the picture of *at*, scaled to ``WIDTH`` by ``HEIGHT``."""
+        """Take the picture of *at*, as it was scaled for the model."""
         import cv2
 
-        calm = cv2.GaussianBlur(cv2.resize(luma, _HALF, interpolation=cv2.INTER_AREA), (3, 3), 0)
+        calm = cv2.GaussianBlur(cv2.resize(luma, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA), (3, 3), 0)
         if self._scene is None:
             self._scene, self._moved_at = calm.astype(np.float32), at
         changed = cv2.threshold(

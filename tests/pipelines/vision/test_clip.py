@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from agent.core.errors import GatewayError
-from pipelines.vision.clip import Clip
+from pipelines.vision.clip import Clip, Scaler, Still
 from tests.pipelines.vision.clips import RATE, clip
 
 MATRIX = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)  # as it lies
@@ -45,6 +48,33 @@ def test_a_picture_is_scaled_to_any_size(file: Path) -> None:
     assert pixels[10, 10].max() < 15
 
 
+@pytest.mark.parametrize("colours", [Colorspace.ITU601, Colorspace.ITU709], ids=["601", "709"])
+@pytest.mark.parametrize("layout", ["yuv420p", "yuvj420p", "yuyv422", "nv12", "bgr24"])
+def test_colours_are_those_that_were_sent_however_they_came(layout: str, colours: Colorspace) -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((90, 160, 3), (30, 40, 220), np.uint8), format="bgr24")
+    sent = VideoReformatter().reformat(frame, format=layout, dst_colorspace=colours)
+    one = Still(sent, 0.0, Scaler())
+    assert one.luma(79, 45).shape == (45, 79)  # odd sizes too
+    assert one.luma(79, 45).std() < 2
+    assert one.bgr(79, 45)[20, 40].tolist() == pytest.approx([30, 40, 220], abs=4)
+
+
+def test_brightness_and_colours_of_one_size_are_scaled_once() -> None:
+    frame = av.VideoFrame.from_ndarray(np.zeros((90, 160, 3), np.uint8), format="bgr24")
+    asked: list[int] = []
+
+    class Counting(Scaler):
+        def small(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+            asked.append(width)
+            return super().small(frame, width, height)
+
+    one = Still(frame, 0.0, Counting())
+    one.luma(80, 45)
+    one.bgr(80, 45)
+    one.bgr(40, 22)
+    assert asked == [80, 40]
+
+
 def test_a_clip_of_a_telephone_held_upright_is_upright(tmp_path: Path) -> None:
     path = clip(tmp_path / "upright.mp4", 2, lambda _: [(288, 0)])  # white in the upper right corner
     data = path.read_bytes()
@@ -58,6 +88,7 @@ def test_a_clip_of_a_telephone_held_upright_is_upright(tmp_path: Path) -> None:
     assert pixels.shape == (320, 256, 3)
     assert pixels[304, 240].min() > 240  # the lower right one
     assert pixels[16, 16].max() < 15
+    assert first.luma(128, 160)[152, 120] > 200  # where something moves is told of the upright picture too
 
 
 @pytest.mark.parametrize(

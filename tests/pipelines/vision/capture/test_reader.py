@@ -16,13 +16,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import VideoReformatter
 
 from agent.core.sight import Sight, What
 from agent.core.stream import parse
 from pipelines.vision.capture.opening import SightError
 from pipelines.vision.capture.reader import Latest, Reader
-from pipelines.vision.clip import Still
+from pipelines.vision.clip import Scaler, Still
 from pipelines.vision.outfit import Outfit
 from pipelines.vision.rota import Source
 from tests.peers.rtsp_camera import rtsp_camera
@@ -171,7 +170,7 @@ def test_a_picture_that_comes_before_it_is_wanted_wakes_nobody() -> None:
     at = 10.0
     latest = Latest(Ring(), lambda: at)
     latest.due = 10.2
-    still = Still(picture(0), at, VideoReformatter())
+    still = Still(picture(0), at, Scaler())
     latest.put(still)
     assert not rung
     assert latest.waits

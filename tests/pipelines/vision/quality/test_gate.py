@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.vision.quality.gate import HEIGHT, WIDTH, Gate, Motion
+from pipelines.vision.quality.gate import Gate, Motion
+
+WIDTH, HEIGHT = 320, 240
 
 
 def fed(pictures: list[np.ndarray], rate: float = 5.0) -> list[Motion]:
