@@ -33,8 +33,8 @@ _OWN: Final = {
     "PYTHONDONTWRITEBYTECODE": "1",
     # pictures come and go by megabytes: what is freed is to be given back
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_TRIM_THRESHOLD_": "65536",
-    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+    "MALLOC_MMAP_THRESHOLD_": "262144",
 }
 
 

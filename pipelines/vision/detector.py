@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from agent.core.errors import GatewayError
-from pipelines.vision.arrays import Pixels, Tensor
+from pipelines.vision.arrays import Floats, Pixels, Tensor
 from pipelines.vision.boxes import Found, strongest
-from pipelines.vision.families.family import Family, Shape
+from pipelines.vision.families.family import Family, Rows, Shape
 from pipelines.vision.families.nanodet import Nanodet
 from pipelines.vision.families.ssd import Ssd
 from pipelines.vision.families.yolox import Yolox
@@ -20,6 +20,14 @@ from pipelines.vision.tracker import WEAK
 
 _FAMILIES: Final[dict[str, type[Yolox | Nanodet | Ssd]]] = {"yolox": Yolox, "nanodet": Nanodet, "ssd": Ssd}
 _GREY: Final = 114  # what the networks were taught to see around a picture
+
+
+class Answer(NamedTuple):
+    """What a model told of one picture, as little of it as is needed to read it later."""
+
+    rows: Rows
+    least: float
+    scale: Floats  # from pixels of the input to heights of the picture
 
 
 class Detector:
@@ -35,7 +43,14 @@ class Detector:
 
     def find(self, picture: Picture, least: float = WEAK) -> Found:
         """Give what is in the picture, in heights of it."""
-        return self.read(self.run(self.prepare(picture)), picture, least)
+        return self.read(self.ask(picture, least))
+
+    def ask(self, picture: Picture, least: float = WEAK) -> Answer:
+        """Run the model on *picture*; ``read`` makes boxes of the answer."""
+        rows = self.family.sift(self.run(self.prepare(picture)), least)
+        width, height = self.room(picture)
+        aspect = picture.width / picture.height
+        return Answer(rows, least, np.array([aspect / width, 1 / height] * 2))
 
     def run(self, tensor: Tensor) -> Sequence[Tensor]:
         """Run the model alone."""
@@ -52,13 +67,10 @@ class Detector:
         cv2.split(picture.bgr(width, height), [one[:height, :width] for one in self._planes])
         return self.family.prepare(self._planes.transpose(1, 2, 0))
 
-    def read(self, outputs: Sequence[Tensor], picture: Picture, least: float = WEAK) -> Found:
-        """Read the model's outputs for *picture*."""
-        width, height = self.room(picture)
-        found = self.family.decode(outputs, least)
-        aspect = picture.width / picture.height
-        back = np.array([aspect / width, 1 / height] * 2)
-        return strongest(Found(found.boxes * back, found.scores, found.kinds))
+    def read(self, answer: Answer) -> Found:
+        """Give what the model found, in heights of the picture."""
+        found = self.family.decode(answer.rows, answer.least)
+        return strongest(Found(found.boxes * answer.scale, found.scores, found.kinds))
 
     def room(self, picture: Picture) -> tuple[int, int]:
         """Give width and height that the picture gets within the input."""

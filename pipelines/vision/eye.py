@@ -11,23 +11,23 @@ from typing import Final, NamedTuple
 from agent.core.scene import ODD, Scene
 from agent.core.sight import ANALYSED, GATE, JUMPS, RATE, STATE, Camera, Cell, Sight
 from pipelines.vision.arrays import Floats
-from pipelines.vision.boxes import Found
 from pipelines.vision.clip import Still
-from pipelines.vision.detector import Detector
+from pipelines.vision.detector import Answer, Detector
 from pipelines.vision.quality.blindness import Blindness
 from pipelines.vision.quality.condition import STANDS_STILL, Condition
 from pipelines.vision.quality.gate import Gate, Motion
 from pipelines.vision.tally import Tally
 
 LOOKS: Final = 2.0  # seconds between two pictures while nothing moves: a track outlives that
-_TOGETHER: Final = 1.0  # seconds of what was found that is followed in one go, which costs half
+_TOGETHER: Final = 1.0  # seconds of answers that are read and followed in one go, which costs half
 
 
 class Glance(NamedTuple):
-    """What was found in one picture, and where something moved in it."""
+    """What the model told of one picture, and where something moved in it."""
 
     at: float
-    found: Found
+    detector: Detector
+    answer: Answer
     moving: Floats
 
 
@@ -102,7 +102,7 @@ class Eye:
         """Run the model, unless nothing moves and it was run just now."""
         if not motion.is_open and still.at - self._analysed_at < LOOKS:
             return
-        self._glances.append(Glance(still.at, detector.find(still), motion.boxes))
+        self._glances.append(Glance(still.at, detector, detector.ask(still), motion.boxes))
         self._analysed_at, self._pictures = still.at, self._pictures + 1
         if still.at - self._glances[0].at >= _TOGETHER:
             self._follow()
@@ -112,8 +112,9 @@ class Eye:
         if self._tally is None or self._blindness is None:
             return
         for one in self._glances:
-            self._tally.take(one.found, one.at)
-            self._blindness.feed(one.moving, one.found, one.at)
+            found = one.detector.read(one.answer)
+            self._tally.take(found, one.at)
+            self._blindness.feed(one.moving, found, one.at)
             self._blind = self._blindness.is_blind(one.at)
         self._glances.clear()
 

@@ -25,6 +25,10 @@ class Crossed(NamedTuple):
     to_left: Flags
     to_right: Flags
 
+    def any(self) -> bool:
+        """Say whether any did."""
+        return bool(self.to_left.any() or self.to_right.any())
+
 
 class Line:
     """One line over a picture that is *aspect* times as wide as high."""
@@ -42,9 +46,10 @@ class Line:
 
     def follow(self, moved: Moved) -> None:
         """Keep the memory beside the tracker's rows."""
-        unknown = np.full(moved.began, np.nan)
-        self._side = np.concatenate([self._side[moved.stayed], unknown])
-        self._at = np.concatenate([self._at[moved.stayed], unknown])
+        if moved.began or len(moved.stayed) < len(self._side):
+            unknown = np.full(moved.began, np.nan)
+            self._side = np.concatenate([self._side[moved.stayed], unknown])
+            self._at = np.concatenate([self._at[moved.stayed], unknown])
 
     def feed(self, boxes: Floats, found: Flags, sure: Flags) -> Crossed:
         """Take where the tracks are now; those not *found* decide nothing.

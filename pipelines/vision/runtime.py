@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from agent.core.errors import GatewayError
 from pipelines.vision.arrays import Tensor
@@ -37,8 +39,8 @@ def quantiser() -> Any:  # noqa: ANN401 - the library has no types
 class Session:
     """One model, ready to run: one thread, no spinning.
 
-    It keeps the memory that one picture needs: if that were returned each time, a thousand pages would have
-    to be cleared for each picture, which costs an eighth of the whole.
+    It keeps the memory that one picture needs, and that of the answer: if that were returned each time, a
+    thousand pages would have to be cleared for each picture, which costs an eighth of the whole.
     """
 
     def __init__(self, model: bytes, what: str) -> None:
@@ -55,6 +57,18 @@ class Session:
         taken = self._session.get_inputs()[0]
         self.input: str = taken.name
         self.shape: tuple[int | str, ...] = tuple(taken.shape)
+        self._answer: Sequence[Tensor] = []
+        self._bound = self._session.io_binding()
+        self._bind(ort)
+
+    def _bind(self, ort: Any) -> None:  # noqa: ANN401 - the library has no types
+        """Give every output its place; leave that to the library where a model does not tell its size."""
+        given = self._session.get_outputs()
+        if not all(one.type == "tensor(float)" and _is_fixed(one.shape) for one in given):
+            return
+        self._answer = [np.empty(one.shape, np.float32) for one in given]
+        for one, place in zip(given, self._answer, strict=True):
+            self._bound.bind_ortvalue_output(one.name, ort.OrtValue.ortvalue_from_numpy(place))
 
     @classmethod
     def of(cls, path: Path) -> Session:
@@ -62,12 +76,19 @@ class Session:
         return cls(path.read_bytes(), str(path))
 
     def run(self, tensor: Tensor) -> Sequence[Tensor]:
-        """Give the outputs for one input."""
+        """Give the outputs for one input; those for the next one may take their place."""
         try:
-            answer: Sequence[Tensor] = self._session.run(None, {self.input: tensor})
+            if not self._answer:
+                return cast("Sequence[Tensor]", self._session.run(None, {self.input: tensor}))
+            self._bound.bind_cpu_input(self.input, tensor)
+            self._session.run_with_iobinding(self._bound)
         except _faults() as error:
             raise GatewayError(f"the model failed at a picture: {_short(error)}") from error
-        return answer
+        return self._answer
+
+
+def _is_fixed(shape: Sequence[int | str]) -> bool:
+    return all(isinstance(one, int) and one > 0 for one in shape)
 
 
 def _faults() -> tuple[type[Exception], ...]:

@@ -64,9 +64,10 @@ class Tally:
         for name, line in self._lines.items():
             line.follow(moved)
             crossed = line.feed(boxes, seen, sure)
-            for one in self._scene.lines[name].classes:
-                self._count(name, f"{one}_to_left", crossed.to_left & _are(kinds, one))
-                self._count(name, f"{one}_to_right", crossed.to_right & _are(kinds, one))
+            if crossed.any():  # seldom
+                for one in self._scene.lines[name].classes:
+                    self._count(name, f"{one}_to_left", crossed.to_left & _are(kinds, one))
+                    self._count(name, f"{one}_to_right", crossed.to_right & _are(kinds, one))
         for name, zone in self._zones.items():
             zone.follow(moved)
             passed = zone.feed(boxes, seen, sure)

@@ -115,6 +115,8 @@ class Tracker:
         self._votes[rows, found.kinds[taken]] += found.scores[taken]
 
     def _keep(self, stay: Flags) -> None:
+        if stay.all():
+            return
         self._motion.keep(stay)
         self._unseen, self._lost = self._unseen[stay], self._lost[stay]
         self._hits, self._votes = self._hits[stay], self._votes[stay]

@@ -34,7 +34,8 @@ class Zone:
 
     def follow(self, moved: Moved) -> None:
         """Keep the memory beside the tracker's rows."""
-        self._was = np.concatenate([self._was[moved.stayed], np.zeros(moved.began)])
+        if moved.began or len(moved.stayed) < len(self._was):
+            self._was = np.concatenate([self._was[moved.stayed], np.zeros(moved.began)])
 
     def feed(self, boxes: Floats, found: Flags, sure: Flags) -> Passed:
         """Take where the tracks are now; only those *found* decide, all that are *sure* are inside or not.

@@ -100,6 +100,7 @@ class Reader(threading.Thread):
         self._rate = rate
         self._keyframes = keyframes
         self._begin: float | None = None  # what the stream's own time is counted from, in boot time
+        self._tick = 0.0  # of the stream's own time, in seconds
 
     def run(self) -> None:
         """Read, and begin again after trouble, with growing pauses."""
@@ -133,13 +134,16 @@ class Reader(threading.Thread):
             stream.codec_context.skip_frame = "NONKEY"
         scaler, many = Scaler(), 0
         burst: Burst[Packet[VideoStream]] = Burst(alone=stream.codec_context.codec.intra_only)
-        self._begin = None
+        self._begin, self._tick = None, float(stream.time_base or 0)
         try:
             for packet in container.demux(stream):
                 if self._latest.gone:
                     break
-                frames = _decoded(burst.take(packet, self._comes(packet), self._latest.due))
-                if frames:
+                comes = self._comes(packet)
+                if not (ready := burst.take(packet, comes, self._latest.due)):
+                    continue
+                self._wait(comes)
+                if frames := _decoded(ready):
                     self._latest.put(Still(frames[-1], self._stamp(frames[-1].time), scaler))
                     many += len(frames)
         except (av.FFmpegError, OSError) as error:
@@ -152,7 +156,7 @@ class Reader(threading.Thread):
         """Give the boot time at which a packet comes, of a file when it would have come."""
         if self._stream.kind != "file" or self._begin is None or packet.dts is None:
             return self._latest.now()
-        return self._begin + float(packet.dts * packet.time_base)
+        return self._begin + packet.dts * self._tick
 
     def _stamp(self, told: float | None) -> float:
         """Give the boot time of a picture: by the camera's own even clock as long as that is near enough."""
@@ -162,12 +166,17 @@ class Reader(threading.Thread):
         if self._begin is None:
             self._begin = now - told
         at = self._begin + told
-        if self._stream.kind == "file":  # played at the speed at which it was taken
-            time.sleep(max(0.0, min(at - now, _ADRIFT)))
+        if self._stream.kind == "file":
+            self._wait(at)
             now = max(at, self._latest.now())
         if abs(at - now) > _ADRIFT:
             self._begin, at = now - told, now
         return at
+
+    def _wait(self, until: float) -> None:
+        """Play a file at the speed at which it was taken: what was not sent yet cannot be decoded."""
+        if self._stream.kind == "file" and (ahead := until - self._latest.now()) > 0:
+            time.sleep(min(ahead, _ADRIFT))
 
     def _rest(self, seconds: float) -> None:
         until = self._latest.now() + seconds

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.core.scene import CLASSES
 from pipelines.vision.arrays import Floats, Ints, Pixels, Tensor
 from pipelines.vision.boxes import Found
 
 Shape = Sequence[int | str | None]
+Rows = Sequence[tuple[NDArray[Any], ...]]  # of each grid, each as its family wants it
 COCO: Final = {"person": 0, "bicycle": 1, "car": 2, "motorcycle": 3, "bus": 5, "truck": 7}
 CLASS_COUNT: Final = 80
+_FIRST: Final = max(COCO.values()) + 1  # classes, among which are all of ours
 _KINDS: Final = np.full(CLASS_COUNT, -1, np.intp)  # the kind that each class is, if it is one of ours
 _KINDS[[COCO[one] for one in CLASSES]] = np.arange(len(CLASSES))
 
@@ -29,14 +32,18 @@ class Family(Protocol):
         """Make the input of a picture of this height and width; it may be overwritten by the next one."""
         ...
 
-    def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
+    def sift(self, outputs: Sequence[Tensor], least: float) -> Rows:
+        """Keep what may be something of ours above *least*; the outputs may be overwritten afterwards."""
+        ...
+
+    def decode(self, rows: Rows, least: float) -> Found:
         """Read boxes, in pixels of the input, of what scores above *least*."""
         ...
 
 
 def lively(scores: Tensor, least: float) -> Ints:
-    """Give the rows of COCO *scores* in which any class is above *least*: they are few."""
-    rows: Ints = np.flatnonzero(scores > least) // scores.shape[1]
+    """Give the rows of COCO *scores* in which a class of ours, or one beside them, is above *least*: few."""
+    rows: Ints = np.flatnonzero(scores[:, :_FIRST] > least) // _FIRST
     first = np.ones(len(rows), np.bool_)
     np.not_equal(rows[1:], rows[:-1], out=first[1:])
     return rows[first]

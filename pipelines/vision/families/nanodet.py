@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.vision.arrays import Floats, Pixels, Tensor
 from pipelines.vision.boxes import Found
-from pipelines.vision.families.family import CLASS_COUNT, Shape, best_kinds, cells, expect, lively
+from pipelines.vision.families.family import CLASS_COUNT, Rows, Shape, best_kinds, cells, expect, lively
 
 STRIDES: Final = (8, 16, 32)
 _MEAN: Final = np.array([103.53, 116.28, 123.675]).reshape(3, 1, 1)
@@ -38,22 +38,24 @@ class Nanodet:
         np.subtract(self._made[0], _SHIFT, out=self._made[0])
         return self._made
 
-    def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
-        """Read the cells that see something, grid by grid; a finer grid has more of them."""
+    def sift(self, outputs: Sequence[Tensor], least: float) -> Rows:
+        """Keep the cells that see something, grid by grid; a finer grid has more of them."""
         maps = sorted((one[0] for one in outputs), key=lambda one: -len(one))
         classes = [one for one in maps if one.shape[1] == CLASS_COUNT]
         edges = [one for one in maps if one.shape[1] != CLASS_COUNT]
-        parts = [self._lively(*grid, least) for grid in zip(classes, edges, self._grids, strict=True)]
-        scores, bins, grid = (np.concatenate(one) for one in zip(*parts, strict=True))
-        rows, best, kinds = best_kinds(scores, least)
-        return Found(_boxes(bins[rows], grid[rows]), best, kinds)
+        return [_lively(*grid, least) for grid in zip(classes, edges, self._grids, strict=True)]
 
-    def _lively(
-        self, classes: Tensor, edges: Tensor, grid: Floats, least: float
-    ) -> tuple[Tensor, Tensor, Floats]:
-        expect(classes.shape, (len(grid), CLASS_COUNT))
-        rows = lively(classes, least)
-        return classes[rows], edges[rows], grid[rows]
+    def decode(self, rows: Rows, least: float) -> Found:
+        """Read the cells that were kept."""
+        scores, bins, grid = (np.concatenate(one) for one in zip(*rows, strict=True))
+        ours, best, kinds = best_kinds(scores, least)
+        return Found(_boxes(bins[ours], grid[ours]), best, kinds)
+
+
+def _lively(classes: Tensor, edges: Tensor, grid: Floats, least: float) -> tuple[Tensor, Tensor, Floats]:
+    expect(classes.shape, (len(grid), CLASS_COUNT))
+    rows = lively(classes, least)
+    return classes[rows], edges[rows], grid[rows]
 
 
 def _grid(height: int, width: int, stride: int) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from agent.core.scene import CLASSES
 from pipelines.vision.arrays import Floats, Pixels, Tensor
 from pipelines.vision.boxes import Found
-from pipelines.vision.families.family import Shape, corners, expect
+from pipelines.vision.families.family import Rows, Shape, corners, expect
 
 STRIDES: Final = (16, 32, 64, 128, 256, 512)
 # Open Images tells "vehicle" from "car" but no bus from a lorry; 14 is a tricycle
@@ -40,8 +40,8 @@ class Ssd:
         made /= np.float32(127.5)
         return made
 
-    def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
-        """Read the anchors that see something."""
+    def sift(self, outputs: Sequence[Tensor], least: float) -> Rows:
+        """Keep the anchors that see something of ours."""
         places = next(one[0] for one in outputs if one.shape[-1] == 4).astype(np.float64)
         logits = next(one[0] for one in outputs if one.shape[-1] != 4)[:, 1:]  # without the background
         expect(places.shape, self._anchors.shape)
@@ -52,12 +52,16 @@ class Ssd:
             if number < len(ours):
                 ours[number] = CLASSES.index(name)
         rows = np.flatnonzero((scores > least) & (ours[best] >= 0))
-        y, x, high, wide = self._anchors[rows].T
-        move_y, move_x, grow_y, grow_x = places[rows].T
+        return [(places[rows], self._anchors[rows], scores[rows], ours[best[rows]])]
+
+    def decode(self, rows: Rows, least: float) -> Found:
+        """Read the anchors that were kept."""
+        [(places, kept, scores, kinds)] = rows
+        y, x, high, wide = kept.T
+        move_y, move_x, grow_y, grow_x = places.T
         middles = np.column_stack([move_x / _PLACE * wide + x, move_y / _PLACE * high + y])
         sizes = np.column_stack([np.exp(grow_x / _SIZE) * wide, np.exp(grow_y / _SIZE) * high])
-        boxes = corners(middles * self._size, sizes * self._size)
-        return Found(boxes, scores[rows], ours[best[rows]])
+        return Found(corners(middles * self._size, sizes * self._size), scores, kinds)
 
 
 def anchors(size: int) -> Floats:

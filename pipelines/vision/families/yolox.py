@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.vision.arrays import Pixels, Tensor
 from pipelines.vision.boxes import Found
-from pipelines.vision.families.family import CLASS_COUNT, Shape, best_kinds, cells, corners, expect
+from pipelines.vision.families.family import CLASS_COUNT, Rows, Shape, best_kinds, cells, corners, expect
 
 STRIDES: Final = (8, 16, 32)
 
@@ -36,13 +36,17 @@ class Yolox:
         np.copyto(self._made[0], canvas.transpose(2, 0, 1))
         return self._made
 
-    def decode(self, outputs: Sequence[Tensor], least: float) -> Found:
-        """Read the cells that see something."""
+    def sift(self, outputs: Sequence[Tensor], least: float) -> Rows:
+        """Keep the cells that see something."""
         told = outputs[0][0]
         expect(told.shape, (len(self._cells), 5 + CLASS_COUNT))
         alive = np.flatnonzero(told[:, 4] > least)  # no class outdoes its objectness
-        rows, scores, kinds = best_kinds(told[alive, 4:5] * told[alive, 5:], least)
-        rows = alive[rows]
-        middles = (told[rows, :2] + self._cells[rows]) * self._strides[rows]
-        sizes = np.exp(told[rows, 2:4].astype(np.float64)) * self._strides[rows]
+        return [(told[alive], self._cells[alive], self._strides[alive])]
+
+    def decode(self, rows: Rows, least: float) -> Found:
+        """Read the cells that were kept."""
+        [(told, grid, strides)] = rows
+        ours, scores, kinds = best_kinds(told[:, 4:5] * told[:, 5:], least)
+        middles = (told[ours, :2] + grid[ours]) * strides[ours]
+        sizes = np.exp(told[ours, 2:4].astype(np.float64)) * strides[ours]
         return Found(corners(middles, sizes), scores, kinds)

@@ -13,8 +13,9 @@ from typing import Final
 import numpy as np
 
 from agent.core.scene import Scene
-from pipelines.vision.arrays import Floats
+from pipelines.vision.arrays import Flags, Floats
 from pipelines.vision.boxes import Found
+from pipelines.vision.line import feet
 from pipelines.vision.polygon import Polygon
 from pipelines.vision.tracker import WEAK
 
@@ -25,6 +26,7 @@ _LONG: Final = 3  # pictures of a passage; less is a flicker
 _PAUSE: Final = 1.0  # seconds that end a passage
 _ENOUGH: Final = 0.25  # of the pictures of a passage
 _CLOSE: Final = 0.02  # heights of the picture, around a line
+_STEEP: Final = 1e-9  # and the least that it leads aside, so that it can be divided by
 
 
 class Blindness:
@@ -74,10 +76,9 @@ class Blindness:
             return boxes
         on = np.zeros(len(boxes), np.bool_)
         for line in self._lines:
-            on |= [_crosses(box, line) for box in boxes]
-        feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
+            on |= _crosses(boxes, line)
         for area in self._areas:
-            on |= area.depth(feet) > 0
+            on |= area.depth(feet(boxes)) > 0
         return boxes[on]
 
 
@@ -87,16 +88,14 @@ def _touch(some: Floats, others: Floats) -> np.ndarray:
     return np.asarray((low < high).all(axis=2))
 
 
-def _crosses(box: Floats, line: Floats) -> bool:
-    """Say whether a line comes into a box: clipped to it, something of the line is left."""
+def _crosses(boxes: Floats, line: Floats) -> Flags:
+    """Say into which boxes a line comes: clipped to one, something of the line is left."""
     start, way = line[:2], line[2:] - line[:2]
-    begin, end = 0.0, 1.0
-    for axis in (0, 1):
-        low, high = box[axis] - _CLOSE, box[axis + 2] + _CLOSE
-        if abs(way[axis]) < 1e-9:
-            if not low <= start[axis] <= high:
-                return False
-            continue
-        one, other = sorted(((low - start[axis]) / way[axis], (high - start[axis]) / way[axis]))
-        begin, end = max(begin, one), min(end, other)
-    return begin <= end
+    along = np.where(
+        np.abs(way) < _STEEP, _STEEP, way
+    )  # one that stands upright or lies flat is never parallel
+    one = (boxes[:, :2] - _CLOSE - start) / along
+    other = (boxes[:, 2:] + _CLOSE - start) / along
+    begin = np.maximum(np.minimum(one, other).max(axis=1), 0.0)
+    end = np.minimum(np.maximum(one, other).min(axis=1), 1.0)
+    return np.asarray(begin <= end)

@@ -45,7 +45,7 @@ class Gate:
         """Take the picture of *at*, as it was scaled for the model."""
         import cv2
 
-        calm = cv2.GaussianBlur(cv2.resize(luma, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA), (3, 3), 0)
+        calm = cv2.GaussianBlur(cv2.resize(luma, (_WIDTH, _HEIGHT)), (3, 3), 0)
         if self._scene is None:
             self._scene, self._moved_at = calm.astype(np.float32), at
         changed = cv2.threshold(

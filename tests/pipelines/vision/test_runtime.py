@@ -54,11 +54,25 @@ def test_a_session_keeps_no_second_copy_of_its_weights() -> None:
     assert session.run(np.zeros((1, 3, HEIGHT, WIDTH), np.float32))[0].shape[2] == 85
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["its size told", "its size not told"])
+def test_each_answer_is_that_of_its_own_picture(told: bool) -> None:
+    model = toy()
+    if not told:
+        model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "cells"
+    session, chance = Session(model.SerializeToString(), "toy"), np.random.default_rng(0)
+    pictures = [chance.random((1, 3, HEIGHT, WIDTH), np.float32) * 255 for _ in range(3)]
+    answers = [session.run(one)[0].copy() for one in (*pictures, *pictures)]
+    assert answers[0].shape[2] == 85
+    for before, after in zip(answers[:3], answers[3:], strict=True):
+        assert np.array_equal(before, after)
+    assert not np.array_equal(answers[0], answers[1])
+
+
 def test_the_memory_for_a_picture_is_asked_for_once() -> None:
     """With malloc as the agent and the unit set it: whatever is freed is given back."""
     done = subprocess.run(
         [sys.executable, "-c", FAULTS], capture_output=True, cwd=ROOT, check=True,
-        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "65536"},
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"},
     )  # fmt: skip
     assert int(done.stdout) < 20 * 50  # pages; more than 400 for each picture otherwise
 
