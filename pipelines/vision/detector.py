@@ -61,11 +61,13 @@ class Detector:
         import cv2
 
         width, height = self.room(picture)
+        canvas = self._planes.transpose(1, 2, 0)
         if (width, height) != self._filled:  # another camera, or its stream has changed
             self._planes[:] = _GREY
+            self.family.prepare(canvas)
             self._filled = width, height
         cv2.split(picture.bgr(width, height), [one[:height, :width] for one in self._planes])
-        return self.family.prepare(self._planes.transpose(1, 2, 0))
+        return self.family.prepare(canvas[:height, :width])
 
     def read(self, answer: Answer) -> Found:
         """Give what the model found, in heights of the picture."""

@@ -29,7 +29,7 @@ class Family(Protocol):
     stretched: bool  # the picture fills the input whatever its aspect; else it keeps its own, top left
 
     def prepare(self, canvas: Pixels) -> Tensor:
-        """Make the input of a picture of this height and width; it may be overwritten by the next one."""
+        """Make the input of a picture; the next one takes its place, or that of its upper left part."""
         ...
 
     def sift(self, outputs: Sequence[Tensor], least: float) -> Rows:

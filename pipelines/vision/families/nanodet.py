@@ -34,8 +34,9 @@ class Nanodet:
 
     def prepare(self, canvas: Pixels) -> Tensor:
         """Normalise each colour."""
-        np.multiply(canvas.transpose(2, 0, 1), _SCALE, out=self._made[0])
-        np.subtract(self._made[0], _SHIFT, out=self._made[0])
+        part = self._made[0, :, : canvas.shape[0], : canvas.shape[1]]
+        np.multiply(canvas.transpose(2, 0, 1), _SCALE, out=part)
+        np.subtract(part, _SHIFT, out=part)
         return self._made
 
     def sift(self, outputs: Sequence[Tensor], least: float) -> Rows:

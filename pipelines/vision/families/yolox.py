@@ -33,7 +33,7 @@ class Yolox:
 
     def prepare(self, canvas: Pixels) -> Tensor:
         """Put the colours one after the other."""
-        np.copyto(self._made[0], canvas.transpose(2, 0, 1))
+        np.copyto(self._made[0, :, : canvas.shape[0], : canvas.shape[1]], canvas.transpose(2, 0, 1))
         return self._made
 
     def sift(self, outputs: Sequence[Tensor], least: float) -> Rows:

@@ -82,6 +82,17 @@ def test_nanodet_gets_colours_about_zero_and_yolox_gets_them_as_they_are() -> No
     assert list(Yolox((1, 3, HEIGHT, WIDTH)).prepare(canvas)[0, :, 0, 0]) == [161, 0, 0]
 
 
+@pytest.mark.parametrize("family", [Yolox((1, 3, HEIGHT, WIDTH)), Nanodet((1, 3, HEIGHT, WIDTH))])
+def test_what_lies_around_the_picture_stays(family: Yolox | Nanodet) -> None:
+    canvas = np.full((HEIGHT, WIDTH, 3), 114, np.uint8)
+    around = family.prepare(canvas).copy()
+    canvas[:32, :48] = 200
+    whole = Yolox((1, 3, HEIGHT, WIDTH)) if isinstance(family, Yolox) else Nanodet((1, 3, HEIGHT, WIDTH))
+    made = family.prepare(canvas[:32, :48])
+    assert np.array_equal(made, whole.prepare(canvas))
+    assert np.array_equal(made[..., 32:, :], around[..., 32:, :])
+
+
 def test_ssd_gets_red_first_between_minus_one_and_one() -> None:
     canvas = np.zeros((300, 300, 3), np.uint8)
     canvas[..., 2] = 255
