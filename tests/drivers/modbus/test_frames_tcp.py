@@ -95,7 +95,7 @@ def test_no_byte_of_the_header_may_be_another(place: int, flip: int) -> None:
     for pieces in ([1], [100]):
         frames = asked()
         assert taken(frames, bytes(wrong), pieces) == []
-        assert frames.give_up()
+        assert frames.give_up() or frames.garbage
 
 
 def test_after_the_last_number_comes_one_and_never_zero() -> None:
