@@ -363,7 +363,7 @@ def _raws(block: Block, data: bytes) -> list[bytes]:
     first = block.start
     if block.table in BIT_TABLES:
         return [bit_at(data, span.start - first) for span in block.spans]
-    return [data[2 * (span.start - first) : 2 * (span.start - first + span.size)] for span in block.spans]
+    return [data[(at := 2 * (span.start - first)) : at + 2 * span.size] for span in block.spans]
 
 
 def _alone(span: Span) -> Block:
