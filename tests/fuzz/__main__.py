@@ -53,9 +53,10 @@ def main() -> int:
     if not guide:
         _say("atheris is not installed: all turns go without a guide")
     while time.monotonic() < end:
-        name = list(scores)[turn % len(scores)]
-        # each target has turns of both kinds, also where their number is even
-        guided = guide and (turn // len(scores) + turn) % 2 == 0
+        lap, place = divmod(turn, len(scores))
+        name = list(scores)[place]
+        # each target has turns of both kinds, however many there are
+        guided = guide and (lap + place) % 2 == 0
         seconds = min(args.turn, max(1.0, end - time.monotonic()))
         told = _turn(name, scores[name], _Turn(seconds, turn + args.seed, guided))
         _say(f"{told}; {_total(scores):,} in all")

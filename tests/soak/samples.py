@@ -22,7 +22,8 @@ _FREE: Final = 7  # degrees of freedom that a trend needs: 18 minutes
 class Sample(Struct, frozen=True, kw_only=True):
     """One look: sizes in bytes, ``life`` numbers the runs of the gateway, ``lag`` in milliseconds.
 
-    ``anon`` is what of ``rss`` are no pages of files; ``inside`` is what the process itself noted last.
+    ``anon`` is what of ``rss`` are no pages of files; ``inside`` is what the process itself noted last;
+    ``watcher`` is the process that sees pictures, of ``vision`` bytes.
     """
 
     at: float
@@ -32,6 +33,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     anon: int
     inside: Inside | None
     vision: int
+    watcher: int
     handles: int
     threads: int
     outbox: int
@@ -48,7 +50,7 @@ def look(scene: Scene, at: float, life: int) -> Sample | None:
     told: Any = asked(scene.daemon.socket)
     if not told:
         return None
-    process = Path(f"/proc/{scene.daemon.pid}")
+    process, watchers = Path(f"/proc/{scene.daemon.pid}"), scene.vision()
     return Sample(
         at=at,
         life=life,
@@ -56,7 +58,8 @@ def look(scene: Scene, at: float, life: int) -> Sample | None:
         rss=_resident(process),
         anon=_own(process),
         inside=next(reversed(read(scene.notes)), None),
-        vision=sum(_resident(Path(f"/proc/{one}")) for one in scene.vision()),
+        vision=sum(_resident(Path(f"/proc/{one}")) for one in watchers),
+        watcher=max(watchers, default=0),
         handles=len(list((process / "fd").iterdir())),
         threads=len(list((process / "task").iterdir())),
         outbox=_size(scene.daemon.state / "outbox.db"),
@@ -77,16 +80,17 @@ class Trend(Struct, frozen=True, kw_only=True):
     high: float
 
 
-def trend(samples: Sequence[Sample], of: Callable[[Sample], float]) -> Trend | None:
-    """Give how *of* grows; None where the samples are too few to tell.
+def trend(
+    samples: Sequence[Sample], of: Callable[[Sample], float], run: Callable[[Sample], int] = lambda _: 0
+) -> Trend | None:
+    """Give how *of* grows within each *run*; None where the samples are too few to tell.
 
     Of each two minutes the least counts: what is held for a moment goes again, what has leaked does not.
     Memory takes steps and seldom goes back, so that what one mark has the next has too: only the steps from
     one to the next are independent. Their mean is the slope, and how they differ says how sure that is
     (Student's t).
     """
-    marks = _least(samples, of)
-    steps = [after - before for before, after in pairwise(marks)]
+    steps = _steps(samples, of, run)
     free = len(steps) - 1
     if free < _FREE:
         return None
@@ -101,16 +105,26 @@ def trend(samples: Sequence[Sample], of: Callable[[Sample], float]) -> Trend | N
     )
 
 
-def _least(samples: Sequence[Sample], of: Callable[[Sample], float]) -> list[float]:
-    """Give the least of each stretch; one in which nothing was seen is as the one before."""
-    found: dict[int, float] = {}
+def _steps(
+    samples: Sequence[Sample], of: Callable[[Sample], float], run: Callable[[Sample], int]
+) -> list[float]:
+    """Give the steps of the least from each stretch to the next, where both are of one run alone.
+
+    The stretch in which a run began is left out: it was warming up.
+    """
+    runs: dict[int, set[int]] = {}
+    least: dict[int, float] = {}
+    begun: dict[int, int] = {}
     for one in samples:
         stretch = int((one.at - samples[0].at) // _STRETCH)
-        found[stretch] = min(found.get(stretch, inf), of(one))
-    marks: list[float] = []
-    for stretch in range(max(found, default=-1) + 1):
-        marks.append(found.get(stretch, marks[-1] if marks else 0.0))
-    return marks
+        runs.setdefault(stretch, set()).add(run(one))
+        least[stretch] = min(least.get(stretch, inf), of(one))
+        begun.setdefault(run(one), stretch if stretch else -1)
+    return [
+        least[after] - least[before]
+        for before, after in pairwise(sorted(least))
+        if after == before + 1 and len(both := runs[before] | runs[after]) == 1 and before > begun[min(both)]
+    ]
 
 
 def _resident(process: Path) -> int:

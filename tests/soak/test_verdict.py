@@ -28,8 +28,8 @@ def samples(rss: Callable[[float], float], minutes: float = 40.0, noise: float =
 
 def _sample(at: float, rss: int) -> Sample:
     return Sample(
-        at=at, life=1, age=600 + at, rss=rss, anon=rss, inside=None, vision=0, handles=18, threads=5,
-        outbox=0, wal=0, queue=0, log=0, lag=1.0, windows=0, state="online",
+        at=at, life=1, age=600 + at, rss=rss, anon=rss, inside=None, vision=0, watcher=0, handles=18,
+        threads=5, outbox=0, wal=0, queue=0, log=0, lag=1.0, windows=0, state="online",
     )  # fmt: skip
 
 
@@ -81,6 +81,14 @@ def test_a_run_that_cannot_tell_says_so() -> None:
 def test_a_run_of_minutes_has_no_trend() -> None:
     assert trend(samples(lambda _: 40, minutes=12), lambda one: float(one.rss)) is None
     assert grown(verdict(None)) == ([], ["the run was too short to tell whether memory grows"])
+
+
+def test_a_process_that_is_killed_now_and_then_is_judged_within_its_lives() -> None:
+    found = samples(lambda hours: 80 - 30 * (hours > 0.1 and hours % 0.2 < 0.01))
+    assert of_memory(found).high > 100
+    lived = trend(found, lambda one: one.rss / _MEGA, lambda one: int(one.at // 720))
+    assert lived is not None
+    assert lived.low <= 0 <= lived.high < 5
 
 
 def test_handles_that_become_more_are_told() -> None:

@@ -89,7 +89,9 @@ def judge(scene: Scene, what: Soaked) -> Verdict:
         used=trend(inside, lambda one: one.inside.used / 1e6 if one.inside else 0.0),
         blocks=trend(inside, lambda one: one.inside.blocks / 1e3 if one.inside else 0.0),
         vision_mb=_mega(max(one.vision for one in samples)),
-        vision=trend([one for one in steady if one.vision], lambda one: one.vision / 1e6),
+        vision=trend(
+            [one for one in steady if one.vision], lambda one: one.vision / 1e6, lambda one: one.watcher
+        ),
         handles=(_middle(steady[:tenth], "handles"), _middle(steady[-tenth:], "handles")),
         threads=(_middle(steady[:tenth], "threads"), _middle(steady[-tenth:], "threads")),
         outbox_mb=_mega(max(one.outbox for one in samples)),

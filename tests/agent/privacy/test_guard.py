@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent.core.product import Privacy
+from agent.privacy.guard import taken_over
 from tests.agent.privacy.street import DOORS, FLATS, SEEN, Street, plan, product
 
 HOLD = Privacy(mode="hold", k=5)
@@ -198,3 +199,9 @@ def test_two_recipients_get_the_same_noise() -> None:
     first, second = rows[0::2], rows[1::2]
     assert [one["value"] for one in first] == [one["value"] for one in second]
     assert any(one["value"] != 3 for one in rows)
+
+
+def test_cells_that_cannot_be_read_are_lost_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    assert taken_over(HELD, [{"point": "gate.in"}]) == ([], [])
+    [line] = caplog.records
+    assert line.__dict__["fields"]["PRODUCT"] == "held"
