@@ -18,6 +18,7 @@ time. A test that waits for what cannot happen any more ends with an error inste
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -62,6 +63,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Give virtual seconds."""
         return self._virtual.now
+
+    @property
+    def _clock_resolution(self) -> float:
+        """Give the least step of time: after 194 days more than the nanosecond that the loop is made with.
+
+        The loop runs what is due before now plus this. Where the sum is now itself it would wait for ever.
+        """
+        return max(1e-9, math.ulp(self._virtual.now))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, seconds: float) -> None:
+        """Pass over what the loop sets at its beginning."""
 
     def run_in_executor(self, executor: object, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Do the work at once, in this thread."""

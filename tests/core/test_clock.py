@@ -100,6 +100,15 @@ async def test_sockets_within_the_test_work_on_virtual_time(virtual: VirtualCloc
         await writer.wait_closed()
 
 
+async def test_virtual_time_passes_after_a_year_too(virtual: VirtualClock) -> None:
+    for days in (180, 100, 100, 4000):
+        await virtual.sleep(days * 86400.0)
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_at(loop.time(), came.set)
+        async with asyncio.timeout(1):
+            await came.wait()
+
+
 def test_a_test_that_is_not_async_can_simulate_too() -> None:
     clock = VirtualClock()
 
