@@ -20,7 +20,7 @@ from tests.mutation import planted
 ROOT: Final = Path(__file__).parents[2]
 _RULES: Final = Path(__file__).with_name("rules.toml")
 _PATIENCE: Final = 240.0
-_BRIEF: Final = 60.0  # for tests that are fast
+_BRIEF: Final = 30.0  # for tests that are fast
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where no test waits for a disk
 
 

@@ -37,10 +37,14 @@ WATCHED = {
     "drivers/modbus/ghosts.py": (f"{MODBUS}/test_ghosts.py", f"{MODBUS}/test_link_rtu.py"),
     "drivers/modbus/patience.py": (f"{MODBUS}/test_patience.py",),
     "agent/outbox/chain.py": (f"{OUTBOX}/test_chain.py",),
+    "agent/outbox/feed.py": (f"{OUTBOX}/test_feed_alone.py",),
     "agent/outbox/lane.py": (f"{OUTBOX}/test_lane.py",),
     "agent/outbox/losses.py": (f"{OUTBOX}/test_losses.py",),
+    "agent/outbox/merkle.py": (f"{OUTBOX}/test_merkle.py",),
+    "agent/outbox/numbered.py": (f"{OUTBOX}/test_numbered.py",),
     "agent/outbox/ranges.py": (f"{OUTBOX}/test_ranges.py",),
     "agent/outbox/spent.py": (f"{OUTBOX}/test_spent.py",),
+    "agent/outbox/transaction.py": (f"{OUTBOX}/test_transaction.py",),
 }
 """Files of which every variant is tried, and the tests that must notice: fast ones, a few seconds at most."""
 VARIANTS = [one for file in WATCHED for one in variants(file)]
