@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -42,13 +42,15 @@ class City:
         self.values += sum(len(one.get("values", one)) for many in body.values() for one in many)
 
 
+T = TypeVar("T", bound=City)
+
+
 @contextlib.contextmanager
-def of_ours(port: int) -> Iterator[City]:
-    """Listen to our gateway at the broker on *port*."""
-    city = City()
+def of_ours(port: int, city: T, *topics: str) -> Iterator[T]:
+    """Have *city* listen to our gateway at the broker on *port*."""
     client = Client(CallbackAPIVersion.VERSION2, "city", protocol=MQTTProtocolVersion.MQTTv5)
     client.on_message = lambda _client, _data, message: city.batch(json.loads(message.payload))
-    with _connected(client, port, _OURS):
+    with _connected(client, port, *(topics or (_OURS,))):
         yield city
 
 

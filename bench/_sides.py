@@ -116,7 +116,7 @@ class Side:
 def ours(stack: ExitStack, row: Row, folder: Path, broker: int) -> Side:
     """Start a whole gateway, and a city that listens to it."""
     field = stack.enter_context(row.serving())
-    site, city = lay(folder, row.ports(field), broker), stack.enter_context(of_ours(broker))
+    site, city = lay(folder, row.ports(field), broker), stack.enter_context(of_ours(broker, City()))
     process = stack.enter_context(gateway(site))
     wait_for(site.socket)
     return Side("ours", field, process.pid, city)

@@ -14,6 +14,9 @@ from agent.core.driver import DeviceSettings, LinkSettings, PointSettings
 from agent.core.search import Search
 from agent.core.settings import Settings, decode_hook
 from agent.registry import Family, kinds, plugin
+from bench import _cost_page as cost_page
+from bench._plot import drawn
+from bench.curves import CURVES
 
 ROOT = Path(__file__).parent.parent
 HOMES = {
@@ -121,6 +124,16 @@ def test_the_page_of_an_encoding_has_the_table_of_its_keys(kind: str) -> None:
     text = (ROOT / "docs" / PAGES["encoding"] / f"{kind}.md").read_text("utf-8")
     assert f"<!-- keys of encoding.{kind} -->" in text or not settings_of("encoding", kind).__struct_fields__
     assert refreshed(text) == text, f"run: python -m agent.config.page docs/city/encodings/{kind}.md"
+
+
+def test_the_page_of_costs_its_fits_and_its_plot_say_the_same() -> None:
+    page = cost_page.PAGE.read_text("utf-8")
+    found = cost_page.steps_of(page)
+    assert {thing: [one.size for one in steps] for thing, steps in found.items()} == {
+        one.thing: list(one.sizes) for one in CURVES
+    }
+    assert cost_page.renewed(page, found) == page, "run: python -m bench._cost_page"
+    assert cost_page.PLOT.read_text("utf-8") == drawn(found), "run: python -m bench._cost_page"
 
 
 def test_profiles_have_golden_values() -> None:

@@ -47,6 +47,7 @@ class Books:
         self.used, self.limit = opening.done.used, opening.done.limit
         self.link = opening.done.link
         self.lanes: dict[str, Lane] = {}
+        self.of: dict[str, list[Lane]] = {}  # by recipient
         self.by_number: dict[int, Lane] = {}
         self.pending: deque[Draft] = deque()
         self.pending_size = 0
@@ -73,6 +74,7 @@ class Books:
 
     def _add(self, lane: Lane) -> Lane:
         self.lanes[lane.name] = self.by_number[lane.number] = lane
+        self.of.setdefault(lane.recipient, []).append(lane)
         return lane
 
     # -- messages come in ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ handed to uplinks only once they are safe on disk. It never loses one in silence
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from functools import cached_property, partial
 from math import inf
@@ -29,7 +29,7 @@ from agent.gate import Cleared
 from agent.outbox.books import Books
 from agent.outbox.feed import Feed
 from agent.outbox.keeper import Keeper
-from agent.outbox.lane import Terms
+from agent.outbox.lane import Lane, Terms
 from agent.outbox.opening import open_or_salvage
 from agent.outbox.port import Inline, Port, Threaded
 from agent.outbox.store import Store
@@ -209,10 +209,7 @@ class Outbox:
         """Give the one feed of *recipient*."""
         feeds = self._keeper.feeds
         if recipient not in feeds:
-            lanes = self._books.lanes
-            feeds[recipient] = Feed(
-                recipient, lambda: [one for one in lanes.values() if one.recipient == recipient], self._keeper
-            )
+            feeds[recipient] = Feed(recipient, lambda: self._lanes(recipient), self._keeper)
         return feeds[recipient]
 
     def again(self, recipient: str) -> Again:
@@ -223,7 +220,7 @@ class Outbox:
 
     def queue(self, recipient: str) -> Queue:
         """Say what *recipient* still has to get."""
-        lanes = [lane for lane in self._books.lanes.values() if lane.recipient == recipient]
+        lanes = self._lanes(recipient)
         stamps = [lane.oldest for lane in lanes if lane.oldest is not None]
         return Queue(
             n=sum(lane.n for lane in lanes),
@@ -231,6 +228,9 @@ class Outbox:
             bytes=sum(lane.size for lane in lanes),
             cap=self.cap,
         )
+
+    def _lanes(self, recipient: str) -> Sequence[Lane]:
+        return self._books.of.get(recipient, ())
 
 
 def _end(route: Route, zone: ZoneInfo) -> float:
