@@ -26,6 +26,7 @@ from tests.systemd.container import boot
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/technician/from-box-to-values.md"
+METRICS = HERE.parents[1] / "docs/maintainer/metrics.md"
 HERE_TOO = ("systemd-nspawn", "dpkg-deb", "openssl")
 PROGRAMS = ("mosquitto", "mosquitto_sub", "ss", "faketime")
 FRESH = (
@@ -86,7 +87,7 @@ def played(name: str, room: Path, packages: Mapping[str, Sequence[str]], *, anew
     watch = Watch(cameras=(camera("file:/story/files/across.mp4", model),), width=2, offset=offset)
     (room / "plan.json").write_bytes(bytes_of.encode(watch))
     things = {
-        "debs": debs, "files": files, "plan.json": room / "plan.json", "page.md": PAGE,
+        "debs": debs, "files": files, "plan.json": room / "plan.json", "page.md": PAGE, "metrics.md": METRICS,
         "meter.py": HERE / "meter.py", "refusing.py": HERE / "refusing.py",
         "city-ca.pem": authority.certificate, "broker.pem": certificate, "broker.key": key,
         "others.pem": others, "others.key": others_key,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.systemd.computer import SHARING, files, play, sh, show, until
+from tests.systemd.computer import SHARING, SITE, STORY, files, play, sh, show, until
 from tests.systemd.story import before, cameras, counting, surroundings, walk
 from tests.systemd.story_bundles import bundles, far_away
 from tests.systemd.story_secrets import discretion
@@ -36,6 +37,29 @@ def identity() -> dict[str, Any]:
     told["clear"] = sh("grep -rl 'PRIVATE KEY' /etc/citygate /var/lib/citygate")["out"]
     SHARING.write_text(before, "utf-8")
     told["back"] = sh("citygate apply")
+    return told
+
+
+def exporter() -> dict[str, Any]:
+    """Follow the page about metrics, where node-exporter would have its folder."""
+    place = Path("/var/lib/prometheus/node-exporter")
+    place.mkdir(parents=True)
+    site, done = SITE.read_text("utf-8"), []
+    text = (STORY / "metrics.md").read_text("utf-8")
+    for language, block in re.findall(r"^```(sh|toml|ini)\n(.*?)^```", text, re.M | re.S):
+        if language == "toml":
+            SITE.write_text(f"{site}\n{block}", "utf-8")
+        elif language == "ini":
+            Path(block.split()[1]).write_text(block, "utf-8")
+        else:
+            done += [sh(f'sudo() {{ "$@"; }}; {line}')["status"] for line in block.splitlines()]
+    file = place / "citygate.prom"
+    until(file.is_file, 40)
+    told = {"done": done, "text": file.read_text("utf-8"), "rights": sh(f"stat -c '%U %a' {file}")["out"]}
+    SITE.write_text(site, "utf-8")
+    Path("/etc/systemd/system/citygate.service.d/metrics.conf").unlink()
+    sh("systemctl daemon-reload; systemctl restart citygate; rm -r /var/lib/prometheus")
+    until(lambda: "uplink city ok" in show("StatusText"))
     return told
 
 
@@ -90,7 +114,7 @@ def wipe() -> dict[str, Any]:
 if __name__ == "__main__":
     play(
         (
-            surroundings, before, walk, bundles, identity, older, far_away, discretion, forward, newer_form,
-            wipe,
+            surroundings, before, walk, bundles, identity, older, far_away, exporter, discretion, forward,
+            newer_form, wipe,
         )
     )  # fmt: skip

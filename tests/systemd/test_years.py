@@ -99,6 +99,13 @@ def test_whoever_is_far_away_sees_at_the_broker_what_was_taken_back(told: Story)
     assert (last["self.bundle"], last["self.bundle_tried"], last["self.bundle_taken_back"]) == (5, 6, 1)
 
 
+def test_metrics_lie_where_the_page_says_and_anybody_can_read_them(told: Story) -> None:
+    seen = told["exporter"]
+    assert set(seen["done"]) == {0}, seen["done"]
+    assert "citygate_release_info{" in seen["text"]
+    assert seen["rights"].split() == ["citygate", "644"]
+
+
 def test_no_secret_is_told_anywhere(told: Story) -> None:
     seen = told["discretion"]
     assert "citygate.service started" in seen["applied"]["out"]
