@@ -19,7 +19,7 @@ from msgspec import Struct
 from agent.cli.cage import drop_in
 from agent.core.driver import CanBeWatched
 from agent.core.errors import ConfigError
-from agent.core.secrets import sealed_folder
+from agent.core.secrets import PREFIX, sealed_folder
 from agent.reach import VARIABLE, is_literal, wishes
 from agent.resources import resource
 
@@ -34,6 +34,7 @@ SITE: Final = f"{GATEWAY}.d/50-site.conf"
 CLOCK: Final = f"{GATEWAY}.d/50-chrony.conf"
 CAMERAS: Final = f"{VISION}.d/cameras.conf"
 _MADE: Final = "# made by `citygate apply`; do not edit, `systemctl edit` makes a drop-in of your own"
+_NAMED: Final = re.compile(rf"{PREFIX}([\w.-]+)")
 _ALSO: Final = re.compile(r"^# also (\S+)$", re.M)
 _CHRONY: Final = (Path("/usr/sbin/chronyd"), Path("/usr/sbin/ntpd"))
 _RESOLVERS: Final = Path("/etc/resolv.conf")
@@ -91,7 +92,7 @@ def look_up(plan: Plan, also: tuple[str, ...]) -> Found:
 def files(plan: Plan, folder: Path, found: Found, installed: frozenset[str]) -> Files:
     """Give every drop-in as it must be for *plan*, for the units that are *installed*."""
     made: Files = {
-        SITE: _site(plan, found),
+        SITE: _site(plan, found, _cameras_own(plan) if VISION in installed else frozenset()),
         CLOCK: (resource("systemd") / "drop-ins/chrony.conf").read_text("utf-8")
         if any(one.exists() for one in _CHRONY)
         else None,
@@ -109,7 +110,14 @@ def watches(plan: Plan) -> bool:
     return any(isinstance(link.driver, CanBeWatched) for link in plan.links)
 
 
-def _site(plan: Plan, found: Found) -> str:
+def _cameras_own(plan: Plan) -> frozenset[str]:
+    """Name the secrets that nobody needs but the process that sees pictures."""
+    watched = [one.driver for one in plan.links if isinstance(one.driver, CanBeWatched)]
+    rest = [one.driver for one in plan.links if not isinstance(one.driver, CanBeWatched)]
+    return frozenset(_NAMED.findall(repr(watched))) - set(_NAMED.findall(repr((rest, plan.recipients))))
+
+
+def _site(plan: Plan, found: Found, not_ours: frozenset[str]) -> str:
     lines = [_MADE, *(f"# also {one}" for one in found.also), "[Service]"]
     lines += ["IPAddressDeny=any", "IPAddressAllow=localhost"]
     for who, host in found.allowed:
@@ -120,7 +128,7 @@ def _site(plan: Plan, found: Found) -> str:
     if ports := wishes(plan).ports:
         lines += ["PrivateDevices=no", "SupplementaryGroups=dialout"]
         lines += [f"DeviceAllow=char-{kind} rw" for kind in _kinds(one.host for one in ports)]
-    lines += [_handed(path) for path in sealed()]
+    lines += [_handed(path) for path in sealed() if path.name not in not_ours]
     return "\n".join(lines) + "\n"
 
 

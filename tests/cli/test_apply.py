@@ -128,25 +128,51 @@ def test_a_name_that_nobody_knows_is_told_and_stays_out_of_reach(
     assert "broker.vaasa.example" not in (place / "units" / fence.SITE).read_text("utf-8")
 
 
-def test_a_sealed_secret_is_handed_over_by_systemd(place: Path) -> None:
-    sealed = place / "site/sealed"
-    sealed.mkdir()
-    (sealed / "square").write_text("x", "utf-8")
-    with_password = SITE.replace('stream2"', 'stream2"\nuser = "me"\npassword = "credential:square"')
-    (place / "site/site.toml").write_text(with_password, "utf-8")
+def sealed(place: Path, name: str) -> Path:
+    """Seal a secret, as far as a file says so; give the file."""
+    folder = place / "site/sealed"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("x", "utf-8")
+    return folder / name
+
+
+def handed(place: Path, drop_in: str) -> list[str]:
+    """Give what systemd hands over by *drop_in*."""
+    lines = (place / "units" / drop_in).read_text("utf-8").splitlines()
+    return [one.partition("=")[2] for one in lines if one.startswith("LoadCredential")]
+
+
+def with_password(place: Path, more: str = "") -> None:
+    text = SITE.replace('stream2"', 'stream2"\nuser = "me"\npassword = "credential:square"')
+    (place / "site/site.toml").write_text(text + more, "utf-8")
+
+
+def test_a_sealed_secret_is_handed_over_by_systemd_to_who_needs_it(place: Path) -> None:
+    square, city = sealed(place, "square"), sealed(place, "city")
+    with_password(place)
     main(["apply", str(place / "site")])
-    asked = f"LoadCredentialEncrypted=square:{sealed / 'square'}"
-    assert asked in (place / "units" / fence.SITE).read_text("utf-8")
-    assert asked in (place / "units" / fence.CAMERAS).read_text("utf-8")
-    assert "LoadCredential=" not in (place / "units" / fence.CAMERAS).read_text("utf-8")
+    assert handed(place, fence.CAMERAS) == [f"square:{square}"]
+    assert handed(place, fence.SITE) == [f"city:{city}"], "a camera's password is not the gateway's"
+    with_password(
+        place, 'username = "gw1"\npassword = "credential:square"\n'
+    )  # of the last table: a recipient
+    main(["apply", str(place / "site")])
+    assert handed(place, fence.SITE) == [f"city:{city}", f"square:{square}"]
 
 
-def test_another_secret_under_the_same_name_starts_the_units_again(place: Path) -> None:
-    sealed = place / "site/sealed"
-    sealed.mkdir()
-    (sealed / "square").write_text("x", "utf-8")
-    with_password = SITE.replace('stream2"', 'stream2"\nuser = "me"\npassword = "credential:square"')
-    (place / "site/site.toml").write_text(with_password, "utf-8")
+def test_without_a_unit_of_its_own_the_cameras_process_is_the_gateways_child(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "installed", lambda: frozenset({fence.GATEWAY}))
+    square = sealed(place, "square")
+    with_password(place)
+    main(["apply", str(place / "site")])
+    assert handed(place, fence.SITE) == [f"square:{square}"]
+
+
+def test_another_secret_under_the_same_name_starts_who_uses_it_again(place: Path) -> None:
+    square = sealed(place, "square")
+    with_password(place)
 
     def written() -> list[str]:
         main(["apply", str(place / "site")])
@@ -154,8 +180,10 @@ def test_another_secret_under_the_same_name_starts_the_units_again(place: Path) 
 
     first = written()
     assert written() == first
-    os.utime(sealed / "square", ns=(0, 1_800_000_000_000_000_000))
-    assert not set(written()) & set(first)
+    os.utime(square, ns=(0, 1_800_000_000_000_000_000))
+    site, cameras = written()
+    assert site == first[0]
+    assert cameras != first[1]
 
 
 def test_behind_a_proxy_the_service_is_opened_to_the_proxy_alone(
