@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,8 +19,10 @@ from msgspec import Struct
 from agent.cli.cage import drop_in
 from agent.core.driver import CanBeWatched
 from agent.core.errors import ConfigError
+from agent.core.platform import CanRegister
 from agent.core.secrets import PREFIX, sealed_folder
 from agent.reach import VARIABLE, is_literal, wishes
+from agent.registry import encoder
 from agent.resources import resource
 
 if TYPE_CHECKING:
@@ -84,9 +86,21 @@ def look_up(plan: Plan, also: tuple[str, ...]) -> Found:
         "and `citygate apply --also NET` opens a network"
         for who in needs.unknown
     ]
+    told += _assigned_later(plan)
     return Found(
         allowed=tuple(dict.fromkeys(allowed)), names=tuple(dict.fromkeys(names)), also=also, told=tuple(told)
     )
+
+
+def _assigned_later(plan: Plan) -> Iterator[str]:
+    """Tell of each recipient whose broker somebody names only when it is called."""
+    for one in plan.recipients:
+        encoding = encoder(one, plan.place)
+        if not one.proxy and isinstance(encoding, CanRegister) and encoding.registration() is not None:
+            yield (
+                f"recipient {one.name}: which broker its provisioning service gives it is not known here, so "
+                "it stays out of reach; `citygate apply --also NET` opens its network"
+            )
 
 
 def files(plan: Plan, folder: Path, found: Found, installed: frozenset[str]) -> Files:

@@ -199,6 +199,26 @@ def test_behind_a_proxy_the_service_is_opened_to_the_proxy_alone(
     assert "recipient city, its proxy: proxy.vaasa.example is 192.0.2.3" in capsys.readouterr().out
 
 
+def test_a_broker_that_is_assigned_later_is_told_of(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("hub.vaasa.example", "provisioning.vaasa.example"):
+        monkeypatch.setitem(ADDRESSES, name, ["192.0.2.3"])
+    cloud = """[recipient.{name}]
+broker = "mqtts://{name}.vaasa.example"
+password = "credential:cloud-key"
+encoding = {{ use = "azure-iot-hub", device = "gw1"{scope} }}
+"""
+    hub = cloud.format(name="hub", scope="")
+    provisioning = cloud.format(name="provisioning", scope=', scope = "0ne00ABCDEF"')
+    (place / "site/site.toml").write_text(SITE + hub + provisioning, "utf-8")
+    assert main(["apply", str(place / "site")]) == 0
+    told = [one for one in capsys.readouterr().out.splitlines() if "provisioning service" in one]
+    assert len(told) == 1
+    assert told[0].startswith("recipient provisioning: which broker its provisioning service")
+    assert "`citygate apply --also NET` opens its network" in told[0]
+
+
 def test_a_port_is_opened_by_its_kind_wherever_its_name_leads(tmp_path: Path) -> None:
     by_id = tmp_path / "by-id"
     by_id.symlink_to("/dev/ttyAMA3")
