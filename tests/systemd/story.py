@@ -73,7 +73,7 @@ def surroundings() -> None:
 
 
 def before() -> dict[str, Any]:
-    return {"files": files(), "listening": listening(), "failed": failed()}
+    return {"files": files(), "listening": listening()}
 
 
 def walk() -> list[dict[str, Any]]:
@@ -230,11 +230,6 @@ def downgrade() -> dict[str, Any]:
     }
 
 
-def failed() -> str:
-    """List the units that have failed; a container is no place for some of the system's own."""
-    return str(sh("systemctl --failed --no-legend --plain")["out"])
-
-
 def remove() -> dict[str, Any]:
     removed = sh("dpkg --remove citygate-vision citygate")
     kept = {one: Path(one).exists() for one in ("/etc/citygate/site.toml", "/var/lib/citygate/outbox.db")}
@@ -243,7 +238,7 @@ def remove() -> dict[str, Any]:
     return {
         "removed": removed, "kept": kept, "running": running, "purged": purged, "files": files(),
         "user": sh("getent passwd citygate; getent group citygate")["out"],
-        "failed": failed(),
+        "failed": sh("systemctl --failed --no-legend --plain 'citygate*'")["out"],
     }  # fmt: skip
 
 
