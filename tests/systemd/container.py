@@ -76,6 +76,7 @@ def _told(room: Path, story: Path, things: Mapping[str, Path], patience: float) 
     )
     (units / "default.target").unlink(missing_ok=True)
     (units / "default.target").symlink_to("story.target")
+    shutil.rmtree(units / "default.target.wants", ignore_errors=True)  # those of any default
     console = room / "console"
     words = [
         "systemd-nspawn", "-q", "-D", str(root), "--boot", "--register=no", "--keep-unit",
