@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "check": "look for faults; tell what will be polled and what will leave",
     "apply": "open the units to what the configuration names, and bring it into force",
     "secret": "keep a secret for credential:NAME; list them, remove one",
-    "identity": "make this gateway's key and certificate request, take the certificate",
+    "identity": "make this gateway's key and certificate request, take the certificate, renew it",
     "wipe": "take this gateway out of service: keep the ledger, remove the rest",
     "scan": "find devices, say what they are, and write the tables for them",
     "read": "show live values with quality and raw words",
