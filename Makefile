@@ -40,8 +40,8 @@ bench: $(STAMP)  ## measure everything in bench/; make bench-NAME measures one
 bench-%: $(STAMP)
 	$(BIN)/python bench/run.py $*
 
-bench-peers: $(STAMP)  ## install the gateway that ours is measured beside, into build/ (95 MB)
-	$(BIN)/python -m bench._thingsboard
+bench-peers: $(STAMP)  ## put others beside our gateway, through faults, into docs/comparison.md (ARGS=--install: only have them)
+	$(BIN)/python -m bench.peers $(ARGS)
 
 long: $(STAMP)  ## run the tests that take longer: kills, power cuts, days of outage
 	$(BIN)/python -m pytest -q -rs -m long $(ARGS)

@@ -39,6 +39,7 @@ class Proxy:
         self.port = 0
         self.connections = 0
         self.swallowed = 0
+        self.carried = 0
 
     async def start(self) -> None:
         """Listen on a port of the kernel's choice."""
@@ -112,6 +113,7 @@ class Proxy:
                     continue
                 if self._mode == "garbage" and far:
                     data = self.spoil(data)
+                self.carried += len(data)
                 writer.write(data)
                 await writer.drain()
         if not poisoned:
