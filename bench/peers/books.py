@@ -29,7 +29,7 @@ class Value(NamedTuple):
 
 
 class Span(Struct, frozen=True, kw_only=True):
-    """A stretch of the run, and the fault in it: what stamps from *begin* to *end* are charged to.
+    """A stretch of the run: what is stamped from *begin* to *end* is charged to the fault in it.
 
     ``spared`` are points that nobody could have read while the fault lasted.
     """
@@ -37,7 +37,6 @@ class Span(Struct, frozen=True, kw_only=True):
     name: str
     begin: float
     end: float
-    broken: float = 0.0
     mended: float = 0.0
     spared: frozenset[int] = frozenset()
 

@@ -14,6 +14,7 @@ from bench.peers.site import points_of
 from bench.peers.stage import Look, Stage
 
 WARM: Final = 20.0
+_LEAD: Final = 5.0
 _SILENT: Final = 3
 
 
@@ -78,11 +79,11 @@ def _killed(stage: Stage) -> None:
 
 def _killed_away(stage: Stage) -> None:
     stage.way("cut")
-    stage.pause(20)
+    stage.pause(15)
     stage.kill()
     stage.pause(3)
     stage.start()
-    stage.pause(7)
+    stage.pause(12)
     stage.way("ok")
 
 
@@ -96,11 +97,11 @@ PHASES: Final = (
     Phase(name="calm", what="nothing happens for 60 s", act=_calm, settle=0),
     Phase(name="late", what="for 45 s one reply in twenty comes late", act=_late, settle=5),
     Phase(
-        name="silent", what="one unit of fifteen is silent for 30 s", act=_silent, settle=40,
+        name="silent", what="one unit of fifteen is silent for 30 s", act=_silent, settle=30,
         spared=frozenset(points_of(f"d{_SILENT}")),
     ),
     Phase(name="refused", what="the devices cut and refuse connections for 10 s", act=_refused, settle=20),
-    Phase(name="away", what="the broker is away for 60 s", act=_away, settle=35),
+    Phase(name="away", what="the broker is away for 60 s", act=_away, settle=30),
     Phase(name="killed", what="`kill -9`, and started again after 3 s", act=_killed, settle=15),
     Phase(
         name="killed_away", what="the broker is away for 30 s, `kill -9` in between", act=_killed_away,
@@ -116,13 +117,16 @@ def run(stage: Stage, phases: Sequence[Phase], tell: Callable[[str], None]) -> I
     end = time.time()
     for number, phase in enumerate(phases, 1):
         tell(f"{number} of {len(phases)}: {phase.what}, and then {phase.settle:g} s")
-        begin, before = end, stage.look()
+        begin = end
+        if phase.settle:
+            stage.pause(_LEAD)  # what a fault takes from the time before it is charged to it
+        before = stage.look()
         phase.act(stage)
         mended, after = time.time(), stage.look()
         stage.pause(phase.settle)
         end = time.time()
         span = Span(
-            name=phase.name, begin=begin, end=end, broken=begin,
+            name=phase.name, begin=begin, end=end,
             mended=mended if phase.settle else 0.0, spared=phase.spared,
         )  # fmt: skip
         yield Seen(span=span, what=phase.what, before=before, after=after)
