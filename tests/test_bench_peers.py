@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
+from msgspec.structs import replace
 
 from bench.peers import ours, page, thingsboard
+from bench.peers.__main__ import SIDES
 from bench.peers.books import Span, Value, Verdict, judge
 from bench.peers.costs import cost, family
 from bench.peers.field import Trouble, serving
 from bench.peers.page import Calm, Report, Result
+from bench.peers.phases import PHASES
 from bench.peers.site import POINTS, UNITS, age, owner, point_of, points_of, word
 
 BEGIN = 1_795_291_200.0
@@ -179,6 +182,24 @@ def _report() -> Report:
         day="2026-11-28", computer="2 cores", faults={"calm": "nothing", "away": "no broker"}, sides=sides,
         missing=["three: not installed"],
     )  # fmt: skip
+
+
+def test_the_page_has_the_tables_that_a_run_writes() -> None:
+    told = page.PAGE.read_text("utf-8")
+    if page.NONE in told:
+        pytest.skip("no whole run has been written into docs/comparison.md yet")
+    report = _report()
+    side = report.sides[0]
+    faults = {one.name: one.what for one in PHASES}
+    verdicts = dict.fromkeys(faults, Verdict())
+    sides = [
+        replace(
+            side, name=one.name, title=one.title, short=one.short, settings=one.settings, verdicts=verdicts
+        )
+        for one in SIDES
+    ]
+    written = page.renewed("", page.tables(replace(report, faults=faults, sides=sides, missing=[])))
+    assert page.shape(told) == page.shape(written)
 
 
 def test_the_tables_of_a_run_take_the_place_of_the_older_ones() -> None:

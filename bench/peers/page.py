@@ -20,6 +20,7 @@ from bench.peers.books import Verdict
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "comparison.md"
+NONE: Final = "No whole run on a quiet computer has been written here yet."
 RESULT: Final = ROOT / "build" / "peers.json"
 BEGIN: Final = "<!-- figures of one run; `make bench-peers` writes them -->"
 END: Final = "<!-- end of the figures -->"
