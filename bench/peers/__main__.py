@@ -59,6 +59,7 @@ def main() -> int:
     print(page.tables(report))
     print("\n".join(page.figures(report)))
     if len(sides) == len(SIDES) and len(phases) == len(PHASES):
+        page.RESULT.parent.mkdir(exist_ok=True)
         page.RESULT.write_bytes(msgspec.json.encode(report))
         page.main()
     else:
