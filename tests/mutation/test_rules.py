@@ -18,6 +18,7 @@ WATCHED = {
     "agent/config/terms.py": (CASES,),
     "agent/config/sharing.py": (CASES,),
     "agent/config/readers.py": (CASES,),
+    "agent/config/references.py": (CASES,),
     "agent/config/releases.py": (CASES,),
     "agent/config/merge.py": (CASES,),
     "agent/config/commands.py": (CASES, "tests/agent/config/test_platforms.py"),
