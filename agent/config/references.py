@@ -18,9 +18,6 @@ def check_references(draft: Draft, path: Path, value: object) -> None:
     if isinstance(value, Mapping):
         for key, one in value.items():
             check_references(draft, (*path, key), one)
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            check_references(draft, (*path, index), one)
     elif isinstance(value, str) and value.startswith(PREFIX):
         _check(draft, path, value)
 
