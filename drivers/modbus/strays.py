@@ -62,7 +62,7 @@ def _candidates(data: bytes, at: int) -> list[bytes]:
     elif function in _SINGLE_WRITES:
         sizes = (8,)
     elif function in _MULTIPLE_WRITES:
-        sizes = (8, 9 + data[at + 6]) if left > 6 else ()
+        sizes = (8, 9 + data[at + 6]) if left >= 7 else ()
     elif function & EXCEPTION and function & 0x7F in _READS | _SINGLE_WRITES | _MULTIPLE_WRITES:
         sizes = (5,)
     return [data[at : at + size] for size in sizes if size <= left]
