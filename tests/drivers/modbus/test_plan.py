@@ -101,6 +101,11 @@ def test_a_value_inside_another_does_not_shrink_the_request() -> None:
     assert [(one.start, one.size) for one in plan] == [(0, 4)]
 
 
+def test_a_value_as_long_as_the_limit_is_read() -> None:
+    plan = blocks([span(0, 4)], cost=TCP, limits=Limits(4))
+    assert [(one.start, one.size) for one in plan] == [(0, 4)]
+
+
 def test_a_value_longer_than_the_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="more than the limit"):
         blocks([span(0, 4)], cost=TCP, limits=Limits(2))
