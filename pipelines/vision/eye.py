@@ -19,7 +19,7 @@ from pipelines.vision.quality.gate import Gate, Motion
 from pipelines.vision.tally import Tally
 
 LOOKS: Final = 2.0  # seconds between two pictures while nothing moves: a track outlives that
-_TOGETHER: Final = 1.0  # seconds of answers that are read and followed in one go, which costs half
+_TOGETHER: Final = 2.0  # seconds of answers that are read and followed in one go, which costs half
 
 
 class Glance(NamedTuple):
