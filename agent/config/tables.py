@@ -270,7 +270,9 @@ class Recipient(Settings):
     ca: Annotated[str, Meta(description="Authority that signs the broker: a file or credential:NAME.")] = ""
     certificate: Annotated[str, Meta(description="Our certificate: a file or credential:NAME.")] = ""
     key: Annotated[str, Meta(description="Key of our certificate: a file or credential:NAME.")] = ""
-    client_id: Annotated[str, Meta(description="MQTT client identifier; empty: made of the names.")] = ""
+    client_id: Annotated[
+        str, Meta(description="MQTT client identifier; empty: city-site-gateway-recipient.")
+    ] = ""
     keepalive: Annotated[
         Duration,
         Meta(

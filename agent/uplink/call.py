@@ -15,7 +15,8 @@ def call_of(recipient: Recipient, gateway: str, patience: float, will: Message) 
     return Call(
         host=recipient.host,
         port=recipient.port,
-        client_id=recipient.client_id or gateway,
+        # brokers throw out whoever came before under the same name: two recipients at one of them are two
+        client_id=recipient.client_id or f"{gateway}-{recipient.name}",
         username=secret(recipient.username) if recipient.username else None,
         password=secret(recipient.password) if recipient.password else None,
         version=recipient.mqtt,

@@ -159,7 +159,7 @@ def test_secrets_of_every_kind_are_found_nowhere(
 ) -> None:
     process = machine.start()
     machine.hear("READY")
-    broker.wait_for("as vaasa-library-gw1")
+    broker.wait_for("as vaasa-library-gw1-")
     broker.wait_for("not authori")
     words = [need("mosquitto_sub"), "-p", str(broker.port), "-u", "reader", "-P", broker.users[1][1]]
     heard = subprocess.run(

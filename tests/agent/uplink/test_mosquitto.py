@@ -13,8 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from agent.core.message import Message
-from agent.core.plan import Tls
+from agent.core.plan import Recipient, Tls
 from agent.encodings.native import native_schema
+from agent.uplink.call import call_of
 from agent.uplink.client import connect
 from agent.uplink.port import Call, Packet
 from tests.agent.uplink.kit import QUICK, ROOT, City, Rig, subscribed
@@ -350,3 +351,19 @@ async def test_who_is_no_witness_gets_no_head(broker: Mosquitto) -> None:
         rig.put(3)
         await rig.until(lambda: len(city.ids()) == 3)
         assert city.bodies(f"{ROOT}/l") == []
+
+
+async def test_two_recipients_at_one_broker_leave_each_other_connected(tmp_path: Path) -> None:
+    will = Message(topic=f"{ROOT}/s", body=b"{}", kind="status", retain=True)
+    with peer.mosquitto(tmp_path) as open_broker:
+        port = open_broker.port
+        city, lab = [
+            await connect(
+                call_of(Recipient(name=name, host="127.0.0.1", port=port), "vaasa-library-gw1", 5.0, will)
+            )
+            for name in ("city", "lab")
+        ]
+        # whom the broker throws out gets no answer any more
+        assert await lab.publish(Packet(topic="lab", body=b"1")) in (0x00, 0x10)
+        assert await city.publish(Packet(topic="city", body=b"1")) in (0x00, 0x10)
+        await asyncio.gather(city.leave(), lab.leave())
