@@ -27,6 +27,8 @@ BESIDE: Final = Places(0, 2, 4)
 BAND: Final = 1000
 """The power of meter *n* lies between ``n * BAND`` and ``n * BAND + 99``: another meter's value shows."""
 
+_READ: Final = 12  # bytes of a request for registers
+
 MODES: Final = (
     "silent", "late", "very_late", "garbage", "wrong_number", "exception", "twice", "short", "half", "reset",
 )  # fmt: skip
@@ -80,9 +82,12 @@ class _Server(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while len(self._buffer) >= 12:
-            asked, self._buffer = self._buffer[:12], self._buffer[12:]
-            self._answer(asked)
+        while len(self._buffer) >= 6 and len(self._buffer) >= (size := 6 + self._buffer[5]):
+            asked, self._buffer = self._buffer[:size], self._buffer[size:]
+            if size == _READ:
+                self._answer(asked)
+            else:  # who it is, by function 43: it does not know how to say
+                self._end.write(asked[:5] + bytes((3, asked[6], asked[7] | 0x80, 1)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._buffer = b""
