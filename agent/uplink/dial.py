@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Final
+from typing import Final
 
 from agent.core.errors import UplinkError
 from agent.core.plan import proxy_address
@@ -52,7 +52,6 @@ async def _opened(call: Call, where: str) -> socket.socket:
 
 async def _connected(host: str, port: int, where: str, *, patience: float) -> socket.socket:
     loop = asyncio.get_running_loop()
-    trouble: OSError | None = None
     try:
         # as bytes, because a text would load the tables of international names, 0.7 MB, for any host
         name = host.encode() if host.isascii() else host
@@ -61,31 +60,37 @@ async def _connected(host: str, port: int, where: str, *, patience: float) -> so
         raise UplinkError(
             f'no address is known for "{host}" ({error.strerror}); check its name and DNS'
         ) from error
-    except OSError as error:  # there are no handles left to ask with
-        raise UplinkError(_unreachable(error, where)) from error
+    trouble: OSError | None = None
     for family, kind, protocol, _, address in addresses:
+        made = socket.socket(family, kind, protocol)
         try:
-            # one dead address must not use it all up
-            return await _tried(socket.socket(family, kind, protocol), address, patience / len(addresses))
+            _prepare(made)
+            async with asyncio.timeout(patience / len(addresses)):  # one dead address must not use it all up
+                await loop.sock_connect(made, address)
         except OSError as error:
             trouble = error
+        else:
+            return made
+        finally:
+            if made.fileno() >= 0 and not _is_connected(made):
+                made.close()
     if isinstance(trouble, TimeoutError):
         raise TimeoutError
     raise UplinkError(_unreachable(trouble, where)) from trouble
 
 
-async def _tried(made: socket.socket, address: Any, patience: float) -> socket.socket:  # noqa: ANN401 - its family's own form
-    """Connect *made* within *patience*, or close it and raise OSError."""
+def _prepare(made: socket.socket) -> None:
+    made.setblocking(False)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
+
+
+def _is_connected(made: socket.socket) -> bool:
     try:
-        made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
-        async with asyncio.timeout(patience):
-            await asyncio.get_running_loop().sock_connect(made, address)
-    except BaseException:
-        made.close()
-        raise
-    return made
+        made.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _unreachable(trouble: OSError | None, where: str) -> str:

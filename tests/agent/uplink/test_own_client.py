@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -247,15 +246,3 @@ async def test_a_reset_is_told_as_such() -> None:
         link = await connect(call)
         link.publish(SMALL)
         assert "was lost: Connection reset by peer" in (await link.closed).text
-
-
-async def test_without_handles_it_cannot_be_reached_and_with_some_it_can() -> None:
-    async with fake_broker() as broker:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-        try:
-            with pytest.raises(UplinkError, match="cannot be reached: too many open files"):
-                await connect(Call(host="127.0.0.1", port=broker.port, client_id="gw1"))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        await (await connect(Call(host="127.0.0.1", port=broker.port, client_id="gw1"))).leave()
