@@ -33,11 +33,12 @@ _STOPPING: Final = 10.0  # seconds that a service may take to clean up
 class Restart(Struct, frozen=True, kw_only=True):
     """How patiently a failing service is started again; all spans in seconds.
 
-    The nth back-off is ``first * 2**n`` up to ``longest``, times a random factor from ``spread``. A run of
-    ``settle`` seconds counts as health and starts the back-off anew.
+    The nth back-off is ``first * growth**n`` up to ``longest``, times a random factor from ``spread``. A run
+    of ``settle`` seconds counts as health and starts the back-off anew.
     """
 
     first: float = 1.0
+    growth: float = 2.0
     longest: float = 60.0
     spread: tuple[float, float] = (0.8, 1.2)
     settle: float = 60.0
@@ -45,8 +46,8 @@ class Restart(Struct, frozen=True, kw_only=True):
     within: float = 600.0
 
 
-LINK: Final = Restart()
-"""For links: near each other in time, a device that returns should be found soon."""
+LINK: Final = Restart(growth=1.5, longest=10.0)
+"""For links: a device that returns is found soon; one that is off for weeks costs a try in ten seconds."""
 
 UPLINK: Final = Restart(spread=(0.0, 1.0))
 """For uplinks: full jitter, since a thousand gateways may have lost the same broker."""
@@ -164,7 +165,9 @@ class Supervisor:
         while (failure := await self._one_run(life, service, restart.settle)) is not None:
             ended = self._clock.boot()
             failures = 0 if ended - life.started >= restart.settle else failures
-            delay = min(restart.first * 2.0**failures, restart.longest) * self._rng.uniform(*restart.spread)
+            delay = min(restart.first * restart.growth**failures, restart.longest) * self._rng.uniform(
+                *restart.spread
+            )
             if isinstance(failure, DriverError) and failure.patience is not None:
                 delay = min(delay, failure.patience)
             failures = min(failures + 1, 32)

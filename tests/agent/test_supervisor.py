@@ -65,7 +65,8 @@ async def test_the_back_off_doubles_up_to_its_cap(virtual: VirtualClock) -> None
 async def test_links_spread_their_retries_a_little(virtual: VirtualClock) -> None:
     service = Service(virtual, _failures(8))
     await _run_for(virtual, service, seconds=1000, restart=LINK)
-    shares = [pause / due for pause, due in zip(service.pauses, [1, 2, 4, 8, 16, 32, 60, 60], strict=True)]
+    due = [1, 1.5, 2.25, 3.375, 5.0625, 7.59375, 10, 10]
+    shares = [pause / whole for pause, whole in zip(service.pauses, due, strict=True)]
     assert all(0.8 <= share <= 1.2 for share in shares)
     assert len(set(shares)) == len(shares)
 
