@@ -23,7 +23,7 @@ from tests.pipelines.vision.watched import GATE, bundle
 from tests.release.test_fresh_root import SUITES, mirror
 
 FOREIGN = sorted(name for name, one in TARGETS.items() if one.machine != platform.machine())
-INCLUDED = "python3,libstdc++6,zlib1g,libgcc-s1,tzdata"
+INCLUDED = "base-files,python3,libstdc++6,zlib1g,libgcc-s1,tzdata"  # the first brings /lib, since Debian 13
 EVERYTHING = """
 import agent, drivers, importlib, pkgutil
 rooms = (agent, drivers)
