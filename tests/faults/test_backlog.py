@@ -22,6 +22,9 @@ from tests.peers.mosquitto import Mosquitto
 
 WINDOW: Final = 1.0
 """Seconds between two live windows of the other product."""
+_TELLS: Final = "\n".join(
+    f"log_type {one}" for one in ("error", "warning", "notice", "information", "subscribe")
+)
 _FIRST: Final = 2  # number of the first live window: the start of the run is 1
 _LIVE: Final = 2  # windows that may wait for their commit when the backlog is gone
 ROWS: Final = 40_000
@@ -44,7 +47,7 @@ class Drained(Struct, frozen=True, kw_only=True):
 async def drain(folder: Path, rows: int) -> Drained:
     """Fill an outbox without a broker; then start one, and publish a live window each second beside it."""
     # what a subscriber cannot take at once must wait for it, or the broker would lose it
-    broker, put = Mosquitto(folder, more="max_queued_messages 0"), list[float]()
+    broker, put = Mosquitto(folder, more=f"max_queued_messages 0\n{_TELLS}"), list[float]()
     energy, people = folder / "energy", folder / "people"
     async with site(folder, broker.port, SystemClock(), rate=0.0, cap=max(64 << 20, rows * 1200)) as running:
         await _fill(running, rows)
@@ -52,9 +55,10 @@ async def drain(folder: Path, rows: int) -> Drained:
         broker.start()
         try:
             with _city(broker.port, "energy", energy), _city(broker.port, "people", people):
+                # what is made before somebody listens waits for them, and is no live window
+                await asyncio.to_thread(broker.wait_for, "d/people")
                 before = most = _memory()
                 begun = time.monotonic()
-                # what is made before somebody listens is no live window
                 await until(lambda: running.outbox.queue("city").n < rows)
                 while running.outbox.queue("city").n > _LIVE:
                     assert running.task is not None

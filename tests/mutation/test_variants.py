@@ -76,6 +76,13 @@ def test_the_page_names_the_files_and_how_many_of_their_variants_are_explained()
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("file", WATCHED)
+def test_nothing_is_red_while_the_file_is_as_it_is(file: str, tmp_path: Path) -> None:
+    """What is red anyway would notice every variant."""
+    assert red(file, (ROOT / file).read_text("utf-8"), WATCHED[file], tmp_path, everyday=True) == []
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("one", VARIANTS, ids=name)
 def test_a_variant_turns_some_test_red_or_loses_nothing(one: Variant, tmp_path: Path) -> None:
     if not any(known.fits(one) for known in EXPLAINED):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.modbus.frames import Question
 from drivers.modbus.frames_tcp import TcpFrames
-from drivers.modbus.request import POLITE, Manners
+from drivers.modbus.request import POLITE, WHO_ARE_YOU, Manners
 
 RIGHT_BODY = b"\x03\x04\x12\x34\x56\x78"
 
@@ -107,6 +107,28 @@ def test_after_the_last_number_comes_one_and_never_zero() -> None:
 
 def test_who_was_asked_nothing_has_refused_nothing() -> None:
     assert not TcpFrames().give_up()
+
+
+def test_what_was_passed_over_before_a_reply_was_refused() -> None:
+    frames = asked()
+    assert frames.feed(b"\xff" + RIGHT) == RIGHT_BODY
+    assert frames.give_up()
+
+
+def test_who_a_device_is_may_be_told_without_any_name() -> None:
+    body = b"\x2b\x0e\x01\x01\0\0\0"
+    assert identified(body) == body
+
+
+@pytest.mark.parametrize("body", [b"\x2b\x0e\x01\x01\0\0", b"\x2b\x0d\x01\x01\0\0\0"])
+def test_what_tells_no_names_is_not_who_a_device_is(body: bytes) -> None:
+    assert identified(body) is None
+
+
+def identified(body: bytes) -> bytes | None:
+    frames = TcpFrames()
+    frames.ask(Question(1, WHO_ARE_YOU, -1, POLITE))
+    return frames.feed(frame(1, 1, body))
 
 
 def test_nothing_but_strange_bytes_is_garbage() -> None:
