@@ -74,7 +74,6 @@ _OWNER = '[owner]\nname = "City of Vaasa"\ncontact = "data@vaasa.example"\n'
 _RECIPIENT = """\
 [recipient.r{number}]
 broker = "mqtt://127.0.0.1:{port}"
-client_id = "gw1-{number}"
 rate = 0
 [grant.g{number}]
 recipient = "r{number}"

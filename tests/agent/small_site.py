@@ -159,14 +159,15 @@ class Outlet:
 
     figures: Mapping[str, float | str] = {}
 
-    def __init__(self, city: City, clock: Clock, feed: Feed) -> None:
+    def __init__(self, city: City, desk: UplinkDesk, feed: Feed) -> None:
+        self.desk = desk
         self.connected = False
         self.routes: list[str] = []
         self.configured = 0
         self.heads = 0
         self.word = "ok"
         self._city = city
-        self._clock = clock
+        self._clock = desk.clock
         self._feed = feed
 
     def words(self) -> Mapping[str, str]:
@@ -283,7 +284,7 @@ class Site:
     def _outlet(self, recipient: Recipient, encoding: Encoding, feed: Feed, desk: UplinkDesk) -> Outlet:
         assert recipient.encoding == "native"
         assert encoding is not None
-        outlet = Outlet(self.city, desk.clock, feed)
+        outlet = Outlet(self.city, desk, feed)
         self.outlets.append(outlet)
         return outlet
 

@@ -187,6 +187,21 @@ async def test_a_grant_that_has_ended_is_named_with_its_day(site: Site) -> None:
     assert (end["name"], end["says"]) == ("grant", "grant ops ended on 2026-03-01")
 
 
+@pytest.mark.parametrize("ends", [(), ("energy",), ("energy", "power")])
+async def test_an_uplink_is_told_which_of_its_grants_have_ended(site: Site, ends: tuple[str, ...]) -> None:
+    both = ("energy", "power")
+    last = {one: date(2026, 3, 1) if one in ends else None for one in both}
+    site.plan = replace(
+        plan(),
+        products=tuple(product(one, link("hall")) for one in both),
+        routes=tuple(replace(route(one), until=last[one]) for one in both),
+    )
+    async with site.running():
+        await site.clock.sleep(130)
+        [outlet] = site.outlets
+        assert outlet.desk.expired() == {f"city.{one}" for one in ends}
+
+
 async def test_a_broker_that_is_away_stops_it_and_nothing_is_lost(site: Site) -> None:
     site.city.away = True
     async with site.running():
