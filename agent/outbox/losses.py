@@ -7,6 +7,7 @@ loss may be declared too wide, never too narrow. ``count`` stays exact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import nsmallest
 from itertools import pairwise
 from typing import Final
 
@@ -27,9 +28,14 @@ def merge(losses: Iterable[Loss], most: int = MOST) -> list[Loss]:
             joined[-1] = _join(joined[-1], loss)
         else:
             joined.append(loss)
-    while len(joined) > most and (at := _nearest(joined)) is not None:
-        joined[at : at + 2] = [_join(joined[at], joined[at + 1])]
-    return sorted(joined, key=lambda one: (one.epoch, one.first))
+    closed = _narrowest(joined, len(joined) - most)
+    told: list[Loss] = []
+    for at, loss in enumerate(joined):
+        if at in closed:
+            told[-1] = _join(told[-1], loss)
+        else:
+            told.append(loss)
+    return sorted(told, key=lambda one: (one.epoch, one.first))
 
 
 def span(records: Sequence[Record]) -> tuple[float, float]:
@@ -58,12 +64,12 @@ def _touch(a: Loss, b: Loss) -> bool:
     return a.first == b.first if a.last is None else b.first <= a.last + 1
 
 
-def _nearest(losses: list[Loss]) -> int | None:
-    """Find the pair with the least between them."""
-    pairs = [
-        (b.first - (a.last or a.first), at) for at, (a, b) in enumerate(pairwise(losses)) if _alike(a, b)
-    ]
-    return min(pairs)[1] if pairs else None
+def _narrowest(losses: list[Loss], many: int) -> frozenset[int]:
+    """Find up to *many* losses before which the least lies; joining one pair widens no other's distance."""
+    distances = (
+        (b.first - (a.last or a.first), at) for at, (a, b) in enumerate(pairwise(losses), 1) if _alike(a, b)
+    )
+    return frozenset(at for _, at in nsmallest(max(0, many), distances))
 
 
 def _join(a: Loss, b: Loss) -> Loss:
