@@ -137,7 +137,12 @@ class Daemon:
         folder = Path(plan.outbox.path) if plan.outbox.path else self._state
         folder.mkdir(parents=True, exist_ok=True)
         outbox = await Outbox.open(
-            folder, cap=plan.outbox.cap, keep=plan.outbox.keep, clock=self.clock, boxed=self._world.boxed
+            folder,
+            cap=plan.outbox.cap,
+            keep=plan.outbox.keep,
+            clock=self.clock,
+            boxed=self._world.boxed,
+            saving=self._saving,
         )
         try:
             yield outbox
@@ -147,6 +152,11 @@ class Daemon:
                 await outbox.flush()
             raise
         await outbox.close()
+
+    def _saving(self, share: float) -> None:
+        """Ask for more time while a damaged outbox is salvaged, as long as that makes progress."""
+        self.notifier.extend(_PATIENCE)
+        self.notifier.status(f"saving what a damaged outbox holds: {share:.0%} looked at")
 
     async def _live(self, gateway: Gateway, supervisor: Supervisor, plan: Plan) -> None:
         answers = self.answers = Answers(gateway, self._physician)

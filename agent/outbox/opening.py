@@ -21,8 +21,13 @@ log = logging.getLogger(__name__)
 _ASIDE: Final = "aside"
 
 
-def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
-    """Open the outbox; if it is damaged, or was found to be, save what can be saved first."""
+def open_or_salvage(
+    store: Store, new_lid: Callable[[], str], told: Callable[[float], None] = lambda share: None
+) -> Opening:
+    """Open the outbox; if it is damaged, or was found to be, save what can be saved first.
+
+    That takes minutes with a large file on a slow card: *told* hears again and again how far it has come.
+    """
     store.lock()
     mark = store.damage_mark
     try:
@@ -36,7 +41,7 @@ def open_or_salvage(store: Store, new_lid: Callable[[], str]) -> Opening:
     if old is not None:
         from agent.outbox.salvage import salvage  # the largest part of an outbox, and hardly ever needed
 
-        salvage(store, old, new_lid)
+        salvage(store, old, new_lid, told)
         store.disconnect()
     mark.unlink(missing_ok=True)
     sync_folder(store.path.parent)

@@ -69,15 +69,17 @@ class Outbox:
         clock: Clock,
         boxed: bool = True,
         new_lid: Callable[[], str] = _new_lid,
+        saving: Callable[[float], None] = lambda share: None,
     ) -> Outbox:
         """Open the outbox in *folder* or make it; a damaged one is moved aside and salvaged.
 
         *cap* bounds the file in bytes, *keep* is the local retention in seconds. *boxed*: with a thread of
-        its own; else every call blocks, for simulations. Raise OutboxError if the disk is out of reach.
+        its own; else every call blocks, for simulations. While a damaged file is salvaged, that thread tells
+        *saving* what share has been looked at. Raise OutboxError if the disk is out of reach.
         """
         port: Port = Threaded() if boxed else Inline()
         store = Store(folder / FILE, cap)
-        opening = await port.submit(partial(open_or_salvage, store, new_lid))
+        opening = await port.submit(partial(open_or_salvage, store, new_lid, saving))
         books = Books(opening, clock)
         await port.submit(partial(store.note_epoch, books.epoch))
         keeper = Keeper(books, store, port, keep)

@@ -58,17 +58,20 @@ class Remains(Struct, kw_only=True):
     spent: dict[Key, int] = {}
 
 
-def salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
-    """Fill the fresh file of *store* from *old*."""
+def salvage(store: Store, old: Path, new_lid: Callable[[], str], told: Callable[[float], None]) -> None:
+    """Fill the fresh file of *store* from *old*; *told* hears what share of it has been looked at."""
     opening = store.open(new_lid)
     remains, copy = Remains(), Copy(store, Remains())
+    store.wait_for_disk(False)  # half a salvage is worth nothing: it is begun anew
     try:
         with closing(sqlite3.connect(old, isolation_level=None)) as db:
             remains = read_remains(db, old.stat().st_size)
             copy = Copy(store, remains)
             judge = Judge(remains.routes, wary=True)
             judge.expect(remains.anchor, remains.link)
-            copy.run(sound_rows(db, remains.anchor + 1, remains.top, judge))
+            first, many = remains.anchor + 1, max(1, remains.top - remains.anchor)
+            rows = sound_rows(db, first, remains.top, judge, lambda at: told((at - first) / many))
+            copy.run(rows)
     except UNREADABLE as error:
         SALVAGE_ENDS.tell(log, f"no more could be saved from {old}", error)
     OUTBOX_SALVAGED.tell(log, copy.saved, old)
@@ -76,6 +79,7 @@ def salvage(store: Store, old: Path, new_lid: Callable[[], str]) -> None:
     lanes = copy.finish(epoch)
     state = {f"lane/{name}": msgspec.json.encode(lane).decode() for name, lane in lanes.items()}
     state |= {f"saved/{product}": text for product, text in remains.saved.items()}
+    store.wait_for_disk(True)
     state |= {"lid": opening.lid, "epoch": str(epoch), "clean": "0", "salvaged": "1"}
     store.commit(Work(state=state, spent=remains.spent))
 
@@ -125,10 +129,15 @@ def _try(db: sqlite3.Connection, query: str, *values: object) -> list[Any]:
     return found
 
 
-def sound_rows(db: sqlite3.Connection, first: int, last: int, judge: Judge) -> Iterator[Any]:
-    """Give every row from id *first* to *last* that can be read and is, for *judge*, what was written."""
+def sound_rows(
+    db: sqlite3.Connection, first: int, last: int, judge: Judge, told: Callable[[int], None]
+) -> Iterator[Any]:
+    """Give every row from id *first* to *last* that can be read and is, for *judge*, what was written.
+
+    *told* hears each id at which it looks, also where nothing can be read.
+    """
     for start in range(first, last + 1, _STRETCH):
-        for *row, link in _stretch(db, start, min(start + _STRETCH - 1, last)):
+        for *row, link in _stretch(db, start, min(start + _STRETCH - 1, last), told):
             number, route, epoch, seq, kind, made, boot, expires, policy, topic, props, *rest = row
             *spans, lost, digest, body = rest
             head = (number, route, epoch, seq, kind, made, boot, policy, topic, props)
@@ -140,16 +149,17 @@ def sound_rows(db: sqlite3.Connection, first: int, last: int, judge: Judge) -> I
                 yield row
 
 
-def _stretch(db: sqlite3.Connection, first: int, last: int) -> Iterator[Any]:
+def _stretch(db: sqlite3.Connection, first: int, last: int, told: Callable[[int], None]) -> Iterator[Any]:
     """Halve what cannot be read until the unreadable rows stand alone."""
+    told(first)
     try:
         query = f"SELECT {_COLUMNS}, link FROM row WHERE id BETWEEN ? AND ? ORDER BY id"  # noqa: S608
         rows = db.execute(query, (first, last)).fetchall()
     except UNREADABLE:
         if first < last:
             middle = (first + last) // 2
-            yield from _stretch(db, first, middle)
-            yield from _stretch(db, middle + 1, last)
+            yield from _stretch(db, first, middle, told)
+            yield from _stretch(db, middle + 1, last, told)
         return
     yield from rows
 

@@ -162,6 +162,13 @@ class Store:
                     self._set_limit()
                     raise
 
+    def wait_for_disk(self, wait: bool) -> None:
+        """Let each commit wait until it is safe, or none: then all are, once one that waits has returned.
+
+        In between the file is whole whatever happens, but its latest commits may be gone.
+        """
+        self._guarded(lambda: self._connection.execute(f"PRAGMA synchronous={'FULL' if wait else 'NORMAL'}"))
+
     def _commit(self, work: Work) -> Done:
         db = self._connection
         first, link = self._tail + 1, self._link

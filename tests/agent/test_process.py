@@ -8,13 +8,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from agent import app, journal
 from agent.core.errors import ConfigError, GatewayError
+from agent.core.message import Message
 from agent.core.plan import Plan
+from agent.outbox.row import Draft
+from agent.outbox.store import Store
+from agent.outbox.work import Work
 from agent.status import ask
 
 SITE = """
@@ -118,6 +123,24 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine = Machine(tmp_path, held.getsockname()[1])
         yield machine
         machine.close()
+
+
+def test_a_damaged_outbox_is_salvaged_however_long_it_takes(machine: Machine) -> None:
+    """A card needs minutes for hundreds of megabytes; a start that is given up would begin anew for ever."""
+    outbox = machine.folder / "state" / "outbox.db"
+    outbox.parent.mkdir()
+    with closing(Store(outbox, 1 << 20)) as store:
+        store.lock()
+        store.open(lambda: "00000001")
+        message = Message(topic="d/energy", body=b"{}", kind="batch")
+        draft = Draft(route=1, epoch=1, seq=1, message=message, policy="p", made=1.0, boot=1.0, expires=2.0)
+        store.commit(Work(rows=(draft,), routes={1: "city.energy.city-operations"}))
+        store.damage_mark.write_text("found")
+    machine.start()
+    assert machine.hear("EXTEND_TIMEOUT_USEC")  # for any start
+    assert int(machine.hear("EXTEND_TIMEOUT_USEC")["EXTEND_TIMEOUT_USEC"]) == 90_000_000
+    assert machine.hear("STATUS")["STATUS"] == "saving what a damaged outbox holds: 0% looked at"
+    machine.hear("READY")
 
 
 def test_start_reload_and_stop_as_the_service_manager_sees_them(machine: Machine) -> None:

@@ -76,7 +76,8 @@ OUTBOX_DAMAGED: Final = Entry(
     text="%s",
     title="The outbox is damaged",
     matters="What is sound is copied into a new file before anything else happens; what is not is declared "
-    "as a gap to each recipient.",
+    "as a gap to each recipient. Some hundred megabytes take minutes; `systemctl status citygate` says how "
+    "far it is.",
     act="Replace the card or disk soon: it has lost data. `citygate ledger verify` looks at the new file.",
     error=OutboxError,
 )

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import OutboxError
+from agent.outbox.outbox import Outbox
 from agent.outbox.verdict import verify
-from tests.agent.outbox.scenes import World, covered, losses, route
+from tests.agent.outbox.scenes import CAP, KEEP, World, covered, losses, route
 
 ROUTES = ("city.energy", "city.people")
 DB = "outbox.db"
@@ -132,6 +133,24 @@ async def test_a_salvage_that_was_interrupted_begins_anew(tmp_path: Path) -> Non
     (tmp_path / "outbox.damaged").write_text("aside")
     await assert_all_covered(world, rows)
     assert not (tmp_path / "outbox.damaged").exists()
+
+
+async def test_a_salvage_tells_how_far_it_is_also_where_nothing_can_be_read(tmp_path: Path) -> None:
+    world, _ = await filled(tmp_path)
+    with closing(sqlite3.connect(tmp_path / DB)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name='row'").fetchone()
+    world.clock.turn(60.0)
+    _overwrite(tmp_path / DB, page - 1, bytes(PAGE))
+    shares: list[float] = []
+    outbox = await Outbox.open(
+        tmp_path, cap=CAP, keep=KEEP, clock=world.clock, boxed=False, saving=shares.append
+    )
+    await outbox.close()
+    assert shares[0] == 0.0
+    assert max(shares) < 1.0
+    assert shares == sorted(shares)
+    # one row after the other is tried, since none can be read
+    assert len(set(shares)) > 250
 
 
 async def test_damage_that_is_found_at_work_ends_the_process_and_is_healed_by_the_next(
