@@ -1,9 +1,10 @@
 """Measures which statements and branches the tests reach, daemons in processes of their own included.
 
-python -m tests.coverage [--only agent/outbox] [TESTS ...]
+python -m tests.coverage [--again] [--only agent/outbox] [TESTS ...]
 
 Everything that is not reached stands in ``build/coverage/uncovered.md``, with the reason where there is
-one. A measurement takes twice as long as the tests do; where none are named, the everyday ones are run.
+one. A measurement takes twice as long as the tests do. Where no tests are named, all everyday ones are run,
+and the sums of the folders go into the docs if they were green.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import argparse
 import json
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tests.coverage.reasons import Stretch, reasons, stretches
+from tests.coverage.page import PAGE, missing, renewed, table, verdict
+from tests.coverage.reasons import ROOT, Reason, Stretch, reasons, stretches
 
 _FOLDER: Final = Path("build/coverage")
 _REPORT: Final = _FOLDER / "report.json"
-_PAGE: Final = _FOLDER / "uncovered.md"
+_LIST: Final = _FOLDER / "uncovered.md"
+_WHOLE: Final = _FOLDER / "whole"
+"""It is there while the report is that of all everyday tests, all of them green."""
 
 
 def main() -> int:
@@ -31,70 +35,55 @@ def main() -> int:
         "tests", nargs="*", metavar="TESTS", help="files and folders; else all everyday tests"
     )
     parser.add_argument("--only", action="append", default=[], metavar="PLACE", help="tell of this alone")
+    parser.add_argument("--again", action="store_true", help="tell of the last measurement, run no test")
     args = parser.parse_args()
-    status = _run(args.tests)
-    files = {
-        name: found
-        for name, found in json.loads(_REPORT.read_text("utf-8"))["files"].items()
-        if not args.only or name.startswith(tuple(args.only))
-    }
+    status = 0 if args.again else _run(args.tests)
+    told: dict[str, Any] = json.loads(_REPORT.read_text("utf-8"))["files"]
+    files = {name: one for name, one in told.items() if not args.only or name.startswith(tuple(args.only))}
     known = reasons()
     found = list(stretches(files, known))
-    _PAGE.write_text(page(found), "utf-8")
-    sys.stdout.write(
-        table(files) + f"\n\n{sum(bool(one.why) for one in found)} of {len(found)} stretches that no "
-    )
-    sys.stdout.write(f"test reaches have a reason; all stand in {_PAGE}\n")
-    needed = {one.why for one in found}
-    stale = [one for one in known if one.file in files and one.why not in needed]
-    for one in stale:
-        sys.stderr.write(f"{one.file}: reached now, so it needs no reason any more: {one.text.strip()}\n")
-    return status or bool(stale)
+    _LIST.write_text(missing(found), "utf-8")
+    sys.stdout.write(f"{table(files)}\n\n{verdict(found)}; all stand in {_LIST}\n")
+    if _WHOLE.exists() and not args.only:
+        PAGE.write_text(renewed(PAGE.read_text("utf-8"), _said(files, found)), "utf-8")
+    if args.again:
+        _changed(files)
+    return status or _needless([one for one in known if one.file in files], found)
 
 
 def _run(tests: list[str]) -> int:
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    for left in _FOLDER.glob("data*"):
-        left.unlink()
+    for left in (*_FOLDER.glob("data*"), _WHOLE):
+        left.unlink(missing_ok=True)
     measure = [sys.executable, "-m", "coverage"]
     done = subprocess.run([*measure, "run", "-m", "pytest", "-q", "-m", "not long", *tests], check=False)
     subprocess.run([*measure, "combine", "-q"], check=True)
     subprocess.run([*measure, "json", "-q", "-o", str(_REPORT)], check=True)
+    if not tests and not done.returncode:
+        _WHOLE.touch()
     return done.returncode
 
 
-def table(files: Mapping[str, Any]) -> str:
-    """Write how much of each folder is reached."""
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for name, found in files.items():
-        told = found["summary"]
-        keys = ("covered_lines", "num_statements", "covered_branches", "num_branches")
-        for at, key in enumerate(keys):
-            sums[name.rpartition("/")[0]][at] += told[key]
-    lines = [
-        "| folder | statements | of these reached | branches | of these taken |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    for folder, (reached, all_, taken, ways) in sorted(sums.items()):
-        lines.append(
-            f"| `{folder}` | {all_:,} | {_share(reached, all_)} | {ways:,} | {_share(taken, ways)} |"
-        )
-    return "\n".join(lines)
+def _said(files: dict[str, Any], found: Sequence[Stretch]) -> str:
+    day = datetime.fromtimestamp(_REPORT.stat().st_mtime, UTC).date()
+    return f"{table(files)}\n\nMeasured on {day}: {verdict(found)}."
 
 
-def page(found: Iterable[Stretch]) -> str:
-    """Write down what is not reached."""
-    lines = ["| where | what | why |", "|---|---|---|"]
-    for one in found:
-        place = f"{one.first}" if one.first == one.last else f"{one.first}-{one.last}"
-        text = one.text.replace("|", "\\|")
-        what = f"a way out of `{text}`" if one.way else f"`{text}`"
-        lines.append(f"| {one.file}:{place} | {what} | {one.why or 'nobody has said'} |")
-    return "\n".join([*lines, ""])
+def _changed(files: dict[str, Any]) -> None:
+    """Name the files whose lines may be others by now."""
+    at = _REPORT.stat().st_mtime
+    for name in files:
+        if (ROOT / name).stat().st_mtime > at:
+            sys.stderr.write(f"{name}: changed since it was measured\n")
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else ""
+def _needless(known: Sequence[Reason], found: Sequence[Stretch]) -> bool:
+    """Name the reasons of lines that are reached; say whether there are any."""
+    needed = {one.reason for one in found}
+    needless = [one for one in known if one not in needed and not one.chance]
+    for one in needless:
+        sys.stderr.write(f"{one.file}: reached now, so it needs no reason any more: {one.text.strip()}\n")
+    return bool(needless)
 
 
 if __name__ == "__main__":

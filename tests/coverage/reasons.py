@@ -15,18 +15,32 @@ FILE: Final = Path(__file__).with_name("reasons.toml")
 
 
 class Reason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why the line of *file* with *text* in it is not reached."""
+    """Why the line of *file* with *text* in it is not reached; ``after``: the first such line below that one.
+
+    ``chance``: some runs reach it and others do not, because of what happens at the same time.
+    """
 
     file: str
     text: str
     why: str
+    after: str = ""
+    chance: bool = False
 
     def line(self) -> int:
         """Give the number of the line; raise ValueError if there is not exactly one."""
         lines = (ROOT / self.file).read_text("utf-8").split("\n")
-        found = [number for number, line in enumerate(lines, 1) if self.text in line]
+        if not self.after:
+            return self._only(lines, self.text)
+        first = self._only(lines, self.after)
+        for at, line in enumerate(lines[first:], first + 1):
+            if self.text in line:
+                return at
+        raise ValueError(f"{self.file}: 0 lines hold {self.text!r} below {self.after!r}")
+
+    def _only(self, lines: Sequence[str], text: str) -> int:
+        found = [at for at, line in enumerate(lines, 1) if text in line]
         if len(found) != 1:
-            raise ValueError(f"{self.file}: {len(found)} lines hold {self.text!r}")
+            raise ValueError(f"{self.file}: {len(found)} lines hold {text!r}")
         return found[0]
 
 
@@ -38,7 +52,7 @@ class Stretch(Struct, frozen=True):
     last: int
     text: str
     way: bool
-    why: str = ""
+    reason: Reason | None = None
 
 
 def reasons() -> list[Reason]:
@@ -48,16 +62,16 @@ def reasons() -> list[Reason]:
 
 def stretches(files: Mapping[str, Any], known: Sequence[Reason]) -> Iterator[Stretch]:
     """Give what the report *files* of a measurement does not reach."""
-    why = {(one.file, one.line()): one.why for one in known}
+    why = {(one.file, one.line()): one for one in known}
     for file, found in sorted(files.items()):
         text = (ROOT / file).read_text("utf-8").split("\n")
         missing = set(found["missing_lines"])
         for first, last in _runs(missing, found["executed_lines"]):
             given = (why[file, at] for at in range(first, last + 1) if (file, at) in why)
-            yield Stretch(file, first, last, text[first - 1].strip(), False, next(given, ""))
+            yield Stretch(file, first, last, text[first - 1].strip(), False, next(given, None))
         for begin, end in found["missing_branches"]:
             if begin not in missing and end not in missing:
-                yield Stretch(file, begin, begin, text[begin - 1].strip(), True, why.get((file, begin), ""))
+                yield Stretch(file, begin, begin, text[begin - 1].strip(), True, why.get((file, begin)))
 
 
 def _runs(missing: set[int], executed: Sequence[int]) -> Iterator[tuple[int, int]]:
