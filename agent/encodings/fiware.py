@@ -189,6 +189,8 @@ class Fiware(NoRuns):
         }
         if (value := rounded(event.value, known.get(event.point, 0.0))) is not None:
             told["eventValue"] = value
+        if not event.synced:
+            told["clock"] = "unsynced"
         return replace(self._gateway(told, "event"), user=named(self._place.gateway, head, product.id))
 
     def _gateway(self, told: Json, kind: str) -> Message:

@@ -129,7 +129,7 @@ class Homeassistant(NoRuns):
         return self._data(product.id, head, told, kind="batch", end="figures")
 
     def _event(self, product: Product, head: Head, event: Event, known: Mapping[str, float]) -> Message:
-        told = {
+        told: Json = {
             "t": utc_text(coarse(event.at, product)),
             "point": event.point,
             "event": event.kind,
@@ -138,6 +138,8 @@ class Homeassistant(NoRuns):
             "unit": event.unit,
             "text": event.text[:200],
         }
+        if not event.synced:
+            told["clock"] = "unsynced"
         return self._data(product.id, head, told, kind="event", end="event")
 
     def _data(self, product: str, head: Head, told: Json, *, kind: str, end: str) -> Message:

@@ -25,9 +25,11 @@ from agent.encodings._text import rounded, utc_text, word
 
 _PLACES: Final = ("city", "site", "gateway", "product", "point", "device", "name", "statistic")
 _VALUES: Final = (
-    "value", "quality", "coverage", "why", "n", "time", "seconds", "ms", "window", "unit", "epoch", "seq",
+    "value", "quality", "coverage", "why", "n", "time", "seconds", "ms", "window", "clock", "unit", "epoch",
+    "seq",
 )  # fmt: skip
 _TIMES: Final = frozenset({"time", "seconds", "ms"})
+_UNSYNCED: Final = "unsynced"
 _JSON: Final = "application/json"
 
 
@@ -187,6 +189,7 @@ class Template(NoRuns):
             "seconds": json.dumps(rounded(figure.start, 0.001)),
             "ms": str(round(figure.start * 1000)),
             "window": json.dumps(rounded(figure.width, 0.001)),
+            "clock": "synced" if figure.synced else _UNSYNCED,
             "unit": unit,
             "epoch": str(head.epoch),
             "seq": str(head.seq),
@@ -205,7 +208,7 @@ class Template(NoRuns):
         )
 
     def _event(self, product: Product, head: Head, event: Event, known: Mapping[str, float]) -> Message:
-        told = {
+        told: dict[str, Any] = {
             "time": utc_text(coarse(event.at, product)),
             "point": event.point,
             "event": event.kind,
@@ -214,6 +217,8 @@ class Template(NoRuns):
             "unit": event.unit,
             "text": event.text[:200],
         }
+        if not event.synced:
+            told["clock"] = _UNSYNCED
         return self._own(f"{self._status}/event", told, "event", named(self._gateway, head, product.id))
 
     def _own(

@@ -88,15 +88,18 @@ def _dataset(plan: Plan, product: Product, found: Sequence[Deal], publisher: Jso
     if product.model:
         made["dct:conformsTo"] = product.model
     if plan.contact:
-        made["dcat:contactPoint"] = {
-            "@type": "vcard:Organization",
-            "vcard:fn": plan.owner,
-            "vcard:hasEmail": {"@id": f"mailto:{plan.contact}"} if "@" in plan.contact else plan.contact,
-        }
+        who = {"@type": "vcard:Organization", "vcard:fn": plan.owner}
+        made["dcat:contactPoint"] = who | _reached(plan.contact)
     if plan.place.location:
         east, north = plan.place.location
         made["dct:spatial"] = {"@type": "dct:Location", "dcat:centroid": f"POINT({east:g} {north:g})"}
     return made
+
+
+def _reached(contact: str) -> Json:
+    if contact.startswith(("https://", "http://")):
+        return {"vcard:hasURL": {"@id": contact}}
+    return {"vcard:hasEmail": {"@id": f"mailto:{contact}"}} if "@" in contact else {"vcard:note": contact}
 
 
 def _description(product: Product, deal: Deal, titles: str) -> str:

@@ -293,6 +293,10 @@ def test_a_parking_spot_is_free_occupied_or_unknown(share: float | None, word: s
             'Building needs "address": write fixed = { address = ... }',
         ),
         (
+            ModelMap(model="CrowdFlow", map={"peopleCount": "person_to_left.sum"}),
+            'no model is called "CrowdFlow"; there are ',
+        ),
+        (
             ModelMap(model="AirQualityObserved", map={"pm25": "person_to_left.sum"}),
             '"pm25" is in ug/m3, but "square.gate.person_to_left" in 1',
         ),
@@ -315,3 +319,16 @@ def test_a_model_that_needs_a_place_gets_that_of_the_site_or_is_refused() -> Non
     air = of(*points, statistics=("mean",))
     told = list(made(ModelMap(model="AirQualityObserved", map=mapping), place=nowhere).objections(air))
     assert any('needs "location"' in one for one in told)
+
+
+def test_what_an_entity_always_is_comes_with_its_type_and_its_own_place_goes_first() -> None:
+    pole = {"type": "Point", "coordinates": [21.7, 63.2]}
+    fixed = {"laneId": 1, "reversedLane": False, "vehicleType": "car", "location": pole, "refs": ["a"]}
+    mapping = ModelMap(model="TrafficFlowObserved", map={"intensity": "person_to_left.sum"}, fixed=fixed)
+    device, gateway = made(mapping).provision([STREAM])["devices"]["devices"]
+    told = {one["name"]: (one["type"], one["value"]) for one in device["static_attributes"]}
+    assert told == {
+        "laneId": ("Number", 1), "reversedLane": ("Boolean", False), "vehicleType": ("Text", "car"),
+        "location": ("geo:json", pole), "refs": ("StructuredValue", ["a"]),
+    }  # fmt: skip
+    assert gateway["static_attributes"]

@@ -113,6 +113,8 @@ def test_a_sensor_has_unit_classes_and_an_end() -> None:
         (Point(name="a.x", unit="[ppm]", quantity="co2"), "mean", ("ppm", "carbon_dioxide", "measurement")),
         (Point(name="a.x", kind=Kind.STATE), "share", ("", "", "measurement")),
         (Point(name="a.x", unit="W"), "mean", ("W", "power", "measurement")),
+        (Point(name="a.x", unit="s"), "mean", ("s", "duration", "measurement")),
+        (Point(name="a.x", unit="s", kind=Kind.COUNTER), "delta", ("s", "duration", "total")),
         (Point(name="a.x", unit="[pH]", quantity="ph"), "mean", ("", "ph", "measurement")),
     ],
 )

@@ -20,7 +20,17 @@ from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, State
 from agent.encodings import _protobuf
 from agent.encodings._records import SOFT
-from agent.encodings._sparkplug_wire import BOOLEAN, INT64, STRING, Metric, alias_of, metrics_of, payload
+from agent.encodings._sparkplug_wire import (
+    BOOLEAN,
+    INT64,
+    REBIRTH,
+    STRING,
+    Metric,
+    alias_of,
+    asks_for_rebirth,
+    metrics_of,
+    payload,
+)
 from agent.encodings.sparkplug_b import SparkplugB, SparkplugBSettings
 from tests.peers.foreign import read_by_pysparkplug, read_by_tahu
 
@@ -334,6 +344,19 @@ def test_our_protobuf_reads_what_it_writes(number: int, field: int) -> None:
     assert read[0] == (field, number % 2**64)
     assert read[1] == (field, b"x")
     assert b"".join(raw for *_, raw in _protobuf.parts(body)) == body
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [(b"\x0b\x0c", "type 3"), (b"\x0a\x05abc", "ends within"), (b"\x09\x00\x00", "ends within")],
+    ids=["a group", "a text", "a double"],
+)
+def test_a_foreign_command_that_is_broken_is_refused_and_does_nothing(field: bytes, said: str) -> None:
+    rebirth = metrics_of([Metric(REBIRTH, BOOLEAN, True)])
+    assert asks_for_rebirth(rebirth)
+    with pytest.raises(ValueError, match=said):
+        list(_protobuf.parts(field))
+    assert not asks_for_rebirth(field + rebirth)
 
 
 def test_bdseq_is_a_long_number() -> None:

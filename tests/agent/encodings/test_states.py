@@ -6,11 +6,13 @@ cannot escape: without a reader there is no passing here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Final, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from agent.core.message import Encoding, Head, Late, Loss, Message, Place, Queue, Status
 from agent.core.plan import Recipient
@@ -101,6 +103,32 @@ def test_messages_are_numbered_one_by_one_and_the_same_records_give_the_same_byt
     numbers = [int(dict(one.user)["id"].rpartition("/")[2]) for one in first]
     assert numbers == list(range(1000, 1000 + len(first))), "MQTT 5 carries the id on every platform"
     assert all(dict(one.user)["policy"] == HEAD.policy for one in first)
+
+
+@every_encoding
+def test_a_time_by_a_clock_that_nobody_has_set_is_told_as_such_on_every_platform(kind: str) -> None:
+    event = Event("door.ok", "threshold", "warning", NOON, 5.0, "1", "above")
+    for record in (FIGURES[0], event):
+        if kind == "template" and record is not event:
+            continue  # whoever writes the payload decides whether it holds $clock
+        sure, adrift = (
+            made(kind).batch(people(), HEAD, [replace(record, synced=synced)])[0].body
+            for synced in (True, False)
+        )
+        assert sure != adrift, record
+        assert re.search(rb'"clock|:clock|"tq"|Clock/|[Uu]nsynced', adrift)
+        assert not re.search(rb'"clock|:clock|"tq"|Clock/|[Uu]nsynced', sure)
+
+
+@every_encoding
+def test_an_event_whose_value_is_no_number_has_none_on_every_platform(kind: str) -> None:
+    event = Event("door.ok", "fault", "warning", NOON, 5.0, "1", "above")
+    there = made(kind).batch(people(), HEAD, [replace(event, value=77.25)])[0]
+    for nothing in (None, float("nan"), float("inf")):
+        [message] = made(kind).batch(people(), HEAD, [replace(event, value=nothing)])
+        assert message.body != there.body
+        assert b"77.25" not in message.body
+        assert not {b"NaN", b"nan", b"Infinity", b"inf"} & set(re.findall(rb"[A-Za-z]+", message.body))
 
 
 @every_encoding

@@ -116,3 +116,13 @@ def test_after_a_drained_outage_the_newest_value_shows() -> None:
 
 def test_a_platform_that_files_by_time_may_get_the_newest_first() -> None:
     assert Template(PLACE, TemplateSettings(topic="a/$point", late="dated")).late == "dated"
+
+
+@pytest.mark.parametrize(("synced", "word"), [(True, "synced"), (False, "unsynced")])
+def test_a_payload_can_say_whether_its_time_is_a_guess(synced: bool, word: str) -> None:
+    payload = '{"v":$value,"q":"$quality","clock":"$clock"}'
+    made = Template(PLACE, TemplateSettings(topic="$point", payload=payload))
+    figure = Aggregate("ahu-1.supply_temp", NOON, 900.0, 9, (20.0,), synced=synced)
+    assert not list(made.objections(climate()))
+    [message] = made.batch(climate(), HEAD, [figure])
+    assert json.loads(message.body) == {"v": 20, "q": "ok", "clock": word}

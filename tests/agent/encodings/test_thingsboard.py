@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from agent.core.message import Head, Loss, Message, Place
 from agent.core.point import Point
 from agent.core.product import Product, Route
@@ -130,3 +132,20 @@ def test_no_body_exceeds_what_it_takes() -> None:
     messages = Thingsboard(PLACE).batch(climate(*names), HEAD, figures)
     assert max(len(one.body) for one in messages) <= 65536
     assert len({key for _, key, _ in filed(messages) if key.endswith(".mean")}) == 700
+
+
+def test_a_product_with_a_title_is_shown_by_it() -> None:
+    _, attributes = Thingsboard(PLACE).birth(replace(climate(), title="Air supply"), ROUTE, HEAD, "3f9c0a1b")
+    [about] = body(attributes).values()
+    assert (about["title"], about["window"], about["statistics"]) == ("Air supply", 900, ["mean", "min"])
+
+
+def test_what_is_made_on_the_platform_beforehand_is_what_messages_name() -> None:
+    figure = Aggregate("ahu-1.supply_temp", NOON, 900.0, 12, (21.6234, 19.15))
+    gateway = Thingsboard(PLACE)
+    told = gateway.provision([climate()])
+    assert told["device"]["additionalInfo"]["gateway"] is True
+    assert told["names"] == list(body(gateway.batch(climate(), HEAD, [figure])[0]))
+    alone = Thingsboard(PLACE, DEVICE).provision([climate()])
+    assert alone["names"] == [alone["device"]["name"]]
+    assert alone["device"]["additionalInfo"]["gateway"] is False

@@ -119,6 +119,14 @@ def test_a_gateway_that_logs_in_by_its_recipients_name_gets_no_list() -> None:
         access_list(replace(plan, recipients=(city, *plan.recipients[1:])), BROKER, BEFORE)
 
 
+@pytest.mark.parametrize("name", ["gw 1", "gw1\ntopic readwrite #", "city/gw1", "#", "+"])
+def test_a_login_that_an_access_list_would_read_as_something_else_gets_none(name: str) -> None:
+    plan = a_plan()
+    city = replace(plan.recipients[0], username=name)
+    with pytest.raises(ConfigError, match="an access list cannot hold the user name"):
+        access_list(replace(plan, recipients=(city, *plan.recipients[1:])), BROKER, BEFORE)
+
+
 def test_a_broker_that_nobody_has_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"grid\.example:8884"):
         access_list(a_plan(), "elsewhere:1883", BEFORE)

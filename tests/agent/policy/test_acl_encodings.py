@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent.core.message import CanLimit, CanTalk, Head, Loss
-from agent.core.plan import Grant, Plan
+from agent.core.plan import Grant, Plan, Reader
 from agent.encodings.sparkplug_b import SparkplugB
 from agent.policy.acl import access_list
 from agent.registry import kinds
@@ -61,6 +61,26 @@ def test_the_list_lets_the_gateway_write_and_the_recipient_read(kind: str) -> No
     assert topics
     assert all(f"topic read {one}" in city for one in topics)
     assert "#" not in "".join(topics)
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_who_reads_at_that_broker_reads_its_products_and_writes_nothing(kind: str) -> None:
+    found = plan(kind)
+    study = replace(found.grants[0], name="study", recipient="uni", until="2027-06-30")
+    shared = replace(
+        found,
+        readers=(Reader(name="uni", via="city", username="uni-reader"),),
+        grants=(*found.grants, study),
+    )
+    lists = {
+        one.split("\n")[0]: one.split("\n")[1:]
+        for one in access_list(shared, "broker.example:8883", TODAY).split("\nuser ")[1:]
+    }
+    hers = [one for one in lists["uni-reader"] if one]
+    assert hers == [f"topic read {one}" for one in made(kind).topics(found.products[0])]  # type: ignore[attr-defined]
+    assert set(hers) < set(lists["city"]), "not the gateway's own topics"
+    ended = access_list(shared, "broker.example:8883", date(2027, 7, 1))
+    assert "uni-reader" not in ended
 
 
 @pytest.mark.parametrize("kind", ["azure-iot-hub", "aws-iot-core", "thingsboard"])

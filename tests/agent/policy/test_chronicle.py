@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from agent.config.load import load
 from agent.core.errors import ConfigError
+from agent.core.message import Message
 from agent.core.plan import Edition, Plan
 from agent.outbox.account import page, past_days, shares
 from agent.outbox.heads import compare
@@ -151,6 +152,25 @@ async def test_terms_that_are_not_those_of_the_policy_are_found(tmp_path: Path) 
     [fault] = faults(history(tmp_path / FILE))
     assert fault.startswith("row 2 tells of policy 0123456789ab: its terms are those of policy ")
     assert f"{compiled.policy}, not of 0123456789ab" in fault
+
+
+async def test_a_row_that_is_no_row_about_the_policy_is_found_and_the_others_are_read(tmp_path: Path) -> None:
+    world = await noted(tmp_path, load(LIBRARY, today=date(2027, 1, 1)), 0)
+    strange = Message(topic="", body=b'{"v":1,"k":"policy","state":"in-force"}', kind=chronicle.KIND, qos=0)
+    world.outbox.note(strange, mark=world.outbox.mark, policy="ffffffffffff")
+    await world.outbox.close()
+    found = history(tmp_path / FILE)
+    assert [one.what for one in found][:1] == ["in force"]
+    [fault] = faults(found)
+    assert fault.startswith("row 3 tells of policy ffffffffffff: this is no row about a policy: ")
+    assert verify(tmp_path / FILE).holds
+
+
+def test_a_refusal_that_the_disk_does_not_take_stops_nobody(tmp_path: Path) -> None:
+    refusal.keep(tmp_path / "gone", "sharing.toml: not signed")
+    assert refusal.take(tmp_path / "gone") == ""
+    refusal.keep(tmp_path, "sharing.toml: not signed")
+    assert [refusal.take(tmp_path) for _ in range(2)] == ["sharing.toml: not signed", ""]
 
 
 async def test_a_row_about_the_policy_leaves_by_retention_and_keeps_nothing_back(tmp_path: Path) -> None:

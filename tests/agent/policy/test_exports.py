@@ -122,3 +122,50 @@ def test_what_is_new_gone_and_on_other_terms_is_told_in_sentences(tmp_path: Path
 
 def test_every_row_has_a_cell_for_every_head(plan: Plan) -> None:
     assert {len(cells(one)) for one in deals(plan, DAY)} == {len(HEADS)}
+
+
+def test_who_decides_and_what_stands_behind_the_terms_is_told_when_it_changes(plan: Plan) -> None:
+    found = deals(plan, DAY)
+    other = replace(plan, owner="City of Espoo", dpo="", policy="ffffffffffff")
+    assert changes(plan, other, found, found) == [
+        "~ owner: City of Vaasa -> City of Espoo",
+        "~ dpo: dpo@vaasa.example -> nothing",
+    ]
+    behind = "~ what leaves is the same; steps, purposes or recipients' settings behind it differ"
+    assert changes(plan, replace(plan, policy="ffffffffffff"), found, found) == [behind]
+    asked = deals(
+        replace(plan, recipients=tuple(replace(x, commands=("replay",)) for x in plan.recipients)), DAY
+    )
+    assert "~ grid / energy: may ask for nothing -> replay" in changes(plan, plan, found, asked)
+
+
+def test_a_page_promises_nothing_that_no_deal_has(plan: Plan) -> None:
+    bare = replace(plan, grants=tuple(one for one in plan.grants if one.name == "grid"), readers=())
+    text = page(bare, deals(bare, DAY))
+    assert "energy" in text
+    assert "## What protected figures promise" not in text
+    assert "enforced by broker" not in text
+    assert "## What protected figures promise" in page(plan, deals(plan, DAY))
+
+
+def test_a_catalogue_says_only_what_is_known(plan: Plan) -> None:
+    events = replace(
+        plan.products[0], window=0.0, span="", statistics=(), model="https://models.example/doors"
+    )
+    nobody = replace(
+        plan, contact="", place=replace(plan.place, location=None), products=(events, *plan.products[1:])
+    )
+    [doors, energy] = catalogue(nobody, deals(nobody, DAY))["dcat:dataset"]
+    assert doors["dct:conformsTo"] == "https://models.example/doors"
+    assert doors["dct:description"].startswith("events of door.")
+    assert "dcat:temporalResolution" not in doors
+    assert energy["dcat:temporalResolution"]["@value"] == "PT15M"
+    assert not {"dcat:contactPoint", "dct:spatial"} & {*doors, *energy}
+    for contact, key, value in (
+        ("data@vaasa.example", "vcard:hasEmail", {"@id": "mailto:data@vaasa.example"}),
+        ("https://vaasa.example/data", "vcard:hasURL", {"@id": "https://vaasa.example/data"}),
+        ("+358 6 325 1111", "vcard:note", "+358 6 325 1111"),
+    ):
+        told = replace(plan, contact=contact)
+        [first, *_] = catalogue(told, deals(told, DAY))["dcat:dataset"]
+        assert first["dcat:contactPoint"][key] == value

@@ -55,3 +55,21 @@ def test_a_reload_that_changes_nothing_for_readers_is_not_told() -> None:
     notices.configure(plan)
     notices.configure(replace(plan, grants=tuple(one for one in plan.grants if one.name != "grid")))
     assert notices.lines("city", WHILE) == ()
+
+
+def test_a_broker_for_which_no_list_can_be_written_is_told_none() -> None:
+    plan = a_plan()
+    city = replace(plan.recipients[0], username="no list/can hold+this")
+    assert told(replace(plan, recipients=(city, *plan.recipients[1:])), AFTER) == ()
+
+
+def test_a_list_that_is_too_long_for_a_status_says_where_it_can_be_had() -> None:
+    plan = a_plan()
+    names = tuple(f"product-{n:03d}-" + "x" * 50 for n in range(300))
+    wide = tuple(
+        replace(one, products=names) if one.name == "city-operations" else one for one in plan.grants
+    )
+    products = (*plan.products, *(replace(plan.products[0], id=one) for one in names))
+    [line] = told(replace(plan, grants=wide, products=products), AFTER)
+    assert line.startswith("# vaasa/library/gw1 at broker.vaasa.example:8883: policy ")
+    assert line.endswith("too long for a status; run `citygate policy export`")
