@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import socket
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def main() -> None:
     args.settings.write_text(_SETTINGS.format(port=args.port), encoding="utf-8")
     # rumqttd reports each packet as an error
     logging.getLogger("rumqttd").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # while rumqttd runs, no handler in Python gets a turn
     IotCoreBroker(config_path=str(args.settings)).run_forever()
 
 

@@ -1,10 +1,11 @@
 """Measures which statements and branches the tests reach, daemons in processes of their own included.
 
-python -m tests.coverage [--again] [--only agent/outbox] [TESTS ...]
+python -m tests.coverage [--more | --again] [--only agent/outbox] [TESTS ...]
 
 Everything that is not reached stands in ``build/coverage/uncovered.md``, with the reason where there is
-one. A measurement takes twice as long as the tests do. Where no tests are named, all everyday ones are run,
-and the sums of the folders go into the docs if they were green.
+one. A measurement takes twice as long as the tests do. Where no tests are named, all everyday ones are run;
+``--more`` adds what is named to the measurement before. Once all have been run on the same code, all of them
+green, the sums of the folders go into the docs.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from tests.coverage.reasons import ROOT, Reason, Stretch, reasons, stretches
 _FOLDER: Final = Path("build/coverage")
 _REPORT: Final = _FOLDER / "report.json"
 _LIST: Final = _FOLDER / "uncovered.md"
-_WHOLE: Final = _FOLDER / "whole"
-"""It is there while the report is that of all everyday tests, all of them green."""
+_GREEN: Final = _FOLDER / "green"
+"""Which tests the report is of, as far as they were green."""
 
 
 def main() -> int:
@@ -35,33 +36,45 @@ def main() -> int:
         "tests", nargs="*", metavar="TESTS", help="files and folders; else all everyday tests"
     )
     parser.add_argument("--only", action="append", default=[], metavar="PLACE", help="tell of this alone")
+    parser.add_argument("--more", action="store_true", help="add to the last measurement")
     parser.add_argument("--again", action="store_true", help="tell of the last measurement, run no test")
     args = parser.parse_args()
-    status = 0 if args.again else _run(args.tests)
+    status = 0 if args.again else _run(args.tests, more=args.more)
     told: dict[str, Any] = json.loads(_REPORT.read_text("utf-8"))["files"]
     files = {name: one for name, one in told.items() if not args.only or name.startswith(tuple(args.only))}
     known = reasons()
     found = list(stretches(files, known))
     _LIST.write_text(missing(found), "utf-8")
     sys.stdout.write(f"{table(files)}\n\n{verdict(found)}; all stand in {_LIST}\n")
-    if _WHOLE.exists() and not args.only:
+    if not args.only and _is_whole():
         PAGE.write_text(renewed(PAGE.read_text("utf-8"), _said(files, found)), "utf-8")
     if args.again:
         _changed(files)
     return status or _needless([one for one in known if one.file in files], found)
 
 
-def _run(tests: list[str]) -> int:
+def _run(tests: list[str], *, more: bool) -> int:
     _FOLDER.mkdir(parents=True, exist_ok=True)
-    for left in (*_FOLDER.glob("data*"), _WHOLE):
-        left.unlink(missing_ok=True)
+    for left in _FOLDER.glob("data.*" if more else "data*"):
+        left.unlink()
+    if not more:
+        _GREEN.unlink(missing_ok=True)
     measure = [sys.executable, "-m", "coverage"]
     done = subprocess.run([*measure, "run", "-m", "pytest", "-q", "-m", "not long", *tests], check=False)
-    subprocess.run([*measure, "combine", "-q"], check=True)
+    subprocess.run([*measure, "combine", "-q", *(["--append"] if more else [])], check=True)
     subprocess.run([*measure, "json", "-q", "-o", str(_REPORT)], check=True)
-    if not tests and not done.returncode:
-        _WHOLE.touch()
+    if not done.returncode:
+        with _GREEN.open("a", encoding="utf-8") as green:
+            green.writelines(f"{one.rstrip('/')}\n" for one in tests or ["tests"])
     return done.returncode
+
+
+def _is_whole() -> bool:
+    """Say whether every file of tests is in the measurement."""
+    if not _GREEN.exists():
+        return False
+    green = {Path(one) for one in _GREEN.read_text("utf-8").splitlines()}
+    return all(not green.isdisjoint((one, *one.parents)) for one in Path("tests").rglob("test_*.py"))
 
 
 def _said(files: dict[str, Any], found: Sequence[Stretch]) -> str:

@@ -33,8 +33,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         try:
             yield number
         finally:
-            process.terminate()
-            process.wait(20)
+            process.kill()
 
 
 async def test_everything_arrives_with_or_without_a_subscriber(port: int) -> None:
