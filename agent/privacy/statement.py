@@ -44,7 +44,7 @@ def claim(product: Product) -> str:
         case "min-sources":
             return (
                 f"every figure is over at least {privacy.min_sources} devices, none of which has more than"
-                f" {privacy.max_share:.0%} of it; else it is withheld"
+                f" {privacy.max_share * 100:g}% of it; else it is withheld"
             )
     if any(point.scope in FEW for point in product.points):
         return "each figure is the total of one home or workplace over a whole month"

@@ -158,7 +158,7 @@ def _protection(product: Product, words: Phrases) -> str:
     mode = privacy.mode
     if mode == "none" and product.span == "month" and any(one.tells_of_few for one in product.points):
         return words.privacy["month"]
-    share = f"{privacy.max_share:.0%}"
+    share = f"{privacy.max_share * 100:g}%"
     said = words.privacy[mode].format(k=privacy.k, sources=privacy.min_sources, share=share)
     return f"{said}; {words.privacy['round'].format(base=privacy.round)}" if privacy.round else said
 

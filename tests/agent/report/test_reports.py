@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from agent.config.load import load
 from agent.config.tables import PURPOSES, Basis
 from agent.core.plan import Plan
 from agent.core.point import Scope
-from agent.core.product import Mode, Statistic
+from agent.core.product import Mode, Privacy, Statistic
 from agent.outbox.spent import Spent
 from agent.prove.record import kept
 from agent.report.document import Page, Paragraph, Table, html, markdown
@@ -145,6 +146,14 @@ def test_what_is_not_shared_is_not_said_to_be() -> None:
     quiet = html([notice(plan, groups(plan)[2], phrases("sv"))])
     assert phrases("sv").page["nothing"] in quiet
     assert "Vasa" not in quiet.partition(phrases("sv").page["leaves"])[2].partition("<h2>")[0]
+
+
+@pytest.mark.parametrize("words", EVERY, ids=lambda one: one.code)
+def test_no_smaller_share_is_promised_than_is_kept(words: Phrases) -> None:
+    plan = load(CASES[0], today=date(2026, 11, 28))
+    homes = Privacy(mode="min-sources", max_share=0.145)
+    plan = replace(plan, products=tuple(replace(one, privacy=homes) for one in plan.products))
+    assert "14.5%" in html([notice(plan, groups(plan)[0], words)])
 
 
 @pytest.mark.parametrize(
