@@ -74,7 +74,7 @@ def error_of_noise(hours: Sequence[int], scale: Fraction, rng: random.Random) ->
     errors = [
         abs(discrete_laplace(scale, rng.randrange)) / max(1, count)
         for day in range(0, len(hours), 24)
-        for count in hours[day : day + 24][_DAY]
+        for count in hours[day:][_DAY]
     ]
     return median(errors)
 

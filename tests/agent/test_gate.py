@@ -58,6 +58,17 @@ def test_a_product_that_changes_is_judged_by_its_new_terms_at_once() -> None:
     assert [one.state for one in cleared.records if isinstance(one, Aggregate)] == [State.SUPPRESSED]
 
 
+def test_how_each_point_was_told_last_is_known_as_long_as_its_product_stays_as_it_is() -> None:
+    gate = Gate([FLOW], [OPEN], UTC)
+    gate.clear("flow", [FIGURE], NOW)
+    gate.clear("flow", [replace(FIGURE, values=(3.0,))], NOW)
+    assert gate.told == {"flow": {"door.in": "suppressed"}}
+    gate.configure([FLOW], [OPEN, replace(OPEN, recipient="university")], UTC)
+    assert gate.told == {"flow": {"door.in": "suppressed"}}
+    gate.configure([replace(FLOW, privacy=Privacy(mode="suppress", k=2))], [OPEN], UTC)
+    assert gate.told == {}
+
+
 def test_an_event_of_a_protected_product_has_no_way_out() -> None:
     event = Event("door.in", "threshold", "warning", NOON, 9.0, "1", "nine at once")
     assert Gate([FLOW], [OPEN], UTC).clear("flow", [event], NOW) == []
@@ -103,9 +114,11 @@ def test_nobody_but_the_gate_can_clear_a_record() -> None:
 def test_what_no_cage_was_around_leaves_for_loopback_alone() -> None:
     here, there = OPEN, replace(OPEN, recipient="elsewhere")
     gate = Gate([FLOW], [here, there], UTC, local={"city"})
-    assert len(gate.clear("flow", [FIGURE], NOW)) == 2
+    assert [one.unconfined for one in gate.clear("flow", [FIGURE], NOW)] == [False, False]
     gate.unconfined.add("flow")
-    assert [one.route.recipient for one in gate.clear("flow", [FIGURE], NOW)] == ["city"]
+    cleared = gate.clear("flow", [FIGURE], NOW)
+    # and it bears the mark, by which the outbox keeps it back if the broker moves before it is sent
+    assert [(one.route.recipient, one.unconfined) for one in cleared] == [("city", True)]
     gate.configure([FLOW], [here, there], UTC)  # the city's broker is not on this computer any more
     assert gate.clear("flow", [FIGURE], NOW) == []
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from agent.cli.main import main
-from agent.privacy.street import after_holding, after_suppression, merged, quarters
+from agent.privacy.street import after_holding, after_suppression, error_of_noise, merged, quarters
 
 PAGE = Path(__file__).parents[2] / "docs" / "city" / "privacy.md"
 
@@ -49,3 +50,10 @@ def test_holding_keeps_what_suppression_loses() -> None:
     assert kept.share == sum(one for one in counts if one >= 5) / sum(counts)
     assert after_holding(counts, 5, 900.0).share > 0.98 > kept.share
     assert after_suppression(merged(counts, 4), 5, 3600.0).share > kept.share
+
+
+def test_an_error_is_a_share_of_the_count_and_of_one_where_nobody_came() -> None:
+    nobody, one, two = (
+        error_of_noise([count] * 24 * 40, Fraction(4), random.Random(3)) for count in (0, 1, 2)
+    )
+    assert nobody == one == 2 * two > 0

@@ -18,14 +18,22 @@ rates = st.builds(Rate, st.integers(1, 50), st.sampled_from([60.0, 420.0, 900.0,
 
 @pytest.mark.parametrize(
     ("text", "count", "period"),
-    [("12/h", 12, 3600.0), ("1/15m", 1, 900.0), ("100/d", 100, 86400.0), (" 4 / 30 s ", 4, 30.0)],
+    [
+        ("12/h", 12, 3600.0),
+        ("1/15m", 1, 900.0),
+        ("100/d", 100, 86400.0),
+        (" 4 / 30 s ", 4, 30.0),
+        ("1/s", 1, 1.0),
+        ("1000000/31d", 1_000_000, 31 * 86400.0),
+    ],
 )
 def test_a_rate_reads_as_times_in_a_stretch(text: str, count: int, period: float) -> None:
     assert Rate.parse(text) == Rate(count, period)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", "12", "0/h", "-1/h", "12/0h", "1.5/h", "12/hour", "12/40d", "9999999/h", "1/0.5s"]
+    "text",
+    ["", "h", "12", "0/h", "-1/h", "12/0h", "1.5/h", "12/hour", "12/32d", "1000001/h", "1/0.5s"],
 )
 def test_what_is_no_rate_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(ValueError, match="expected a rate such as"):
@@ -73,6 +81,18 @@ def test_a_rate_covers_itself_and_what_is_less_often() -> None:
     assert not HOUR.covers(Rate(4, 86400.0))
 
 
+@pytest.mark.parametrize(
+    ("other", "least"),
+    [(Rate(3, 1800.0), 6), (Rate(3, 420.0), 30), (Rate(3, 2400.0), 9), (Rate(3, 5400.0), 6)],
+    ids=["two-fit", "parts-of-ten", "parts-of-three", "longer-but-no-multiple"],
+)
+def test_a_rate_must_bear_every_stretch_of_the_other_that_touches_one_of_its_own(
+    other: Rate, least: int
+) -> None:
+    assert Rate(least, 3600.0).covers(other)
+    assert not Rate(least - 1, 3600.0).covers(other)
+
+
 @given(rates, st.lists(st.integers(0, 4000), max_size=200))
 def test_in_no_stretch_is_more_admitted_and_nothing_goes_uncounted(rate: Rate, waits: list[int]) -> None:
     pace, at, missed = Pace(), START, 0
@@ -97,9 +117,10 @@ def test_a_clock_that_is_set_back_gives_nothing_back() -> None:
     assert pace.admit(HOUR, BEGUN + 3600.0)
 
 
-def test_a_clock_that_was_far_ahead_does_not_stop_a_route_for_as_long() -> None:
+@pytest.mark.parametrize("ahead", [7200.0, 1e7])
+def test_a_clock_that_was_ahead_by_stretches_does_not_stop_a_route_for_as_long(ahead: float) -> None:
     pace = Pace()
-    assert [pace.admit(HOUR, BEGUN + 1e7 + n) for n in range(4)] == [True, True, True, False]
+    assert [pace.admit(HOUR, BEGUN + ahead + n) for n in range(4)] == [True, True, True, False]
     assert not pace.admit(HOUR, BEGUN)
     assert pace.admit(HOUR, BEGUN + 3600.0)
 
@@ -112,3 +133,11 @@ def test_what_stayed_behind_is_told_once_and_when_its_stretch_is_over() -> None:
     assert pace.is_over(HOUR, BEGUN + 3600.0)
     assert pace.settle() == (3, BEGUN + 3.0, BEGUN + 5.0)
     assert not pace.is_over(HOUR, BEGUN + 3600.0)
+
+
+def test_a_single_one_that_stayed_behind_is_told_too() -> None:
+    pace = Pace()
+    for n in range(4):
+        pace.admit(HOUR, BEGUN + n)
+    assert pace.is_over(HOUR, BEGUN + 3600.0)
+    assert pace.settle() == (1, BEGUN + 3.0, BEGUN + 3.0)

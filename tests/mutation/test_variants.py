@@ -1,4 +1,4 @@
-"""No comparison, word or number of the poll plan, of strict replies or of the outbox can change unnoticed.
+"""No comparison, word or number of gate, privacy, poll plan, strict replies or outbox can change unnoticed.
 
 The everyday tests look whether what is explained still fits the files; the long ones try each variant.
 """
@@ -16,7 +16,29 @@ from tests.mutation.variants import Explained, Variant, explained, variants
 
 MODBUS = "tests/drivers/modbus"
 OUTBOX = "tests/agent/outbox"
+PRIVACY = "tests/agent/privacy"
+GATE = {
+    "agent/gate.py": ("tests/agent/test_gate.py", f"{PRIVACY}/test_guard.py"),
+    "agent/core/rate.py": ("tests/core/test_rate.py",),
+    "agent/privacy/guard.py": (f"{PRIVACY}/test_guard.py", "tests/agent/test_gate.py"),
+    "agent/privacy/suppress.py": (f"{PRIVACY}/test_suppress.py",),
+    "agent/privacy/hold.py": (f"{PRIVACY}/test_hold.py",),
+    "agent/privacy/holding.py": (f"{PRIVACY}/test_guard.py",),
+    "agent/privacy/laplace.py": (
+        f"{PRIVACY}/test_laplace.py",
+        f"--deselect={PRIVACY}/test_laplace.py::test_another_implementation_draws_from_the_same_law",
+    ),
+    "agent/privacy/noise.py": (f"{PRIVACY}/test_noise.py",),
+    "agent/privacy/drawn.py": (f"{PRIVACY}/test_guard.py",),
+    "agent/privacy/epsilon.py": (f"{PRIVACY}/test_epsilon.py",),
+    "agent/privacy/sources.py": (f"{PRIVACY}/test_sources.py",),
+    "agent/privacy/share.py": (f"{PRIVACY}/test_share.py",),
+    "agent/privacy/statement.py": (f"{PRIVACY}/test_statement.py",),
+    "agent/privacy/street.py": ("tests/cli/test_utility.py",),
+}
+"""What stands between a record and the outbox, and what is said of it."""
 WATCHED = {
+    **GATE,
     "drivers/modbus/plan.py": (f"{MODBUS}/test_plan.py",),
     "drivers/modbus/frames.py": (
         f"{MODBUS}/test_link.py",

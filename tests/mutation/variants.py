@@ -58,7 +58,8 @@ def variants(file: str) -> list[Variant]:
     for function in ast.walk(ast.parse(text)):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             for statement in function.body:
-                found += _of(file, text, statement)
+                if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):  # walked by itself
+                    found += _of(file, text, statement)
     return found
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from agent.core.product import Longest, Privacy
 from agent.core.record import Aggregate, State
-from agent.privacy.hold import hold, period_of
+from agent.privacy.hold import hold, joined, period_of
 
 K5 = Privacy(mode="hold", k=5)
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -100,6 +100,26 @@ def test_doubt_about_a_part_is_doubt_about_the_cell() -> None:
     part = replace(window(0, 3.0), state=State.PARTIAL, coverage=0.5, why="no_reply")
     told, _ = run(part, window(1, 3.0))
     assert (told[0].state, told[0].coverage, told[0].why) == (State.PARTIAL, 0.75, "no_reply")
+
+
+def test_how_much_of_a_cell_was_seen_is_told_to_a_hundredth_of_a_percent() -> None:
+    blind = replace(window(0, 1.0), coverage=0.0)
+    told, _ = run(blind, window(1, 1.0), window(2, 3.0))
+    assert told[0].coverage == 0.6667
+
+
+def test_a_statistic_that_only_some_windows_have_is_added_up_over_those() -> None:
+    rows = [(3.0, None, None), (4.0, None, 6.0), (4.0, None, None)]
+    windows = [replace(window(n, 0.0), values=row) for n, row in enumerate(rows)]
+    told, _ = run(*windows, privacy=Privacy(mode="hold", k=6))
+    assert [(one.width / QUARTER, one.values) for one in told] == [(2, (7.0, None, 6.0))]
+    assert joined(windows[1], windows[2]).values == (8.0, None, 6.0)
+
+
+def test_of_a_cell_nobody_knows_the_samples_unless_they_are_known_of_both_parts() -> None:
+    known, withheld = window(0, 3.0), replace(window(1, 3.0), n=None)
+    assert joined(known, known).n == 30
+    assert joined(known, withheld).n is joined(withheld, known).n is None
 
 
 COUNTS = st.lists(st.none() | st.integers(0, 12), min_size=1, max_size=150)

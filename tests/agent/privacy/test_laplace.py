@@ -81,7 +81,7 @@ def test_whole_numbers_of_any_size_come_of_small_draws_only() -> None:
     assert max(map(abs, drawn)) > 100
 
 
-@pytest.mark.parametrize("scale", SCALES, ids=str)
+@pytest.mark.parametrize("scale", [*SCALES, Fraction(1, 4)], ids=str)
 def test_what_is_said_of_the_noise_is_what_the_law_says(scale: Fraction) -> None:
     law = {x: probability(x, scale) for x in range(-400, 401)}
     assert sum(law.values()) == pytest.approx(1)

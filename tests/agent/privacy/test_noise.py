@@ -34,6 +34,12 @@ def test_rounding_and_clamping_follow_the_noise() -> None:
     assert [noisy(count(1.0), [n], clamping).values[0] for n in (1, -1, -9)] == [2, 0, 0]
 
 
+def test_a_value_for_which_no_noise_was_drawn_has_no_way_out() -> None:
+    two = Aggregate("door.in", 0.0, 900.0, 3, (7.0, 8.0))
+    with pytest.raises(ValueError, match="shorter"):
+        noisy(two, [1], PLAIN)
+
+
 def test_a_device_that_told_nothing_stays_without_data() -> None:
     silent = count(None, n=0, state=State.NO_DATA)
     assert noisy(silent, [4], PLAIN) == silent

@@ -22,8 +22,14 @@ def figures(start: float, state: State, count: int, width: float = 900.0) -> lis
 def test_the_share_is_of_what_was_told_by_day() -> None:
     share = Share(HELSINKI)
     share.note([*figures(NOON, State.OK, 20), *figures(NOON, State.SUPPRESSED, 20)])
-    share.note([*figures(NIGHT, State.SUPPRESSED, 100), *figures(NOON, State.NO_DATA, 100)])
+    share.note([*figures(NIGHT, State.SUPPRESSED, 70), *figures(NOON, State.NO_DATA, 100)])
     assert share.withheld == 0.5
+
+
+def test_six_hours_of_a_night_are_night() -> None:
+    share = Share(HELSINKI)
+    share.note(figures(NIGHT - 2 * 3600, State.SUPPRESSED, 24, 6 * 3600.0))  # from one to seven at the site
+    assert share.withheld is None
 
 
 def test_whole_days_count_whenever_they_begin() -> None:
