@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tests.coverage.collecting import collecting
 from tests.coverage.page import PAGE, missing, renewed, table, verdict
 from tests.coverage.reasons import ROOT, Reason, Stretch, reasons, stretches
 
@@ -60,7 +62,9 @@ def _run(tests: list[str], *, more: bool) -> int:
     if not more:
         _GREEN.unlink(missing_ok=True)
     measure = [sys.executable, "-m", "coverage"]
-    done = subprocess.run([*measure, "run", "-m", "pytest", "-q", "-m", "not long", *tests], check=False)
+    words = [*measure, "run", "-m", "pytest", "-q", "-m", "not long", *tests]
+    with collecting(_FOLDER / "data") as place:
+        done = subprocess.run(words, check=False, env={**os.environ, **place})
     subprocess.run([*measure, "combine", "-q", *(["--append"] if more else [])], check=True)
     subprocess.run([*measure, "json", "-q", "-o", str(_REPORT)], check=True)
     if not done.returncode:
