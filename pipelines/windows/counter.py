@@ -82,8 +82,8 @@ class Counter(Cell):
     def absorb(self, earlier: Cell) -> None:
         """Add what an earlier cell of the same point saw: both turned out to lie in one window."""
         super().absorb(earlier)
-        if isinstance(earlier, Counter):
-            self.inherit(earlier)
+        assert isinstance(earlier, Counter)
+        self.inherit(earlier)
 
     def inherit(self, earlier: Counter) -> None:
         """Count from where *earlier* began to count, because its own delta will not be published."""
@@ -92,8 +92,6 @@ class Counter(Cell):
         else:
             self.base, self.first = earlier.base, earlier.first and earlier.n < 2
             self.extra += earlier.extra
-            if self.reading is None:
-                self.reading, self.read_at = earlier.reading, earlier.read_at
         self.meter = self.meter or earlier.meter
         self.parted = self.parted or earlier.parted
 

@@ -253,9 +253,8 @@ class Windows:
     def _merge(self, later: Frame, into: Frame) -> None:
         """Make one window of two that turned out to have the same label."""
         for name, cell in self._cells_of(later).items():
-            if (earlier := into.cells.pop(name, None)) is not None:
-                cell.absorb(earlier)
-                cell.doubt = cell.doubt or "clock"
+            cell.absorb(into.cells.pop(name))  # on its way to the later one it passed through this one
+            cell.doubt = cell.doubt or "clock"
             if self._frame_of[name] is later:
                 self._frame_of[name] = into
             else:

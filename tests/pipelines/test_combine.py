@@ -136,6 +136,12 @@ def test_samples_end_here_and_events_about_other_things_pass() -> None:
     assert list(hand.stage.feed(about_one)) == []
 
 
+def test_a_figure_of_a_point_that_was_not_asked_for_goes_nowhere() -> None:
+    hand = Hand(ALL, *FLATS)
+    assert list(hand.stage.feed(figure(9, 1.0))) == []
+    assert hand.tick(1.0) == []
+
+
 def test_one_passage_weighs_as_much_as_all_points_that_it_touches() -> None:
     assert ALL.weigh({"a.x": 1, "b.x": 2}) == {"flats.energy": 3}
     with pytest.raises(ValueError, match="figure"):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.point import Kind, Point, Scope
-from agent.core.sample import Quality, Sample
+from agent.core.sample import Meter, Quality, Sample
 from pipelines.arithmetic.expression import Expression
 from pipelines.derive import Derive
 from pipelines.window import Window
@@ -235,3 +235,17 @@ def test_any_text_is_an_expression_or_a_fault(text: str) -> None:
 def test_an_unknown_unit_is_refused() -> None:
     with pytest.raises(ValueError, match=r'"kWh"; did you mean "kW\.h"'):
         Derive(name="x", expression="a", unit="kWh")
+
+
+def test_word_of_the_meter_of_another_point_passes() -> None:
+    hand = Hand(LIFT, SUPPLY, RETURN, FAN)
+    mark = Meter("ahu-2.fan", None, 1.0, meter="x", new=True)
+    assert list(hand.stage.feed(mark)) == [mark]
+    hand.feed(2, 20.0, "ahu-1.supply")
+    assert hand.feed(2, 15.0, "ahu-1.return") == [Sample("ahu-1.lift", 5.0, 2.0)]
+
+
+def test_what_the_parser_cannot_take_is_refused_in_one_sentence() -> None:
+    for text in ("a\0b", "a + '\ud800'"):
+        with pytest.raises(ValueError, match=r"^expression "):
+            Expression(text)

@@ -133,3 +133,16 @@ def test_stamps_follow_the_clock_as_it_is_set() -> None:
 def test_limits_that_make_no_sense_are_refused(settings: dict[str, float], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         Threshold(**settings)  # type: ignore[arg-type]
+
+
+def test_a_value_below_its_limit_is_back_only_beyond_the_hysteresis() -> None:
+    hand = Hand(Threshold(below=5.0, hysteresis=1.0), FILTER)
+    assert kinds(hand, [4.0, 5.5, 5.9, 6.0]) == ["threshold", "threshold_end"]
+    assert kinds(hand, [4.0, 5.5, 4.0, 6.1]) == ["threshold", "threshold_end"]
+
+
+def test_other_points_and_events_of_earlier_steps_pass() -> None:
+    hand = Hand(Threshold(point="b", above=1.0), FILTER)
+    assert hand.feed(0, 99.0, "x.y") == [Sample("x.y", 99.0, 0.0)]
+    event = Event("a.b", "transition", "warning", 0.0, 1.0, "1", "")
+    assert list(hand.stage.feed(event)) == [event]

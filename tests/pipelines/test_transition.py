@@ -159,3 +159,17 @@ def test_no_point_ever_tells_more_than_one_event_a_pause(steps: list[tuple[float
         moments += [at for _ in hand.events(at, value)]
     # the very sum that the step waits for: a difference may round to the other side of it
     assert all(later >= earlier + 30 for earlier, later in pairwise(moments))
+
+
+def test_other_points_and_events_of_earlier_steps_pass() -> None:
+    hand = Hand(Transition(), FAN, Point(name="x.y"))
+    assert hand.feed(0, 1.0, "x.y") == [Sample("x.y", 1.0, 0.0)]
+    event = Event("a.b", "threshold", "warning", 0.0, 1.0, "1", "")
+    assert list(hand.stage.feed(event)) == [event]
+
+
+def test_of_a_point_without_texts_any_number_may_be_named_and_no_word() -> None:
+    bare = Point(name="a.b", kind=Kind.STATE)
+    assert Transition(states=("-3",)).points((bare,)) == (bare,)
+    with pytest.raises(ValueError, match='no point here has a state "on"; known: numbers alone'):
+        Transition(states=("on",)).points((bare,))

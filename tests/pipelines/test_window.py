@@ -93,6 +93,15 @@ def test_a_sample_of_a_closed_window_is_dropped_and_counted() -> None:
     assert time.pipeline.late == 1
 
 
+def test_a_late_sample_that_is_bad_changes_nothing_in_an_open_window() -> None:
+    time = play(DOOR, "sum")
+    poll(time, "door.in", {10: 1.0, 61: 4.0})
+    time.feed("door.in", None, ago=3.0)
+    time.until(122)
+    assert [(one.values, one.n) for one in time.aggregates] == [((1.0,), 1), ((4.0,), 1)]
+    assert time.pipeline.late == 0
+
+
 def test_a_stamp_of_another_age_is_dropped_and_counted() -> None:
     time = play(POWER, "mean")
     time.feed("meter.power", 1.0, ago=-1e12)
@@ -105,6 +114,16 @@ def test_windows_of_a_standstill_follow_when_time_goes_on() -> None:
     time.t = 182.0
     time.tick()
     assert [one.state for one in time.aggregates] == [State.PARTIAL, State.NO_DATA, State.NO_DATA]
+
+
+def test_windows_of_a_long_standstill_come_a_few_at_a_time_and_none_is_left_out() -> None:
+    time = play(POWER, "mean")
+    time.feed("meter.power", 1.0)
+    time.t = 100 * 60.0 + 2
+    time.tick()
+    assert len(time.aggregates) == 64
+    time.tick()
+    assert [one.start - EIGHT for one in time.aggregates] == [60.0 * n for n in range(100)]
 
 
 def test_aggregates_say_whether_the_clock_was_synchronised_when_they_were_made() -> None:
@@ -180,6 +199,16 @@ def test_a_bad_sample_ends_the_hold_and_gives_the_reason() -> None:
     one = time.aggregates[0]
     assert one.values == ((10 * 15 + 40 * 10) / 25,)
     assert (one.n, one.coverage, one.state, one.why) == (3, round(25 / 60, 4), State.PARTIAL, "no_reply")
+
+
+def test_a_value_that_held_for_no_time_at_all_is_still_what_was_seen() -> None:
+    time = Timeline((PUMP,), (minutes("mean", "share", "last"),))
+    for value in (1.0, None):
+        time.feed("pump.on", value, why="" if value is not None else "no_reply")
+    time.until(62)
+    (told,) = time.aggregates
+    assert (told.state, told.why, told.coverage) == (State.PARTIAL, "no_reply", 0.0)
+    assert told.values == (1.0, 1.0, 1.0)
 
 
 def test_a_value_goes_on_to_hold_in_the_next_window() -> None:

@@ -298,6 +298,18 @@ def test_a_first_reading_in_a_window_that_was_published_already_is_counted_from(
     assert [one.values for one in time.aggregates[:2]] == [(0.0,), (65.0,)]
 
 
+def test_word_of_a_meter_that_is_of_no_counter_here_or_of_another_age_changes_nothing() -> None:
+    time = play()
+    for at in range(0, 60, 10):
+        time.until(at)
+        time.feed("meter.energy", 100.0 + at)
+    time.meter("other.energy", "aa02", new=True)
+    late = Meter("meter.energy", None, time.boot + 1e9, meter="aa03", new=True)
+    assert time.pipeline.feed([late]) == []
+    time.until(62)
+    assert [(one.values, one.why) for one in time.aggregates] == [((50.0,), "")]
+
+
 def test_a_mark_is_no_sample_to_a_step_that_does_not_count() -> None:
     hand = Hand(Validate(), ENERGY)
     mark = Meter("meter.energy", None, 1.0, meter="aa01")

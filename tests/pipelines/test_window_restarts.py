@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from agent.core.clock import Instant
+from agent.core.duration import Duration
 from agent.core.point import Kind, Point, Scope
 from agent.core.record import State
 from agent.core.step import Scene
@@ -14,6 +16,8 @@ from pipelines.window import Window
 from tests.pipelines.timeline import EIGHT, HELSINKI, Timeline
 
 POWER = Point(name="meter.power", every=10.0)
+OTHER = Point(name="other.power", every=10.0)
+HEAT = Point(name="heat.energy", kind=Kind.COUNTER, every=10.0)
 ENERGY = Point(name="meter.energy", kind=Kind.COUNTER, every=10.0)
 FLAT = Point(name="flat.power", every=10.0, personal=True)
 ROOM = Point(name="room.power", every=10.0, scope=Scope.WORKSPACE)
@@ -248,3 +252,70 @@ def test_what_another_wrote_is_refused_in_one_sentence(saved: object) -> None:
     scene = Scene(points=(POWER,), zone=HELSINKI, now=Instant(1.0, EIGHT), saved=saved)
     with pytest.raises(ValueError, match=r"."):
         Window(length="1m").start(scene)
+
+
+# --- what is read from changes from one run to the next ---------------------------------------------
+
+
+def with_points(time: Timeline, *points: Point) -> None:
+    """Stop, and start at once to read other *points*."""
+    time._save(stopping=True)
+    time.product = replace(time.product, points=points, published=points)
+    time._restart()
+
+
+def test_a_point_that_the_run_before_did_not_know_has_no_data_in_its_window() -> None:
+    time = timeline(POWER)
+    poll(time, 59)
+    time.until(61)
+    with_points(time, POWER, OTHER)
+    poll(time, 125)
+    first, second = time.of("other.power")
+    assert (first.start, first.state, first.why, first.values) == (
+        EIGHT,
+        State.NO_DATA,
+        "stopped",
+        (None, None),
+    )
+    assert (second.start, second.n, second.values) == (EIGHT + 60, 5, (90.0, 110.0))
+    assert time.of("meter.power")[0].state is State.OK
+
+
+def test_a_point_that_is_no_longer_read_is_told_of_no_more() -> None:
+    time = timeline(POWER, OTHER)
+    poll(time, 94)
+    with_points(time, POWER)
+    poll(time, 190)
+    assert [one.point for one in time.aggregates if one.start > EIGHT] == ["meter.power"] * 2
+
+
+def test_a_counter_that_is_one_no_longer_does_not_go_on_from_its_reading() -> None:
+    time = timeline(ENERGY, HEAT)
+    poll(time, 94)
+    with_points(time, replace(ENERGY, kind=Kind.GAUGE), HEAT)
+    poll(time, 190)
+    (again,) = [one for one in time.of("meter.energy") if one.start == EIGHT + 120]
+    assert again.values == (145.0, None, 170.0)
+
+
+def test_a_clock_that_is_set_leaves_the_label_of_a_window_of_the_run_before() -> None:
+    time = timeline(POWER)
+    poll(time, 61)
+    time.stop()
+    time.set_clock(600.0)
+    poll(time, 63)
+    assert [one.start - EIGHT for one in time.aggregates] == [0]
+
+
+def test_windows_that_become_one_while_a_third_is_open_lose_nothing() -> None:
+    time = Timeline(
+        (POWER,), (Window(length="1m", statistics=("sum",), late=Duration(120)),), start=EIGHT + 50
+    )
+    poll(time, 125)
+    time.set_clock(-35.0)
+    poll(time, 400)
+    first = time.aggregates[0]
+    assert (first.start, first.n, first.values) == (EIGHT, 7, (sum(range(0, 70, 10)),))
+    assert (first.state, first.why) == (State.UNCERTAIN, "clock")
+    assert time.pipeline.late == 0
+    assert [one.n for one in time.aggregates] == [7, 6, 4, 6]

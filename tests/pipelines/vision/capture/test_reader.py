@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import signal
 import threading
@@ -19,7 +20,7 @@ import pytest
 
 from agent.core.sight import Sight, What
 from agent.core.stream import parse
-from pipelines.vision.capture.opening import SightError
+from pipelines.vision.capture.opening import SightError, reason
 from pipelines.vision.capture.reader import Latest, Reader
 from pipelines.vision.clip import Scaler, Still
 from pipelines.vision.outfit import Outfit
@@ -73,6 +74,11 @@ class Page(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
+        if self.path == "/cut":  # a camera that begins a picture and breaks down
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            self.wfile.write(b"--next\r\nContent-Type: image/jpeg\r\n")
+            return
         if self.path == "/shot.jpg":
             self.send_header("Content-Type", "image/jpeg")
             self.end_headers()
@@ -83,6 +89,8 @@ class Page(BaseHTTPRequestHandler):
         try:
             for number in range(100):
                 one = self.pictures[number % 5]
+                if self.path == "/damaged" and number % 2:
+                    one = b"\xff\xd8" + b"x" * 500
                 head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(one)}\r\n\r\n"
                 self.wfile.write(head.encode() + one + b"\r\n")
                 time.sleep(0.05)
@@ -151,6 +159,57 @@ def test_a_camera_without_that_stream_says_so(page: int) -> None:
     with reading(f"http://127.0.0.1:{page}/nothing") as latest:
         assert not taken(latest, 1, 0.5)
         assert latest.sight is Sight.NOT_FOUND
+
+
+def test_a_damaged_picture_among_good_ones_is_left_out(page: int) -> None:
+    with reading(f"http://127.0.0.1:{page}/damaged") as latest:
+        assert len(taken(latest, 5)) == 5
+        assert latest.sight is Sight.OK
+
+
+def test_a_stream_that_ends_before_its_first_picture_is_no_picture(page: int) -> None:
+    with reading(f"http://127.0.0.1:{page}/cut") as latest:
+        assert not taken(latest, 1, 0.5)
+        assert latest.sight is not Sight.OK
+
+
+def test_a_stream_of_sound_alone_says_that_it_holds_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    with reading(f"file:{tmp_path / 'sound.wav'}") as latest:
+        assert not taken(latest, 1, 0.3)
+        assert latest.sight is Sight.NO_VIDEO
+
+
+def test_a_camera_whose_clock_leaps_is_followed_by_the_time_of_arrival() -> None:
+    at = 100.0
+    latest = Latest(threading.Condition(), lambda: at)
+    where = Outfit(parse("rtsp://127.0.0.1:9/x"), "", "", None)  # type: ignore[arg-type]
+    reader = Reader(where, latest)
+    told = [reader._stamp(7.0)]
+    at = 100.6
+    told.append(reader._stamp(7.5))
+    at = 101.0
+    told += [reader._stamp(9000.0), reader._stamp(9000.1), reader._stamp(None)]
+    assert told == pytest.approx([100.0, 100.5, 101.0, 101.1, 101.0])
+
+
+@pytest.mark.parametrize(
+    ("number", "source", "sight"),
+    [
+        (errno.EBUSY, "/dev/video0", Sight.BUSY),
+        (errno.EACCES, "/dev/video0", Sight.BUSY),
+        (errno.EACCES, "rtsp://10.0.0.9/x", Sight.FILTERED),
+        (errno.ENODEV, "/dev/video0", Sight.NOT_FOUND),
+        (errno.EIO, "/dev/video0", Sight.UNREADABLE),
+        (errno.EHOSTUNREACH, "rtsp://10.0.0.9/x", Sight.UNREACHABLE),
+    ],
+)
+def test_what_the_library_could_not_do_becomes_one_word(number: int, source: str, sight: Sight) -> None:
+    assert reason(OSError(number, "rtsp://me:secret@10.0.0.9/x"), parse(source)) is sight
 
 
 def test_a_clip_is_played_at_its_own_speed_over_and_over(tmp_path: Path) -> None:
