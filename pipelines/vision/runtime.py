@@ -7,7 +7,6 @@ take all cores and let them spin between two pictures, which costs three times t
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -70,11 +69,6 @@ class Session:
         for one, place in zip(given, self._answer, strict=True):
             self._bound.bind_ortvalue_output(one.name, ort.OrtValue.ortvalue_from_numpy(place))
 
-    @classmethod
-    def of(cls, path: Path) -> Session:
-        """Load the model at *path*."""
-        return cls(path.read_bytes(), str(path))
-
     def run(self, tensor: Tensor) -> Sequence[Tensor]:
         """Give the outputs for one input; those for the next one may take their place."""
         try:
@@ -102,7 +96,8 @@ def _faults() -> tuple[type[Exception], ...]:
         "NotImplemented",
         "RuntimeException",
     )
-    return (*(getattr(state, name) for name in names), ValueError)  # a name in it may be no text
+    # a name in it may be no text; and what fails with places bound for it tells no more than that
+    return (*(getattr(state, name) for name in names), ValueError, RuntimeError)
 
 
 def _short(error: Exception) -> str:

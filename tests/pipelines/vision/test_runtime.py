@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import ModelProto, helper, numpy_helper
 
+from agent.core.errors import GatewayError
 from pipelines.vision.runtime import Session, library
 from tests.peers import need
 from tests.pipelines.vision.clips import HEIGHT, WIDTH, toy
@@ -18,7 +20,7 @@ LOOK = """
 import sys, time
 from pathlib import Path
 from pipelines.vision.runtime import Session
-Session.of(Path(sys.argv[1]))
+Session(Path(sys.argv[1]).read_bytes(), "the model")
 time.sleep(float(sys.argv[2]))
 """
 
@@ -56,9 +58,7 @@ def test_a_session_keeps_no_second_copy_of_its_weights() -> None:
 
 @pytest.mark.parametrize("told", [True, False], ids=["its size told", "its size not told"])
 def test_each_answer_is_that_of_its_own_picture(told: bool) -> None:
-    model = toy()
-    if not told:
-        model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "cells"
+    model = toy() if told else as_many_as_it_likes()
     session, chance = Session(model.SerializeToString(), "toy"), np.random.default_rng(0)
     pictures = [chance.random((1, 3, HEIGHT, WIDTH), np.float32) * 255 for _ in range(3)]
     answers = [session.run(one)[0].copy() for one in (*pictures, *pictures)]
@@ -75,6 +75,31 @@ def test_the_memory_for_a_picture_is_asked_for_once() -> None:
         env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"},
     )  # fmt: skip
     assert int(done.stdout) < 20 * 50  # pages; more than 400 for each picture otherwise
+
+
+def as_many_as_it_likes() -> ModelProto:
+    """Let the toy keep all cells whose score is not below zero: nobody knows how many before it has run."""
+    model = toy()
+    inner, at = model.graph.output[0], len(model.graph.node)
+    model.graph.node[at - 1].output[0] = "all_cells"
+    for name, values in (("zero", np.zeros(1, np.float32)), ("row", np.array([-1], np.int64))):
+        model.graph.initializer.append(numpy_helper.from_array(values, name))
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["all_cells"], ["best"], axes=[2], keepdims=0),
+            helper.make_node("Reshape", ["best", "row"], ["flat_best"]),
+            helper.make_node("Less", ["flat_best", "zero"], ["bad"]),
+            helper.make_node("Not", ["bad"], ["kept"]),
+            helper.make_node("Compress", ["all_cells", "kept"], ["output"], axis=1),
+        ]
+    )
+    inner.type.tensor_type.shape.dim[1].dim_param = "cells"
+    return model
+
+
+def test_a_picture_that_the_model_cannot_take_ends_in_one_sentence() -> None:
+    with pytest.raises(GatewayError, match="the model failed at a picture"):
+        Session(toy().SerializeToString(), "toy").run(np.zeros((1, 3, 32, 32), np.float32))
 
 
 @pytest.mark.long

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto
+from msgspec.structs import replace
+from onnx import ModelProto, helper, numpy_helper
 
 from agent.core.errors import GatewayError
 from agent.core.scene import CLASSES
-from agent.core.vision import About, Build, Install, Verify
+from agent.core.vision import About, Agreement, Build, Family, Install, Verify
 from pipelines.vision.detector import Detector
 from pipelines.vision.models import build
 from pipelines.vision.models.agreement import agreement
 from pipelines.vision.models.build import opened
 from pipelines.vision.models.bundle import Bundle, digest, read, write
+from pipelines.vision.models.fit import load
 from pipelines.vision.models.pictures import some
 from pipelines.vision.models.quantise import quantise
+from pipelines.vision.runtime import Session
 from tests.pipelines.vision.clips import busy, clip, picture, toy
 
 TOY = About(family="yolox", label="Toy", classes=CLASSES, licence="none")
@@ -124,6 +127,65 @@ def test_what_cannot_be_run_as_its_family_is_refused(content: bytes, family: str
         opened(content, family)
 
 
+def test_a_model_that_fails_at_its_first_picture_is_refused() -> None:
+    """It is whole, and tells the size of its answer: only at a picture it has nothing to give it from."""
+    model = toy()
+    model.graph.node[-1].output[0] = "all_cells"
+    for name, values in (("no", np.zeros(1680, np.bool_)), ("shape", np.array([1, 1680, 85], np.int64))):
+        model.graph.initializer.append(numpy_helper.from_array(values, name))
+    model.graph.input.append(helper.make_tensor_value_info("no", onnx.TensorProto.BOOL, [1680]))
+    model.graph.node.extend(
+        [
+            helper.make_node("Compress", ["all_cells", "no"], ["none"], axis=1),
+            helper.make_node("Reshape", ["none", "shape"], ["output"]),
+        ]
+    )
+    with pytest.raises(GatewayError, match="the model failed at a picture"):
+        opened(model.SerializeToString(), "yolox")
+
+
+def test_a_model_that_sees_things_in_an_empty_picture_is_refused() -> None:
+    with pytest.raises(GatewayError, match="sees things in an empty grey picture"):
+        detector(everywhere(0.9))
+
+
+def test_a_model_that_sees_what_its_reference_does_not_is_refused(film: str) -> None:
+    model = everywhere(0.9).SerializeToString()
+    found = agreement(detector(toy()), Detector(Session(model, "toy"), "yolox"), some((film,), quiet))
+    assert (found.recall, found.good) == (1, False)
+    assert "it sees what is not there: its reference confirms" in found.why
+
+
+def test_what_its_own_maker_found_to_be_bad_is_not_installed(tmp_path: Path) -> None:
+    told = build.build(wanted(tmp_path, toy()), quiet)
+    whole = read(tmp_path / "toy.citymodel")
+    bad = Agreement(
+        recall=0.1, precision=1, shift=0, boxes=99, pictures=9, good=False, why="it lost detections"
+    )
+    write(Bundle(replace(told, agreement=bad), whole.model, whole.reference), tmp_path / "bad.citymodel")
+    with pytest.raises(GatewayError, match=r"bad\.citymodel: its maker found that it lost detections"):
+        build.install(Install(path=str(tmp_path / "bad.citymodel"), to=str(tmp_path / "x")), quiet)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "family", "says"),
+    [
+        ("lost.onnx", None, "yolox", "there is no such file"),
+        ("cut.onnx", b"\x0a\xff\xff", "yolox", "is no ONNX file"),
+        ("empty.onnx", b"", "yolox", "is no model that can be fitted"),
+        ("other.onnx", b"", "nanodet", "of the family nanodet cannot be fitted; leave out the size"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(
+    tmp_path: Path, name: str, content: bytes | None, family: Family, says: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(GatewayError, match=says):
+        load(tmp_path / name, family, (128, 224))
+
+
 def test_a_size_that_the_grids_do_not_divide_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GatewayError, match="multiples of 32"):
         build.build(wanted(tmp_path, toy(), size=(250, 320)), quiet)
@@ -152,6 +214,16 @@ def wanted(folder: Path, model: ModelProto, **more: Any) -> Build:  # noqa: ANN4
         "to": str(folder / "toy.citymodel"),
     }
     return Build(path=str(path), **(usual | more))
+
+
+def everywhere(sure: float) -> ModelProto:
+    """Make a toy that is *sure* of a person in every cell."""
+    model = toy()
+    [told] = [one for one in model.graph.initializer if one.name == "told"]
+    values = numpy_helper.to_array(told).copy()
+    values[0, 4] = sure
+    told.CopyFrom(numpy_helper.from_array(values, "told"))
+    return model
 
 
 def detector(model: ModelProto) -> Detector:

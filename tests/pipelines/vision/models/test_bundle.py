@@ -52,6 +52,20 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, content: bytes) -> None:
         read(tmp_path / "x")
 
 
+def test_a_bundle_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError, match=r"lost\.citymodel: there is no such file"):
+        read(tmp_path / "lost.citymodel")
+
+
+def test_a_model_that_no_gateway_could_run_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(WHOLE, tmp_path / "x")
+    monkeypatch.setattr("pipelines.vision.models.bundle._LARGEST", len(MODEL) - 1)
+    with pytest.raises(GatewayError, match=r"model\.onnx in it is larger than"):
+        read(tmp_path / "x")
+
+
 def test_a_bundle_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "toy.citymodel"
     write(WHOLE, path)

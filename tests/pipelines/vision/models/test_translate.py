@@ -114,3 +114,120 @@ def by_hand(picture: Tensor) -> Tensor:
         ]
     )
     return pooled[None].astype(np.float32)
+
+
+# a neck and a head: two grids that are added up, divided, squeezed and joined again
+FINE, COARSE = (CHANCE.normal(size=(1, 1, 3, 4)).astype(np.float16).astype(np.float32) for _ in range(2))
+FOUR = CHANCE.normal(size=4).astype(np.float16).astype(np.float32)
+HEAD_WEIGHTS: dict[str, NDArray[Any]] = {
+    "to_last": TO_LAST, "to_first": TO_FIRST, "fine_k": FINE, "coarse_k": COARSE, "four": FOUR,
+    "two": np.array([2], np.int32), "side": np.array([4], np.int32), "none": np.array([0], np.int32),
+    "sides": np.array([4, 4], np.int32), "no_border": np.zeros((4, 2), np.int32),
+    "channel": np.array([[0, 0], [0, 0], [0, 0], [0, 1]], np.int32), "parts": np.array([3, 1], np.int32),
+    "axis": np.array(3, np.int32), "first_axis": np.array(0, np.int32),
+    "one": np.array([1], np.int32), "cells": np.array([64, 5], np.int32),
+}  # fmt: skip
+HEAD = [
+    node("last", "Transpose", "x", "to_last"),
+    node("fine", "Conv2D", "last", "fine_k", **VALID, **sides("strides", 8, 8)),
+    node("coarse", "Conv2D", "last", "coarse_k", **VALID, **sides("strides", 16, 16)),
+    node("biased", "AddV2", "four", "coarse"),
+    node("nothing", "Const"),
+    node("filled", "SparseToDense", "nothing", "two", "none", "side"),
+    node("target", "Add", "filled", "sides"),
+    node(
+        "up", "ResizeBilinear", "biased", "target", half_pixel_centers={"b": True}, align_corners={"b": False}
+    ),
+    node("both", "AddV2", "fine", "up"),
+    node("framed", "Pad", "fine", "no_border"),
+    node("more", "AddV2", "both", "framed"),
+    node("wider", "Pad", "more", "channel"),
+    node("narrow", "SplitV", "more", "parts", "axis"),
+    node("sure", "Sigmoid", "narrow:1"),
+    node("again", "Pad", "narrow", "no_border"),
+    node("joined", "ConcatV2", "again", "sure", "sure", "axis"),
+    node("rows", "ConcatV2", "one", "cells", "first_axis"),
+    node("flat", "Reshape", "joined", "rows"),
+    node("out", "Identity", "flat"),
+    node("wide", "Identity", "wider"),
+]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (32, 96)], ids=str)
+def test_grids_are_scaled_added_divided_and_joined_as_the_old_graph_says(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    outputs = {"out": (1, 64, 5)} | ({"wide": (1, 8, 8, 5)} if size == (64, 64) else {})
+    nodes = HEAD if "wide" in outputs else HEAD[:-1]
+    model = translate(read(write(tmp_path, nodes, HEAD_WEIGHTS, outputs)), size)
+    picture = CHANCE.normal(size=(1, 3, *size)).astype(np.float32)
+    answers = Session(model.SerializeToString(), "toy").run(picture)
+    more = head_by_hand(picture)
+    sure = 1 / (1 + np.exp(-more[..., 3:]))
+    joined = np.concatenate([more[..., :3], sure, sure], axis=3)
+    assert answers[0] == pytest.approx(joined.reshape(1, -1, 5), abs=1e-4)
+    if "wide" in outputs:
+        assert answers[1] == pytest.approx(np.pad(more, ((0, 0), (0, 0), (0, 0), (0, 1))), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "says"),
+    [
+        (
+            node("up", "ResizeBilinear", "biased", "target", half_pixel_centers={"b": False}),
+            "corners of pixels",
+        ),
+        (node("filled", "SparseToDense", "two", "two", "none", "side"), "scatters values"),
+        (node("last", "Transpose", "x", "x"), "computes x, which should be a constant"),
+        (node("fine", "Conv2D", "last", "fine_k", padding={"s": "U0FNRQ=="}), "fine pads by itself"),
+        (node("fine", "Conv2D", "last", "fine_k", **VALID), "graph is broken"),
+        (node("fine", "Conv2D", "last", "lost", **VALID), "broken at lost"),
+        (node("last", "Transpose", "joined", "to_last"), "broken at"),
+    ],
+)
+def test_a_graph_that_means_something_else_is_refused(
+    tmp_path: Path, replaced: dict[str, Any], says: str
+) -> None:
+    nodes = [replaced if one["name"] == replaced["name"] else one for one in HEAD]
+    with pytest.raises(GatewayError, match=says):
+        translate(read(write(tmp_path, nodes, HEAD_WEIGHTS, {"out": (1, 64, 5)})))
+
+
+def test_results_of_another_size_than_the_file_promises_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError, match="does not fit together"):
+        translate(read(write(tmp_path, HEAD, HEAD_WEIGHTS, {"out": (1, 64, 7)})))
+
+
+def test_weights_that_are_lost_or_of_an_unknown_type_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, NODES, WEIGHTS, {"out": (1, 64, 5)})
+    text = path.read_text("utf-8")
+    path.write_text(text.replace('"float16"', '"bfloat16"'), "utf-8")
+    with pytest.raises(GatewayError, match="weights kernel are of type bfloat16, which is not known"):
+        read(path)
+    path.write_text(text, "utf-8")
+    (tmp_path / "toy.bin").unlink()
+    with pytest.raises(GatewayError, match=r"damaged, or lacks a part: FileNotFoundError"):
+        read(path)
+
+
+def head_by_hand(picture: Tensor) -> Tensor:
+    """Compute the sum of both grids with loops, channels last."""
+    last = picture.transpose(0, 2, 3, 1)
+    fine = last[:, ::8, ::8] @ FINE[0, 0]
+    coarse = last[:, ::16, ::16] @ COARSE[0, 0] + FOUR
+    up = np.empty_like(fine)
+    for row in range(fine.shape[1]):
+        for column in range(fine.shape[2]):
+            up[0, row, column] = between(coarse[0], (row - 0.5) / 2, (column - 0.5) / 2)
+    return np.asarray(fine + up + fine, np.float32)
+
+
+def between(grid: Tensor, y: float, x: float) -> Tensor:
+    """Mix the four cells around a place; beyond the border stands the border."""
+    high, wide = grid.shape[:2]
+    top, left = int(np.floor(y)), int(np.floor(x))
+    mixed = np.zeros(grid.shape[2])
+    for row, share in ((top, 1 - (y - top)), (top + 1, y - top)):
+        for column, part in ((left, 1 - (x - left)), (left + 1, x - left)):
+            mixed += share * part * grid[min(max(row, 0), high - 1), min(max(column, 0), wide - 1)]
+    return mixed
