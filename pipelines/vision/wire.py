@@ -38,9 +38,9 @@ class Wire:
     """The socket to the agent."""
 
     def __init__(self, handle: int) -> None:
-        one = socket.socket(fileno=handle)
-        one.settimeout(_PATIENCE)
         try:
+            one = socket.socket(fileno=handle)
+            one.settimeout(_PATIENCE)
             if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 listening, (one, _) = one, one.accept()
                 listening.close()

@@ -11,8 +11,11 @@ import pytest
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from agent.core.errors import GatewayError
+from agent.core.vision import Count
 from pipelines.vision.clip import Clip, Scaler, Still
+from pipelines.vision.count import count
 from tests.pipelines.vision.clips import RATE, clip
+from tests.pipelines.vision.watched import GATE, bundle
 
 MATRIX = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)  # as it lies
 
@@ -101,3 +104,42 @@ def test_what_is_no_clip_is_refused(tmp_path: Path, name: str, content: bytes | 
         path.write_bytes(content)
     with pytest.raises(GatewayError, match=says):
         list(Clip(path))
+
+
+def test_a_file_of_sound_alone_is_no_clip(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    with pytest.raises(GatewayError, match=r"sound\.wav holds no video"):
+        list(Clip(tmp_path / "sound.wav"))
+
+
+def raw(path: Path, pictures: int) -> Path:
+    """Write pictures one after the other, as some recorders do: nobody knows how many they are."""
+    with av.open(str(path), "w", format="mjpeg") as container:
+        stream = container.add_stream("mjpeg", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 320, 256, "yuvj420p"
+        for _ in range(pictures):
+            frame = av.VideoFrame.from_ndarray(np.full((256, 320, 3), 60, np.uint8), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_how_far_it_is_in_a_clip_of_unknown_length_is_told_by_pictures(tmp_path: Path) -> None:
+    said: list[str] = []
+    film = raw(tmp_path / "film.mjpeg", 30)
+    request = Count(path=str(bundle(tmp_path)), clip=str(film), scene=GATE)
+    assert count(request, said.append).pictures == 30
+    assert said == ["frame 1", "frame 26"]
+
+
+def test_a_clip_that_was_never_begun_counts_nothing(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "empty.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 320, 256, "yuv420p"
+        container.start_encoding()
+    with pytest.raises(GatewayError, match=r"empty\.avi holds no picture"):
+        count(Count(path=str(bundle(tmp_path)), clip=str(tmp_path / "empty.avi"), scene=GATE), print)

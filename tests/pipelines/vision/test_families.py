@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from agent.core.errors import GatewayError
 from agent.core.scene import CLASSES
 from pipelines.vision.boxes import Found
-from pipelines.vision.detector import family_of
+from pipelines.vision.detector import Detector, family_of
 from pipelines.vision.families.family import COCO, Family
 from pipelines.vision.families.nanodet import Nanodet
 from pipelines.vision.families.ssd import Ssd, anchors
 from pipelines.vision.families.yolox import Yolox
+from pipelines.vision.models.pictures import Kept
+from pipelines.vision.runtime import Session
 
 HEIGHT, WIDTH = 64, 96
 DOG = 16
@@ -97,6 +100,38 @@ def test_ssd_gets_red_first_between_minus_one_and_one() -> None:
     canvas = np.zeros((300, 300, 3), np.uint8)
     canvas[..., 2] = 255
     assert list(Ssd((1, 300, 300, 3)).prepare(canvas)[0, 0, 0]) == [1, -1, -1]
+
+
+def test_a_stretched_picture_is_read_back_in_its_own_shape() -> None:
+    """By a model that knows fewer things than Open Images has: what it does not know it cannot name."""
+    places, logits = np.zeros((1, 1917, 4), np.float32), np.full((1, 1917, 5), -9, np.float32)
+    logits[0, 1000, 4] = 2.0
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["picture"], ["grey"], axes=[0, 1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["grey", "nothing"], ["zero"]),
+            helper.make_node("Add", ["places", "zero"], ["where"]),
+            helper.make_node("Add", ["logits", "zero"], ["what"]),
+        ],
+        "toy",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 300, 300, 3])],
+        [
+            helper.make_tensor_value_info("where", TensorProto.FLOAT, places.shape),
+            helper.make_tensor_value_info("what", TensorProto.FLOAT, logits.shape),
+        ],
+        [
+            numpy_helper.from_array(places, "places"), numpy_helper.from_array(logits, "logits"),
+            numpy_helper.from_array(np.zeros((), np.float32), "nothing"),
+        ],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    detector = Detector(Session(model.SerializeToString(), "toy"), "ssd")
+    found = detector.find(Kept(np.zeros((200, 500, 3), np.uint8), 0.0))
+    y, x, high, wide = anchors(300)[1000]
+    assert [CLASSES[one] for one in found.kinds] == ["person"]
+    edges = [(x - wide / 2) * 2.5, y - high / 2, (x + wide / 2) * 2.5, y + high / 2]
+    assert found.boxes[0] == pytest.approx(edges)
 
 
 def test_a_model_whose_input_has_no_fixed_sizes_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from agent.core.sight import HOLES, Sight, What
 from tests.peers import need
 from tests.pipelines.vision.clips import across, clip
-from tests.pipelines.vision.watched import bundle, camera, watching
+from tests.pipelines.vision.watched import PROGRAM, bundle, camera, watching
 
 WRITING = re.compile(r'(?:open|openat|creat)\([^)]*"(?!/dev/null|/dev/tty)[^"]*"[^)]*O_(?:CREAT|WRONLY|RDWR)')
 
@@ -83,6 +84,25 @@ def test_without_a_filter_around_no_camera_on_the_network_is_looked_at(model: Pa
         assert b"not confined: net:192.0.2.1" in said
         assert said.endswith(b"(vision-not-confined)\n")
     assert [name for place, name in enumerate(HOLES) if holes >> place & 1] == ["net:192.0.2.1"]
+
+
+def test_a_unit_that_builds_no_cage_around_is_told_all_that_it_leaves_open(
+    film: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    with watching([camera(film, model), camera("rtsp://127.0.0.1:9/x", model)]) as vision:
+        holes = vision.until(What.HOLES).value
+        assert vision.process.wait(10) == 78
+    named = {name for place, name in enumerate(HOLES) if holes >> place & 1}
+    assert {"disk:/tmp", "disk:.", "wx-memory", "net:192.0.2.1"} <= named
+    assert not named & {"net:127.0.0.1", "exec", "bytes", "memfd", "udp"}
+
+
+def test_without_a_plan_it_ends_and_says_why() -> None:
+    done = subprocess.run([PROGRAM, "watch", "--fd", "0"], input=b"x", capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"<3>citygate-vision ends: no plan can be had: ")
+    assert done.stderr.endswith(b"(vision-ends)\n")
 
 
 def test_a_process_that_goes_on_with_holes_marks_every_record(model: Path) -> None:

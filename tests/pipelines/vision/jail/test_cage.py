@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pipelines.vision.jail import landlock, seccomp
+from pipelines.vision.jail import landlock, locks, probes, seccomp
 from pipelines.vision.jail.calls import MACHINES
+from pipelines.vision.jail.libc import prctl
 
 INSIDE = """
 import json, os, sys
@@ -45,6 +49,7 @@ FILTER = "keep = seccomp._NEVER; seccomp._NEVER = tuple(one for one in keep if o
     ("weaken", "holes"),
     [
         ("locks.no_disk = lambda: None", {"bytes", "dumpable", "core"}),
+        ("locks.lock_memory = lambda: 'refused'; locks.can_swap = lambda: True", {"swap"}),
         (FILTER.format({"execve"}) + "; landlock.restrict = lambda *_: None", {"exec"}),
         (FILTER.format({"memfd_create"}), {"memfd"}),
         ("seccomp._sockets = lambda: []; seccomp._refuse = lambda: (6, 0, 0, seccomp._ALLOW)", {"udp"}),
@@ -68,6 +73,50 @@ def test_a_lock_that_is_missing_is_named(weaken: str, holes: set[str]) -> None:
 @pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
 def test_a_missing_landlock_is_named_where_the_kernel_has_it() -> None:
     assert confined("landlock.restrict = lambda *_: None")["holes"] == ["reads"]
+
+
+def test_where_the_kernel_has_no_landlock_the_other_locks_hold() -> None:
+    found = confined("landlock.version = lambda: 0")
+    assert (found["holes"], found["tried"]) == ([], 21)
+
+
+def test_a_computer_that_does_not_tell_whether_it_swaps_is_taken_for_one_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swaps = tmp_path / "swaps"
+    monkeypatch.setattr(locks, "_SWAPS", swaps)
+    assert locks.can_swap()
+    swaps.write_text("Filename\tType\tSize\n", "ascii")
+    assert not locks.can_swap()
+    swaps.write_text("Filename\tType\tSize\n/swapfile\tfile\t99\n", "ascii")
+    assert locks.can_swap()
+
+
+def test_an_attempt_that_failed_by_luck_is_a_hole_and_one_that_was_refused_is_none() -> None:
+    def fails(number: int) -> None:
+        raise OSError(number, "no")
+
+    only = frozenset({errno.EPERM})
+    attempts = [
+        probes.Probe("disk:/tmp", partial(fails, errno.ENOSPC), only),
+        probes.Probe("bytes", partial(fails, errno.EPERM), only),
+        probes.Probe("exec", lambda: None, only),
+    ]
+    assert probes.tried(iter(attempts)) == (["disk:/tmp", "exec"], ["disk:/tmp", "bytes", "exec"])
+
+
+def test_a_socket_of_the_computer_that_is_reached_but_speaks_otherwise_is_reached(tmp_path: Path) -> None:
+    place = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(place)
+        probes._connect(place)
+    with pytest.raises(FileNotFoundError):
+        probes._connect(str(tmp_path / "lost"))
+
+
+def test_what_the_kernel_refuses_is_an_error_with_its_reason() -> None:
+    with pytest.raises(OSError, match="Invalid argument"):
+        prctl(9999)
 
 
 def test_a_missing_filter_is_named_by_all_that_it_refuses() -> None:

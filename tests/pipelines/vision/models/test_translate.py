@@ -219,10 +219,11 @@ def head_by_hand(picture: Tensor) -> Tensor:
     for row in range(fine.shape[1]):
         for column in range(fine.shape[2]):
             up[0, row, column] = between(coarse[0], (row - 0.5) / 2, (column - 0.5) / 2)
-    return np.asarray(fine + up + fine, np.float32)
+    summed: Tensor = (fine + up + fine).astype(np.float32)
+    return summed
 
 
-def between(grid: Tensor, y: float, x: float) -> Tensor:
+def between(grid: Tensor, y: float, x: float) -> NDArray[np.float64]:
     """Mix the four cells around a place; beyond the border stands the border."""
     high, wide = grid.shape[:2]
     top, left = int(np.floor(y)), int(np.floor(x))

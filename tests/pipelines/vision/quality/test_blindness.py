@@ -61,3 +61,24 @@ def test_what_was_overlooked_long_ago_is_forgotten() -> None:
         blindness.feed(np.array([[0.45, 0.4, 0.55, 0.6]]), NOBODY, number // 6 * 3 + number % 6 * 0.2)
     assert blindness.is_blind(60.0)
     assert not blindness.is_blind(700.0)
+
+
+def test_who_walks_through_a_zone_and_is_overlooked_there_makes_it_blind_too() -> None:
+    square = {"corners": [[0.3, 0.3], [0.7, 0.3], [0.7, 0.9], [0.3, 0.9]]}
+    blindness = Blindness(convert({"zones": {"square": square}}, Scene), 4 / 3)
+    for number in range(24):
+        inside, outside = [0.45, 0.4, 0.55, 0.6], [0.8, 0.4, 0.9, 0.6]
+        blindness.feed(np.array([inside, outside]), NOBODY, number // 6 * 3 + number % 6 * 0.2)
+    assert blindness.is_blind(20.0)
+    elsewhere = Blindness(convert({"zones": {"square": square}}, Scene), 4 / 3)
+    for number in range(24):
+        elsewhere.feed(np.array([[0.8, 0.4, 0.9, 0.6]]), NOBODY, number // 6 * 3 + number % 6 * 0.2)
+    assert not elsewhere.is_blind(20.0)
+
+
+def test_a_flicker_is_no_passage() -> None:
+    blindness = Blindness(SCENE, 4 / 3)
+    for number in range(10):
+        for picture in range(2):
+            blindness.feed(np.array([[0.45, 0.4, 0.55, 0.6]]), NOBODY, number * 3 + picture * 0.2)
+    assert not blindness.is_blind(40.0)
