@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from agent import journal
 from agent.answers import Answers
+from agent.backoff import Restart
 from agent.config.load import load
 from agent.control import Control
 from agent.core.catalogue import gateway as told
@@ -40,7 +41,7 @@ from agent.policy.edition import admit
 from agent.privacy.laplace import Below
 from agent.reach import must_fit, outside
 from agent.release import release
-from agent.supervisor import Restart, Supervisor
+from agent.supervisor import Supervisor
 from agent.uplink.uplink import Uplink
 from agent.vitals import Physician
 from agent.watchdog import Watchdog

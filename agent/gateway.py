@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
+from agent.backoff import LINK, UPLINK
 from agent.core.catalogue.gateway import CLOCK_SET, CLOCK_SYNCHRONISED, RESTART_NEEDED
 from agent.core.clock import Clock, Instant
 from agent.core.driver import Desk
@@ -31,7 +32,7 @@ from agent.privacy.laplace import Below
 from agent.registry import encoder
 from agent.release import release
 from agent.reload import Changes, differences
-from agent.supervisor import LINK, UPLINK, Life, Supervisor
+from agent.supervisor import Life, Supervisor
 from agent.timewatch import TimeWatch
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.watchdog import Watchdog

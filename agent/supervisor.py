@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
+from agent.backoff import LINK, BackOff, Restart
 from agent.core.catalogue.every import entry_of
 from agent.core.catalogue.links import SERVICE_CRASHED, SERVICE_FINISHED, SERVICE_STUCK, SERVICE_WORKS
 from agent.core.clock import Clock
@@ -30,34 +31,12 @@ _log = logging.getLogger(__name__)
 _STOPPING: Final = 10.0  # seconds that a service may take to clean up
 
 
-class Restart(Struct, frozen=True, kw_only=True):
-    """How patiently a failing service is started again; all spans in seconds.
-
-    The nth back-off is ``first * growth**n`` up to ``longest``, times a random factor from ``spread``. A run
-    of ``settle`` seconds counts as health and starts the back-off anew.
-    """
-
-    first: float = 1.0
-    growth: float = 2.0
-    longest: float = 60.0
-    spread: tuple[float, float] = (0.8, 1.2)
-    settle: float = 60.0
-    most_crashes: int = 5
-    within: float = 600.0
-
-
-LINK: Final = Restart(growth=1.5, longest=10.0)
-"""For links: a device that returns is found soon; one that is off for weeks costs a try in ten seconds."""
-
-UPLINK: Final = Restart(spread=(0.0, 1.0))
-"""For uplinks: full jitter, since a thousand gateways may have lost the same broker."""
-
-
 class Life(Struct, kw_only=True):
     """How one service does; ``state`` is running, waiting, finished or stopped.
 
     ``started`` and ``next_try`` are boot-time seconds, ``why`` what ended the last run, ``attempts`` how
-    many runs were begun; ``run`` and ``bounced`` are the supervisor's own.
+    many runs were begun; ``well_since`` (when this run was first seen to work, 0: not yet), ``run`` and
+    ``bounced`` are the supervisor's own.
     """
 
     name: str
@@ -69,6 +48,7 @@ class Life(Struct, kw_only=True):
     attempts: int = 0
     crashes: int = 0
     bounced: str = ""
+    well_since: float = 0.0
     run: asyncio.Future[None] | None = None
 
 
@@ -131,6 +111,7 @@ class Supervisor:
     def healthy(self, name: str) -> None:
         """Note that the service does its work: ends the trouble that was told, if any."""
         if (life := self.lives.get(name)) and life.state == "running":
+            life.well_since = life.well_since or self._clock.boot()
             self._recovered(life)
 
     def bounce(self, name: str, why: str) -> None:
@@ -161,16 +142,10 @@ class Supervisor:
 
     async def _keep(self, life: Life, service: Service, restart: Restart) -> None:
         crashes: deque[float] = deque(maxlen=restart.most_crashes)
-        failures = 0
+        back_off = BackOff(restart, self._rng)
         while (failure := await self._one_run(life, service, restart.settle)) is not None:
             ended = self._clock.boot()
-            failures = 0 if ended - life.started >= restart.settle else failures
-            delay = min(restart.first * restart.growth**failures, restart.longest) * self._rng.uniform(
-                *restart.spread
-            )
-            if isinstance(failure, DriverError) and failure.patience is not None:
-                delay = min(delay, failure.patience)
-            failures = min(failures + 1, 32)
+            delay = back_off.after(failure, ended, well=_well(life, ended, restart.settle))
             life.state, life.next_try, life.why = "waiting", ended + delay, _sentence(failure)
             if isinstance(failure, GatewayError):
                 _tell(life, failure, ended, delay)
@@ -193,6 +168,7 @@ class Supervisor:
         what a task group leaves behind in its task (a count of cancellations, cpython gh-116720) is no stop.
         """
         life.state, life.started, life.bounced = "running", self._clock.boot(), ""
+        life.well_since = 0.0
         life.attempts += 1
         calm = asyncio.get_running_loop().call_later(settle, self._recovered, life)
         life.run = run = asyncio.ensure_future(service())
@@ -214,6 +190,12 @@ class Supervisor:
             now, tries = self._clock.boot(), life.trouble.count
             told = f"{tries} tries" if tries > 1 else "1 try"
             life.trouble.worked(now, SERVICE_WORKS, life.name, spoken(now - since), told)
+
+
+def _well(life: Life, ended: float, settle: float) -> float:
+    """Give for how long the run that *ended* did well: so far as was seen, or all of it if it was long."""
+    ran = ended - life.started
+    return ran if ran >= settle else ended - (life.well_since or ended)
 
 
 def _tell(life: Life, failure: GatewayError, at: float, delay: float) -> None:

@@ -14,7 +14,15 @@ from __future__ import annotations
 
 
 class GatewayError(Exception):
-    """Base of all errors that this gateway raises on purpose."""
+    """Base of all errors that this gateway raises on purpose.
+
+    ``cheap``: the attempt has cost the other end nothing (it refused at once, or never heard of it), so that
+    another one soon disturbs nobody.
+    """
+
+    def __init__(self, *args: object, cheap: bool = False) -> None:
+        super().__init__(*args)
+        self.cheap = cheap
 
 
 class ConfigError(GatewayError):
@@ -28,8 +36,8 @@ class DriverError(GatewayError):
     plugged in should be found soon after it is.
     """
 
-    def __init__(self, *args: object, patience: float | None = None) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: object, patience: float | None = None, cheap: bool = False) -> None:
+        super().__init__(*args, cheap=cheap)
         self.patience = patience
 
 

@@ -236,15 +236,18 @@ class Client:
         else:
             wants = self._call.tls and not self._call.certificate
             hint = "; it may want a client certificate" if wants else ""
-            self._end(f"{self._where} closed the connection instead of answering{hint}")
+            # without TLS nothing has been worked out for us yet
+            self._end(
+                f"{self._where} closed the connection instead of answering{hint}", cheap=not self._call.tls
+            )
 
-    def _end(self, text: str, reason: int | None = None) -> None:
+    def _end(self, text: str, reason: int | None = None, *, cheap: bool = False) -> None:
         self._pulse.stop()
         self._stream.close()
         if not self._closed.done():
             self._closed.set_result(Lost(text=text, reason=reason))
         if not self._welcome.done():
-            self._welcome.set_exception(UplinkError(text))
+            self._welcome.set_exception(UplinkError(text, cheap=cheap))
             self._welcome.exception()  # seen: nobody may be waiting
         waiting = [*self._acks.values(), *self._subs.values()]
         self._acks, self._subs = {}, {}

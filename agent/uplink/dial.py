@@ -6,6 +6,7 @@ It hands out a socket only when everything that was asked for holds: asked for T
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from typing import Final
 
@@ -14,6 +15,7 @@ from agent.core.plan import proxy_address
 from agent.uplink.port import Call
 from agent.uplink.stream import Wants
 
+_NEVER_HEARD: Final = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN))
 _UNANSWERED_MS: Final = 15_000  # the kernel gives up on bytes that nobody has acknowledged for so long
 
 
@@ -58,7 +60,7 @@ async def _connected(host: str, port: int, where: str, *, patience: float) -> so
         addresses = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise UplinkError(
-            f'no address is known for "{host}" ({error.strerror}); check its name and DNS'
+            f'no address is known for "{host}" ({error.strerror}); check its name and DNS', cheap=True
         ) from error
     trouble: OSError | None = None
     for family, kind, protocol, _, address in addresses:
@@ -76,7 +78,10 @@ async def _connected(host: str, port: int, where: str, *, patience: float) -> so
                 made.close()
     if isinstance(trouble, TimeoutError):
         raise TimeoutError
-    raise UplinkError(_unreachable(trouble, where)) from trouble
+    cheap = trouble is not None and (
+        isinstance(trouble, ConnectionRefusedError) or trouble.errno in _NEVER_HEARD
+    )
+    raise UplinkError(_unreachable(trouble, where), cheap=cheap) from trouble
 
 
 def _prepare(made: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -85,9 +86,15 @@ class TcpWay:
         except TimeoutError:
             raise LinkLostError(f"{self.where} did not take a connection within {_CONNECT:.0f} s") from None
         except OSError as error:
-            raise LinkLostError(f"no connection to {self.where}: {reason(error)}") from error
+            text = f"no connection to {self.where}: {reason(error)}"
+            raise LinkLostError(text, cheap=_is_cheap(error)) from error
         _watch(transport.get_extra_info("socket"))
         return session
+
+
+def _is_cheap(error: OSError) -> bool:
+    """Say whether the other end refused at once, or has not heard of us at all."""
+    return isinstance(error, ConnectionRefusedError) or error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 
 def _watch(sock: socket.socket) -> None:

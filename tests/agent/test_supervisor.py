@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from agent.backoff import LINK, UPLINK, Restart
 from agent.core.errors import ConfigError, DriverError, GatewayError, UplinkError
-from agent.supervisor import LINK, UPLINK, Restart, Supervisor
+from agent.supervisor import Supervisor
 from tests.virtual import VirtualClock
 
 STEADY = Restart(spread=(1.0, 1.0))

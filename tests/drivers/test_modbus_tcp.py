@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import struct
 import subprocess
@@ -14,11 +15,13 @@ from typing import Self
 
 import pytest
 
+from agent.backoff import LINK
 from agent.core.clock import SystemClock
 from agent.core.driver import CanPlan, CanRead, Desk, Driver
 from agent.core.duration import Duration
 from agent.core.errors import DriverError
 from agent.core.sample import Quality, Sample
+from agent.supervisor import Supervisor
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.point import ModbusPoint, Table
 from drivers.modbus_tcp import ModbusTcp
@@ -354,6 +357,28 @@ async def test_a_lost_connection_marks_every_point_and_raises(meter: libmodbus.L
         last = running.seen.of(point)[-1]
         assert (last.value, last.quality, last.why) == (None, Quality.BAD, "no_connection")
     assert running.desk.figures["connected"] == "no"
+
+
+async def test_a_device_that_refused_for_a_while_is_read_again_within_two_seconds(
+    virtual: VirtualClock,
+) -> None:
+    seen, supervisor = Seen(), Supervisor(virtual, random.Random(7))
+
+    async def scene() -> tuple[float, float]:
+        async with serving() as wire:
+            driver = link(wire.port, device(registers(1), every=1.0))
+            supervisor.start("link room", lambda: driver.run(seen, virtual, Desk()), LINK)
+            await seen.until(20, "meter.r1", 1.0)
+        await virtual.sleep(10)
+        known = len(seen.of("meter.r1"))
+        async with serving(port=wire.port):
+            back = virtual.boot()
+            while seen.samples[-1].value is None:
+                await seen.until(known := known + 1, "meter.r1")
+        return back, seen.samples[-1].at
+
+    back, again = await supervisor.run(scene)
+    assert 0 <= again - back < 2
 
 
 async def test_an_unreachable_host_marks_every_point_and_raises(virtual: VirtualClock) -> None:

@@ -14,7 +14,8 @@ LINK_FAILED: Final = Entry(
     text="%s failed: %s%s",
     title="@SERVICE@ failed and is tried again",
     matters="Nothing is read over this link until it works again; windows of that time say no_data and why. "
-    "It is tried again for ever, at most every minute, and its recovery is told.",
+    "It is tried again for ever, after a second at first and after some ten seconds at most, and its "
+    "recovery is told.",
     act="Look whether the other end has power and can be reached at the configured address; "
     "`citygate status` tells since when and what was heard last.",
     error=DriverError,

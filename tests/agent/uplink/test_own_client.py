@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent.core.errors import UplinkError
 from agent.uplink.client import Client, connect
@@ -246,3 +247,32 @@ async def test_a_reset_is_told_as_such() -> None:
         link = await connect(call)
         link.publish(SMALL)
         assert "was lost: Connection reset by peer" in (await link.closed).text
+
+
+async def _failure(call: Call) -> UplinkError:
+    with pytest.raises(UplinkError) as caught:
+        await connect(call)
+    return caught.value
+
+
+async def test_what_costs_a_broker_nothing_may_soon_be_tried_again() -> None:
+    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+
+    async with serving(hang_up) as call:
+        assert (await _failure(call)).cheap, "it closed without having worked for us"
+    assert (await _failure(call)).cheap, "nothing listens there any more"
+    assert (await _failure(replace(call, host="broker.invalid"))).cheap
+
+
+@pytest.mark.parametrize("said", [b"\x20\x03\x00\x86\x00", b"\x20\x03\x00\x88\x00", b"HTTP/1.1 400"])
+async def test_what_a_broker_has_answered_has_cost_it_something(said: bytes) -> None:
+    async with serving(saying(said)) as call:
+        assert not (await _failure(call)).cheap
+
+
+async def test_what_a_broker_leaves_unanswered_has_cost_it_something(virtual: VirtualClock) -> None:
+    async with serving(saying()) as call:
+        begun = virtual.boot()
+        assert not (await _failure(call)).cheap
+        assert virtual.boot() - begun == pytest.approx(2.0)

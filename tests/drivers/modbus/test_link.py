@@ -209,8 +209,9 @@ async def test_an_unreachable_port_is_a_driver_error_that_says_where(virtual: Vi
     async with serving() as wire:
         port = wire.port
     link = Link(TcpWay("127.0.0.1", port), virtual, Figures({}), ceiling=1.0)
-    with pytest.raises(DriverError, match=f"no connection to 127.0.0.1 port {port}: "):
+    with pytest.raises(DriverError, match=f"no connection to 127.0.0.1 port {port}: ") as refused:
         await link.ask(FOUR)
+    assert refused.value.cheap, "it may be tried again soon"
 
 
 async def test_questions_of_several_tasks_never_overlap(virtual: VirtualClock) -> None:

@@ -93,10 +93,10 @@ class Wire:
 
 
 @asynccontextmanager
-async def serving(answer: Answer | None = None) -> AsyncIterator[Wire]:
-    """Serve on a free port of 127.0.0.1 within the test's own loop."""
+async def serving(answer: Answer | None = None, port: int = 0) -> AsyncIterator[Wire]:
+    """Serve on *port* of 127.0.0.1 (0: a free one) within the test's own loop."""
     wire = Wire(answer)
-    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(wire.serve, "127.0.0.1", port)
     wire.port = server.sockets[0].getsockname()[1]
     try:
         yield wire
