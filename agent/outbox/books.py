@@ -65,7 +65,7 @@ class Books:
             text = opening.state.get(f"lane/{name}", "{}")
             lane = self._add(Lane(number, name, msgspec.json.decode(text, type=LaneState), opening.tail))
             lane.stored = True
-            lane.acked.add(1, self.floor)
+            lane.acked.add(1, opening.anchor)
             if name == OWN:
                 lane.keep_for_nobody(self.tail)
         if opening.epoch:
@@ -278,7 +278,7 @@ class Books:
     def _supersede(self, lane: Lane, changes: dict[int, Change]) -> list[int]:
         """Let the next gap message take over one that nobody has taken yet: a long outage needs only one."""
         gap, lane.standing = lane.standing, None
-        if gap is None or gap.id <= self.floor or not lane.wants(gap.id):
+        if gap is None or not lane.wants(gap.id):
             return []
         lane.owed += [*gap.lost, lost(lane, gap, "cap")]
         leave(lane, gap, changes)
@@ -313,7 +313,8 @@ class Books:
         for number, change in transaction.changes.items():
             self.by_number[number].land(change)
         landed: Landed = []
-        for number, draft in enumerate(transaction.work.rows, done.first):
+        rows = transaction.work.rows
+        for number, draft in enumerate(rows, done.tail - len(rows) + 1):
             lane = self.by_number[draft.route]
             landed.append((lane, number, draft, lane.tail))
             if draft.lost:

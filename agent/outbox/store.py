@@ -57,7 +57,7 @@ class Store:
         # what the log may hold must always find room in the file, and the log itself too: twice its size
         self._log = min(_WAL_PAGES, max(16, self._cap // 8))
         self._reserve = Reserve(path.with_name("outbox.reserve"), 2 * self._log * PAGE + (1 << 16))
-        self._tight = False
+        self._tight = False  # until it is open, and the reserve is asked
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
         self._link = chain.START
@@ -124,7 +124,7 @@ class Store:
             tail=self._tail,
             routes=dict(self._names),
             state=state,
-            done=self._done(self._tail + 1),
+            done=self._done(),
         )
 
     def _check(self) -> None:
@@ -171,7 +171,7 @@ class Store:
 
     def _commit(self, work: Work) -> Done:
         db = self._connection
-        first, link = self._tail + 1, self._link
+        link = self._link
         # FAST leaves no bytes of a row where pages are split; ON also clears pages that fall free
         db.execute(f"PRAGMA secure_delete={'ON' if work.blank else 'FAST'}")
         db.execute("BEGIN IMMEDIATE")
@@ -182,7 +182,7 @@ class Store:
         db.executemany("UPDATE row SET body=NULL WHERE id=?", [(number,) for number in work.blank])
         db.executemany("UPDATE row SET expires=? WHERE id=?", [(at, number) for number, at in work.expiry])
         spent.add(db, work.spent)
-        for number, draft in enumerate(work.rows, first):
+        for number, draft in enumerate(work.rows, self._tail + 1):
             values, link = columns_of(number, names[draft.route], draft, link)
             db.execute(INSERT, values)
         state = work.state | ({"anchor": _anchor(work.drop)} if work.drop else {})
@@ -191,7 +191,7 @@ class Store:
         self._names, self._link, self._state_ids = names, link, state_ids
         self._tail += len(work.rows)
         self._set_limit()
-        return self._done(first)
+        return self._done()
 
     def _delete(self, drop: Drop) -> None:
         """Take the front off the table; what had been delivered lives on in the day's Merkle tree."""
@@ -268,10 +268,13 @@ class Store:
 
     def numbered(self, route: int, since: int, number: Pair, count: int) -> list[Found]:
         """Give up to *count* rows of *route* after id *since*, from *number* (epoch, seq) on."""
-        span = (since + 1, self._tail + 1)
-        return self._guarded(
-            lambda: self._sound(dict.fromkeys(numbered(self._connection, route, span, number, count), 0))
-        )
+        first = since + 1
+
+        def read() -> list[Found]:
+            span = (first, self._tail + 1)
+            return self._sound(dict.fromkeys(numbered(self._connection, route, span, number, count), 0))
+
+        return self._guarded(read)
 
     def _sound(self, chosen: Mapping[int, int]) -> list[Found]:
         """Read rows by their ids, which lead to the ids of their neighbours before; none that was changed."""
@@ -304,7 +307,7 @@ class Store:
                 self._tight = False
                 DISK_HAS_ROOM.tell(log)
             self._set_limit()
-            return self._done(self._tail + 1)
+            return self._done()
 
         return self._guarded(look)
 
@@ -357,9 +360,9 @@ class Store:
         self._connection.execute(f"PRAGMA max_page_count={self._cap}")
         self._limit = min(limit, self._cap)
 
-    def _done(self, first: int) -> Done:
+    def _done(self) -> Done:
         used = self._pragma("page_count") - self._pragma("freelist_count")
-        return Done(first=first, tail=self._tail, used=used, limit=self._limit, link=self._link)
+        return Done(tail=self._tail, used=used, limit=self._limit, link=self._link)
 
     def _disk_is_full(self) -> bool:
         disk = os.statvfs(self.path.parent)

@@ -38,12 +38,10 @@ class Work(Struct, frozen=True, kw_only=True):
 class Done(Struct, frozen=True, kw_only=True):
     """How the file stands after a transaction.
 
-    ``first`` is the id of the first row inserted, ``tail`` that of the last row there is, ``link`` the
-    last link of the chain, ``used`` the
-    pages in use, ``limit`` the pages that may be used (fewer than the cap on a full disk).
+    ``tail`` is the id of the last row there is, ``link`` the last link of the chain, ``used`` the pages in
+    use, ``limit`` the pages that may be used (fewer than the cap on a full disk).
     """
 
-    first: int
     tail: int
     used: int
     limit: int

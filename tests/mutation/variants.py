@@ -17,6 +17,7 @@ _TURNED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
 _SWAPPED: Final[dict[type[ast.operator], type[ast.operator]]] = {ast.Add: ast.Sub, ast.Sub: ast.Add}
 
 
@@ -54,27 +55,27 @@ def explained() -> list[Explained]:
 def variants(file: str) -> list[Variant]:
     """Change one thing of *file* after the other, but nothing in annotations, texts and assertions."""
     text = (ROOT / file).read_text("utf-8")
+    lines = text.encode().splitlines(keepends=True)
     found: list[Variant] = []
     for function in ast.walk(ast.parse(text)):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(function, _Function):
             for statement in function.body:
-                if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):  # walked by itself
-                    found += _of(file, text, statement)
+                if not isinstance(statement, _Function):  # walked by itself
+                    found += _of(file, lines, statement)
     return found
 
 
-def _of(file: str, text: str, statement: ast.stmt) -> Iterator[Variant]:
+def _of(file: str, lines: list[bytes], statement: ast.stmt) -> Iterator[Variant]:
     for node in _walked(statement):
-        before = ast.get_source_segment(text, node)
-        for changed in _changes(node):
-            if before is not None and "\n" not in before:
-                yield _variant(file, text, node, before, ast.unparse(changed))
+        if node.lineno == node.end_lineno:
+            for changed in _changes(node):
+                yield _variant(file, lines, node, ast.unparse(changed))
 
 
 def _walked(node: ast.AST) -> Iterator[ast.expr]:
     """Give expressions, but not those within texts, whose places are not known, nor of inner functions."""
     for inner in ast.iter_child_nodes(node):
-        if isinstance(inner, ast.JoinedStr | ast.Assert | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(inner, ast.JoinedStr | ast.Assert | _Function):
             continue
         if isinstance(inner, ast.expr):
             yield inner
@@ -99,10 +100,10 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
             yield ast.Constant(number + 1)
 
 
-def _variant(file: str, text: str, node: ast.expr, before: str, after: str) -> Variant:
-    lines = text.encode().splitlines(keepends=True)
+def _variant(file: str, lines: list[bytes], node: ast.expr, after: str) -> Variant:
     at = node.lineno - 1
-    line = lines[at]
+    line, begin, end = lines[at], node.col_offset, node.end_col_offset
     # in brackets, since what stands around it may bind more closely
-    lines[at] = line[: node.col_offset] + f"({after})".encode() + line[node.end_col_offset :]
-    return Variant(file, node.lineno, line.decode().strip(), before, after, b"".join(lines).decode())
+    changed = b"%b(%b)%b" % (line[:begin], after.encode(), line[end:])
+    text = b"".join((*lines[:at], changed, *lines[at + 1 :])).decode()
+    return Variant(file, node.lineno, line.decode().strip(), line[begin:end].decode(), after, text)

@@ -76,7 +76,7 @@ class Plain:
     def gap(self, product: str, head: Head, losses: Sequence[Loss]) -> Message:
         return self._message(product, head.epoch, head.seq, "gap", [asdict(one) for one in losses])
 
-    def start(self, product: str, head: Head, previous: Previous | None) -> Message:
+    def start(self, product: str, head: Head, previous: Previous | None) -> Message | None:
         return self._message(product, head.epoch, head.seq, "start", previous and asdict(previous))
 
     def time(self, product: str, head: Head, offset: float) -> Message:
