@@ -8,6 +8,7 @@ anything twice that was answered.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from drivers.bacnet.names import PROPERTIES
@@ -71,14 +72,13 @@ class Asker:
 
     def _fitting(self, waiting: Sequence[Ref]) -> list[Ref]:
         """Take from the front what one answer holds, at least one."""
-        room, last = self._room, None
+        room = self._room
         chunk: list[Ref] = []
         for ref in waiting[: 1 if self._one_by_one else len(waiting)]:
-            room -= _BYTES.get(ref.property, _SMALL) + (0 if ref.object == last else 7)
+            room -= _bytes(ref, chunk[-1] if chunk else None)
             if chunk and room < 0:
                 break
             chunk.append(ref)
-            last = ref.object
         return chunk
 
     async def _chunk(self, chunk: Sequence[Ref]) -> dict[Ref, Answer]:
@@ -91,10 +91,11 @@ class Asker:
                 self._one_by_one = True
                 return {ref: await self._alone(ref) for ref in chunk}
             if _is_too_much(error.fault):
-                self._room = max(1, self._room // 2)
+                self._halve(chunk)
+                return dict(zip(chunk, await self.read(chunk), strict=True))
         except SilentError:
             # some say nothing to what is too long for them; one that is gone says nothing to this either
-            self._room = max(1, self._room // 2)
+            self._halve(chunk)
             first, rest = {chunk[0]: await self._alone(chunk[0])}, chunk[1:]
             return first | dict(zip(rest, await self.read(rest), strict=True))
         else:
@@ -102,11 +103,22 @@ class Asker:
         half = len(chunk) // 2
         return await self._chunk(chunk[:half]) | await self._chunk(chunk[half:])
 
+    def _halve(self, chunk: Sequence[Ref]) -> None:
+        """Ask for half of *chunk* at most from now on: it was too much."""
+        size = sum(_bytes(ref, before) for before, ref in pairwise((None, *chunk)) if ref is not None)
+        self._room = max(1, min(self._room, size) // 2)
+
     async def _alone(self, ref: Ref) -> Answer:
         try:
             return await self._stack.read(self.peer, ref)
         except RefusedError as error:
             return error.fault
+
+
+def _bytes(ref: Ref, before: Ref | None) -> int:
+    """Guess how many bytes the answer for *ref* takes behind that for *before*."""
+    same = before is not None and before.object == ref.object
+    return _BYTES.get(ref.property, _SMALL) + (0 if same else 7)
 
 
 def _is_too_much(fault: Fault) -> bool:

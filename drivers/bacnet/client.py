@@ -190,11 +190,9 @@ class Client:
 
     def _number(self, peer: Peer) -> int:
         """Give the next number that no request to *peer* has."""
-        number = self._numbers.get(peer, -1)
-        for _ in range(_NUMBERS):
+        number = (self._numbers.get(peer, -1) + 1) % _NUMBERS
+        while (peer, number) in self._pending:  # of which there are few: each takes a turn
             number = (number + 1) % _NUMBERS
-            if (peer, number) not in self._pending:
-                break
         self._numbers[peer] = number
         return number
 

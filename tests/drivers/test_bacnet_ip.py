@@ -14,6 +14,7 @@ import pytest
 from agent.core.clock import SystemClock
 from agent.core.driver import CanPlan, CanRead, Desk
 from agent.core.duration import Duration
+from agent.core.errors import DriverError
 from agent.core.point import Kind
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.point import BacnetPoint
@@ -228,3 +229,56 @@ async def test_devices_are_not_all_asked_at_the_same_moment(virtual: VirtualCloc
             await task
     first = sorted(seen.of(f"ahu-{number}.a")[0].at for number in range(8))
     assert min(after - before for before, after in pairwise(first)) > 0.005
+
+
+async def test_an_address_that_is_lost_ends_the_link_and_every_point_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("drivers.bacnet.endpoint.is_ours", lambda _: False)
+    seen = Seen()
+    driver = link(ahu("240.0.0.1", points(a="analog-input,1", b="analog-input,2")))  # no way leads there
+    with pytest.raises(DriverError, match=r"has not the address 127\.0\.0\.1 any more"):
+        await driver.run(seen, SystemClock(), Desk())
+    assert [one.why for one in seen.samples[-2:]] == ["no_connection", "no_connection"]
+
+
+async def test_a_wish_that_a_link_cannot_serve_any_more_is_answered() -> None:
+    async with fake() as device:
+        known = points(a="analog-input,1", b="analog-input,2")
+        async with running(link(ahu(device.address, known), timeout=Duration(5))) as (seen, desk):
+            await seen.until("ahu-1.a", good)
+            device.mute = True
+            asked = desk.wish(("ahu-1.b",))
+            await asyncio.sleep(0.05)  # it is being asked for, and nobody answers
+            assert not asked.done()
+        [told] = await asked
+        assert (told.sample.point, told.sample.why) == ("ahu-1.b", "no_connection")
+
+
+async def test_of_several_devices_only_those_are_asked_whose_points_are_wanted(unit: bacnet.Device) -> None:
+    async with fake() as device:
+        both = (
+            ahu(unit.address, points(a="analog-input,1")),
+            ahu(device.address, points(a="analog-input,1"), name="ahu-2"),
+        )
+        told = await link(*both).read(("ahu-1.a", "ahu-9.x"), SystemClock())
+        assert device.asked == []
+    assert [(one.sample.point, one.sample.why) for one in told] == [
+        ("ahu-1.a", ""),
+        ("ahu-9.x", "unknown_point"),
+    ]
+
+
+def test_what_a_link_needs_of_a_network_and_how_it_is_led_to_a_spy() -> None:
+    driver = link(
+        ahu("10.20.0.7", points(a="analog-input,1")), ahu("2001:12", {}, name="room"),
+        interface="10.20.0.2/24", port=47808, routers={"2001": "10.20.0.1"}, bbmd="10.20.1.1",
+    )  # fmt: skip
+    needs = driver.needs()
+    assert needs.hosts == ("10.20.0.0/24", "10.20.1.1", "10.20.0.1", "10.20.0.7")
+    assert needs.udp == 47808
+    led = driver.led("127.0.0.1", 40001)
+    assert isinstance(led, BacnetIp)
+    assert (led.interface, led.port, led.bbmd, led.routers) == ("127.0.0.1/8", 0, "", {})
+    assert {one.address for one in led.devices} == {"127.0.0.1:40001"}
+    assert driver.slips() == []

@@ -13,9 +13,10 @@ from drivers.bacnet.client import Pace
 from drivers.bacnet.kinds import BINARY, POLLED
 from drivers.bacnet.peer import Peer
 from drivers.bacnet.stack import Counts, IAm, RefusedError, SilentError
-from drivers.bacnet.survey import survey
-from drivers.bacnet.value import Fault, ObjectId, Ref
+from drivers.bacnet.survey import _scale, survey
+from drivers.bacnet.value import Fault, ObjectId, Opaque, Ref
 from tests.drivers.bacnet.kit import client, ref
+from tests.drivers.bacnet.wire import fake
 from tests.peers import bacnet
 
 TEXTS = [f"Betriebsart Nummer {n}, Störung" for n in range(1, 9)]  # too long for 128 bytes
@@ -122,3 +123,82 @@ async def test_a_device_that_is_gone_costs_its_time_out_and_no_more() -> None:
         refs = [Ref(ObjectId(0, n), 77) for n in range(500)]
         with pytest.raises(SilentError):
             await Asker(ours, nobody).read(refs)
+
+
+WHOLE = [Ref(ObjectId(0, n), 85) for n in range(64)]
+VALUES = [20.0 + n for n in range(64)]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [b"\x71\x04", b"\x71\x01", b"\x60\x07", b"\x50\x0e\x91\x02\x91\x33"],
+    ids=["no parts", "buffer", "too many arguments", "an error that says the same"],
+)
+async def test_what_is_too_much_at_once_is_asked_in_halves_that_are_remembered(refusal: bytes) -> None:
+    async with fake() as device, client(Pace(timeout=1.0, rate=0)) as ours:
+        device.refuse = lambda wanted: refusal if len(wanted) > 10 else None
+        asker = Asker(ours, device.peer, 1476)
+        assert await asker.read(WHOLE) == VALUES
+        device.asked.clear()
+        assert await asker.read(WHOLE) == VALUES
+        assert len(device.asked) < 20
+        assert max(map(len, device.asked)) <= 10
+
+
+async def test_one_property_that_costs_a_device_its_whole_answer_is_found_and_the_others_are_read() -> None:
+    async with fake() as device, client(Pace(timeout=1.0, rate=0)) as ours:
+        device.refuse = lambda wanted: (
+            b"\x50\x0e\x91\x02\x91\x09" if len(wanted) > 1 and (0, 13, 85) in wanted else None
+        )
+        assert await Asker(ours, device.peer, 1476).read(WHOLE) == VALUES
+
+
+async def test_a_device_that_is_silent_on_what_is_too_long_is_asked_for_less() -> None:
+    async with fake() as device, client(Pace(timeout=0.1, retries=0, rate=0)) as ours:
+        device.change = lambda reply: [] if len(reply) > 300 else [reply]
+        assert await Asker(ours, device.peer, 1476).read(WHOLE) == VALUES
+
+
+@pytest.mark.parametrize("size", ["many", -1, 70000, 2.0])
+async def test_an_array_of_no_honest_size_is_refused(size: Any) -> None:  # noqa: ANN401
+    class Odd:
+        async def read(self, _: Peer, wanted: Ref) -> Any:  # noqa: ANN401
+            if wanted.index < 0:
+                raise RefusedError(Fault("abort", 4))
+            return size
+
+    with pytest.raises(RefusedError, match="garbled"):
+        await Asker(Odd(), Peer.parse("10.0.0.7")).array(ref("device,1 object-list"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("raw", "scale"),
+    [
+        (b"\x0c\x3d\xcc\xcc\xcd", 0.1),
+        (b"\x19\xfe", 0.01),
+        (b"\x19\x03", 1000.0),
+        (b"\x0c\x00\x00\x00\x00", None),
+        (b"\x0c\x7f\xc0\x00\x00", None),
+        (b"\x19\x7f", None),
+        (b"\x29\x01", None),
+        (b"\x0c\x3d", None),
+    ],
+)
+def test_the_scale_of_an_accumulator_is_a_number_or_a_power_of_ten(raw: bytes, scale: float | None) -> None:
+    assert _scale(Opaque(raw)) == scale
+
+
+async def test_texts_that_a_device_will_not_tell_cost_its_object_no_more() -> None:
+    with bacnet.building(instance=77, objects=AIR_HANDLER, segments=False, apdu=128) as device:
+        async with client(Pace(timeout=1.0, rate=0)) as ours:
+            whole = ours.read
+
+            async def read(peer: Peer, wanted: Ref) -> Any:  # noqa: ANN401
+                if wanted.property == 110:
+                    raise RefusedError(Fault("abort" if wanted.index < 0 else "reject", 4))
+                return await whole(peer, wanted)
+
+            ours.read = read  # type: ignore[method-assign, assignment]
+            found = await survey(ours, IAm(device.peer, 77, 128, segments=False, vendor=1), lambda *_: None)
+    [mode] = [one for one in found.objects if one.type == "multi-state-value"]
+    assert (mode.name, mode.states) == ("N'AHU'BA", ())

@@ -14,8 +14,8 @@ from drivers.bacnet.changes import Change, Changes, Wish, process_number
 from drivers.bacnet.client import Pace
 from drivers.bacnet.names import PRESENT_VALUE
 from drivers.bacnet.peer import Peer
-from drivers.bacnet.stack import IAm, Notice, RefusedError, SilentError, Stack, Subscription
-from drivers.bacnet.value import Fault, ObjectId, Ref
+from drivers.bacnet.stack import IAm, Notice, RefusedError, Route, SilentError, Stack, Subscription
+from drivers.bacnet.value import Bits, Fault, ObjectId, Ref
 from tests.drivers.bacnet.kit import client
 from tests.peers import bacnet
 from tests.virtual import VirtualClock
@@ -33,6 +33,9 @@ class FakeStack:
     def __init__(self, places: int = 99) -> None:
         self.places, self.silent = places, False
         self.unable: set[ObjectId] = set()
+        self.refusal: Fault | None = None
+        self.speaks = False
+        self.increment = 0.5
         self.values: dict[ObjectId, Any] = {AIR: 20.0, FAN: 0, VALVE: 5.0}
         self.table: dict[ObjectId, Subscription] = {}
         self.asked: list[ObjectId] = []
@@ -42,8 +45,12 @@ class FakeStack:
     async def subscribe(self, peer: Peer, wish: Subscription) -> None:
         assert peer == PEER
         self.asked.append(wish.object)
+        if self.speaks:
+            self._hear(IAm(PEER, 1011, 1476, segments=False, vendor=1))
         if self.silent:
             raise SilentError("it does not answer")
+        if self.refusal is not None:
+            raise RefusedError(self.refusal)
         if wish.object in self.unable:
             raise RefusedError(NOT_FOR_CHANGES)
         if wish.object not in self.table and len(self.table) >= self.places:
@@ -64,7 +71,7 @@ class FakeStack:
         assert peer == PEER
         if ref.object == FAN:
             raise RefusedError(Fault("error", 32, 2))
-        return 0.5
+        return self.increment
 
     def listen(self, hear: Any) -> Any:  # noqa: ANN401
         self._hear = hear
@@ -310,3 +317,72 @@ async def test_changes_of_a_real_device_come_again_after_it_was_killed() -> None
                 with suppress(asyncio.CancelledError):
                     await keeping
                 assert not changes.covers(ObjectId.parse("analog-input,2"))
+
+
+async def test_what_is_not_a_change_for_us_is_no_change(virtual: VirtualClock) -> None:
+    stack = FakeStack()
+    async with kept(stack, virtual, [AIR]) as (_, told):
+        told.clear()
+        ours, value = process_number("ahu-1"), ((Ref(AIR, PRESENT_VALUE), 99.0),)
+        elsewhere = Peer.parse("10.0.0.8")
+        for notice in (
+            Notice(PEER, ours, 1011, AIR, 60, ((Ref(AIR, 111), Bits((False,) * 4)),)),  # flags alone
+            Notice(PEER, ours + 1, 1011, AIR, 60, value),
+            Notice(elsewhere, ours, 1011, AIR, 60, value),
+            Notice(PEER, ours, 1011, VALVE, 60, value),
+        ):
+            stack._hear(notice)
+        stack._hear(Route(PEER, (5,)))
+        stack._hear(IAm(elsewhere, 1011, 1476, segments=False, vendor=1))
+        await virtual.sleep(5)
+    assert told == []
+    assert stack.asked == [AIR]
+
+
+async def test_a_refusal_that_says_nothing_of_places_is_tried_again_after_a_while(
+    virtual: VirtualClock,
+) -> None:
+    stack = FakeStack()
+    stack.refusal = Fault("error", 83, 0)
+    async with kept(stack, virtual, [AIR]) as (changes, _):
+        await virtual.sleep(500)
+        assert stack.asked == [AIR]
+        stack.refusal = None
+        await virtual.sleep(200)
+        assert stack.asked == [AIR, AIR]
+        assert changes.covers(AIR)
+        assert changes.tally.turned_away == 0
+
+
+async def test_when_all_places_are_taken_the_others_are_not_tried_one_by_one(virtual: VirtualClock) -> None:
+    stack = FakeStack(places=1)
+    async with kept(stack, virtual) as (changes, _):
+        await virtual.sleep(100)
+        assert stack.asked == [AIR, FAN]
+        assert (changes.alive, changes.tally.turned_away) == (1, 1)
+
+
+async def test_a_device_that_speaks_while_it_is_silent_to_us_is_asked_again_at_once(
+    virtual: VirtualClock,
+) -> None:
+    stack = FakeStack()
+    async with kept(stack, virtual, [AIR]) as (changes, _):
+        stack.silent = stack.speaks = True
+        await virtual.sleep(LIFETIME / 2 + 1)
+        assert stack.asked[:2] == [AIR, AIR]
+        stack.silent = False
+        stack.speaks = False
+        await virtual.sleep(5)
+        assert changes.covers(AIR)
+
+
+async def test_an_object_whose_step_is_unknown_is_not_thought_to_have_lost_a_notice(
+    virtual: VirtualClock,
+) -> None:
+    stack = FakeStack()
+    stack.increment = -1.0
+    async with kept(stack, virtual, [AIR]) as (changes, _):
+        await virtual.sleep(10)
+        changes.polled(AIR, 35.0)
+        changes.polled(FAN, 1)
+        assert changes.tally.missed == 0

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from drivers.bacnet.stack import Heard, IAm, Notice, RefusedError, Stack, Subscription
+from drivers.bacnet.client import Pace
+from drivers.bacnet.frames import Frame
+from drivers.bacnet.peer import Peer
+from drivers.bacnet.stack import Heard, IAm, Notice, RefusedError, SilentError, Stack, Subscription
 from drivers.bacnet.value import Bits, Fault, ObjectId, Ref
 from tests.drivers.bacnet.kit import client, ref
+from tests.drivers.bacnet.wire import fake
 from tests.peers import bacnet
 
 
@@ -90,3 +94,40 @@ async def test_a_device_says_who_it_is_and_reports_changes(device: bacnet.Device
         assert isinstance(second, Notice)
         assert second.values[0] == (ref("analog-input,5 present-value"), 31.5)
         await ours.unsubscribe(device.peer, 7, ObjectId.parse("analog-input,5"))
+
+
+async def test_a_number_that_still_waits_for_its_answer_is_given_to_no_other_question() -> None:
+    slow, quick = ref("analog-input,99 present-value"), ref("analog-input,1 present-value")
+    async with fake() as device, client(Pace(timeout=20, retries=0, rate=0)) as ours:
+        held, asked = list[bytes](), asyncio.Event()
+
+        def change(reply: bytes) -> list[bytes]:
+            if b"\x0c\x00\x00\x00\x63" not in reply:
+                return [reply]
+            held.append(reply)
+            asked.set()
+            return []
+
+        device.change = change
+        waiting = asyncio.create_task(ours.read(device.peer, slow))
+        await asked.wait()
+        for _ in range(300):  # more than there are numbers
+            assert await ours.read(device.peer, quick) == 21
+        ours._take(Frame(device.peer, device.peer, True, -1, held[0]))
+        assert await waiting == 119
+
+
+async def test_a_question_that_no_message_holds_is_not_sent() -> None:
+    async with fake() as device, client() as ours:
+        with pytest.raises(RefusedError, match="apdu-too-long"):
+            await ours.read_many(device.peer, [ref(f"analog-input,{n} present-value") for n in range(200)])
+        assert device.asked == []
+        assert ours.counts(device.peer).aborts == 1
+
+
+async def test_of_a_subscription_that_came_to_nothing_nothing_is_heard() -> None:
+    nobody = Peer.parse("127.0.0.1:9")
+    async with client(Pace(timeout=0.05, retries=0, rate=0)) as ours:
+        with pytest.raises(SilentError):
+            await ours.subscribe(nobody, Subscription(7, ObjectId(0, 1), 60))
+        assert not ours._subscribed

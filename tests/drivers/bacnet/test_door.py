@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import socket
 import time
@@ -15,7 +16,8 @@ import rusty_bacnet as rusty
 from agent.core.clock import SystemClock
 from drivers.bacnet.client import Client, Pace
 from drivers.bacnet.endpoint import Place
-from drivers.bacnet.interface import Interface
+from drivers.bacnet.figures import Figures
+from drivers.bacnet.interface import Interface, Sockets
 from drivers.bacnet.peer import Peer
 from drivers.bacnet.stack import Heard, IAm, Notice, RefusedError, Subscription
 from drivers.bacnet.value import ObjectId
@@ -26,7 +28,7 @@ from tests.virtual import VirtualClock
 
 DEVICE = rusty.ObjectIdentifier(rusty.ObjectType.DEVICE, OWN.instance)
 NAME = rusty.PropertyIdentifier.OBJECT_NAME
-STRANGER = Peer.parse("127.0.0.1:40000")
+STRANGER, BBMD = Peer.parse("127.0.0.1:40000"), Peer.parse("127.0.0.1:9")
 WRITE = b"\x00\x05\x01\x0f\x0c" + object_id(8, OWN.instance) + b"\x19\x4d\x3e\x75\x02\x00x\x3f"
 Attack = Callable[[Any, str], Coroutine[Any, Any, object]]
 
@@ -304,3 +306,80 @@ async def test_i_am_is_heard_from_behind_a_router() -> None:
             line.send(wrapped(i_am, b"\x01\x28\xff\xff\x00\x07\xd1\x01\x0c\xff"))
             await settled()
         assert heard == [IAm(Peer.parse("2001:12"), 1011, 480, segments=False, vendor=15)]
+
+
+@pytest.mark.usefixtures("virtual")
+async def test_what_reaches_the_endpoint_from_strangers_changes_nothing() -> None:
+    notice = b"\x10\x02\x09\x01\x1c\x02\x00\x03\xf3\x2c\x00\x00\x00\x01\x39\x3c\x4e"
+    notice += b"\x09\x55\x2e\x44\x41\xa0\x00\x00\x2f\x4f"
+    async with client() as ours:
+        heard: list[Heard] = []
+        ours.listen(heard.append)
+        endpoint = ours._endpoint
+        endpoint.received(wrapped(notice), STRANGER)  # nobody subscribed
+        endpoint.received(b"\x81\x00\x00\x06\x00\x00", STRANGER)  # a confirmation that nobody asked for
+        assert (heard, ours.dropped) == ([], 0)
+        assert ours.registration is None
+
+
+async def test_a_broadcast_manager_that_is_not_ours_forwards_nothing_to_us() -> None:
+    ours = Client(Place(interface=Interface("127.0.0.1"), port=0, bbmd=BBMD), OWN, Pace(), SystemClock())
+    heard: list[Heard] = []
+    ours.listen(heard.append)
+    i_am = b"\x10\x00\xc4" + object_id(8, 77) + b"\x22\x05\xc4\x91\x03\x21\x0f"
+    forwarded = wrapped(i_am, Peer.parse("10.9.9.9").mac + b"\x01\x00", 0x04)
+    ours._endpoint.received(forwarded, STRANGER)
+    assert (heard, ours.dropped) == ([], 1)
+    ours._endpoint.received(forwarded, BBMD)
+    assert [one.instance for one in heard if isinstance(one, IAm)] == [77]
+
+
+class Broken:
+    """A socket that the kernel has no room, or no way, for any more."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+    def sendto(self, *_: object) -> None:
+        raise self.error
+
+    def recvfrom(self, _: int) -> None:
+        raise self.error
+
+
+async def test_a_full_or_failing_socket_costs_its_datagrams_and_no_more() -> None:
+    async with client() as ours:
+        endpoint, kept = ours._endpoint, ours._endpoint._sockets
+        endpoint._sockets = Sockets(Broken(BlockingIOError()), ())  # type: ignore[arg-type]
+        endpoint.send(b"\x10\x08", STRANGER, STRANGER)
+        assert (ours.dropped, ours.unsent) == (1, 0)
+        endpoint._readable(Broken(OSError(errno.ENOBUFS, "No buffer space available")))  # type: ignore[arg-type]
+        assert (ours.dropped, ours.unsent) == (1, 1)
+        assert not endpoint._lost.done()
+        endpoint._sockets = kept
+
+
+async def test_a_link_that_is_ended_while_it_registers_gives_its_socket_back() -> None:
+    ours = Client(Place(interface=Interface("127.0.0.1"), port=0, bbmd=BBMD), OWN, Pace(), SystemClock())
+    opening = asyncio.create_task(ours.open())
+    await asyncio.sleep(0)
+    assert ours._endpoint._sockets is not None
+    main = ours._endpoint._sockets.main
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert ours._endpoint._sockets is None
+    assert main.fileno() == -1
+
+
+async def test_a_link_shows_its_registration_its_strays_and_its_rival() -> None:
+    ours = Client(Place(interface=Interface("127.0.0.1"), port=0, bbmd=BBMD), OWN, Pace(), SystemClock())
+    figures: dict[str, float | str] = {}
+    ours._endpoint.received(wrapped(b"\x20\x63\x0c"), STRANGER)  # an answer to no question
+    ours._endpoint.received(
+        wrapped(b"\x10\x00\xc4" + object_id(8, OWN.instance) + b"\x22\x05\xc4\x91\x03\x21\x0f"), STRANGER
+    )
+    Figures(figures).link(ours, ())
+    assert figures["registration"] == f"{BBMD} waiting"
+    assert figures["strays"] == 1
+    assert figures["hint"] == f"{STRANGER} calls itself by our device_id: set another one"

@@ -137,3 +137,26 @@ def test_a_file_that_is_not_there_is_named() -> None:
 def _raw_rows(data: bytes) -> list[tuple[int, list[str]]]:
     lines = data.decode("utf-8-sig").splitlines()
     return [(at, [cell.strip('"') for cell in line.split(";")]) for at, line in enumerate(lines)]
+
+
+def test_a_file_beside_which_nothing_can_be_looked_for_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x_EDE\.csv: No such file"):
+        read(tmp_path / "no folder" / "x_EDE.csv")
+    with pytest.raises(ConfigError, match=r"x_EDE\.csv: No such file"):
+        write(tmp_path / "no folder" / "x", [], changed="2026-11-28")
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.bacnet.ede_files._LARGEST", 1 << 20)
+    (tmp_path / "x.csv").write_bytes(bytes((1 << 20) + 1))
+    with pytest.raises(ConfigError, match="larger than 1 MB: no EDE file is"):
+        read(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"]
+)
+def test_a_table_is_read_in_whatever_letters_a_spreadsheet_wrote_it(encoding: str) -> None:
+    text = "keyname;Z\u00fcrich;B\u00fcro\r\n" * 3
+    assert cells.decoded(text.encode(encoding)) == text
+    assert cells.decoded(b"a;\x81;b") == "a;\x81;b"  # which no code page of Windows has

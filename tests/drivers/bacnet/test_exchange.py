@@ -94,3 +94,13 @@ async def test_what_belongs_to_another_request_does_not(message: bytes) -> None:
     one = exchange()
     assert one.feed(message) is None
     assert not one.done.done()
+
+
+async def test_a_part_before_the_first_is_not_taken_and_what_is_over_stays_as_it_is() -> None:
+    one = exchange()
+    assert one.feed(part(3, b"d")) is None
+    assert one.feed(b"\x30\x05") is None
+    assert one.progress == 0
+    one.feed(part(0, b"a", more=False))
+    one.give_up()
+    assert await outcome(one) == b"a"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from importlib.metadata import PackageNotFoundError
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from agent.core.clock import SystemClock
 from agent.core.errors import DriverError
-from drivers.bacnet import interface
+from drivers.bacnet import identity, interface
 from drivers.bacnet.client import Client, Pace
 from drivers.bacnet.endpoint import Place
 from drivers.bacnet.figures import Figures
@@ -125,3 +126,52 @@ async def test_broadcasts_that_another_program_keeps_to_itself_are_missed_and_th
         Figures(figures).link(ours, ())
         await ours.close()
     assert "does another BACnet program run on this computer" in str(figures["hint"])
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("10.20.0.2/24", "10.20.0.0/24"),
+        ("lo", "127.0.0.0/8"),
+        ("127.0.0.1", "127.0.0.0/8"),
+        ("192.0.2.1", "192.0.2.1/32"),
+    ],
+)
+def test_the_network_of_an_interface_is_told_for_the_firewall(named: str, told: str) -> None:
+    assert interface.network(named) == told
+
+
+def test_a_computer_that_lists_no_cards_is_asked_for_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interface, "_CARDS", tmp_path / "none")
+    with pytest.raises(DriverError, match="no network card has one"):
+        interface.only()
+
+
+def test_a_port_that_cannot_be_opened_says_why() -> None:
+    assert interface._sentence(OSError(errno.EACCES, "Permission denied"), "10.20.0.2", 47808) == (
+        "port 47808 of 10.20.0.2 cannot be opened: Permission denied"
+    )
+
+
+async def test_what_is_sent_to_all_subnets_may_be_missed_where_the_own_is_heard() -> None:
+    port = free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("255.255.255.255", port))
+        found = open_sockets(Interface("127.0.0.1", "127.255.255.255"), port)
+        assert [one.getsockname()[0] for one in found.ears] == ["127.255.255.255"]
+        found.close()
+
+
+def test_a_computer_without_an_identity_or_a_package_still_has_a_number_and_a_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(identity, "version", unknown)
+    monkeypatch.setattr(identity, "_MACHINE", tmp_path / "machine-id")
+    nameless = own_device(None, "bms", 1.0)
+    assert nameless.software == "unknown"
+    assert nameless.instance == derived(f"{socket.gethostname()}/bms")

@@ -18,14 +18,14 @@ from agent.core.duration import Duration
 from agent.core.errors import GatewayError
 from agent.core.sample import Sample
 from agent.core.search import Found, Told
-from drivers.bacnet.client import Client
+from drivers.bacnet.client import Client, Pace
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.peer import Peer
 from drivers.bacnet.plain import decoded, encoded
 from drivers.bacnet.point import BacnetPoint
 from drivers.bacnet.probe import Remote, serve
 from drivers.bacnet.roll_call import Attendance, RollCall
-from drivers.bacnet.stack import RefusedError, SilentError, Stack, Subscription
+from drivers.bacnet.stack import Heard, Notice, RefusedError, Route, SilentError, Stack, Subscription
 from drivers.bacnet.value import Bits, Fault, Null, ObjectId, Opaque, Value
 from drivers.bacnet_ip import BacnetIp
 from drivers.searches.bacnet import Bacnet
@@ -189,3 +189,43 @@ def test_a_value_survives_the_way_through_the_socket(value: Value) -> None:
 def test_words_that_are_not_known_are_refused(told: object) -> None:
     with pytest.raises(GatewayError, match="this command does not know"):
         decoded(told)
+
+
+async def test_what_a_link_does_besides_reading_is_refused_to_who_looks_around(device: bacnet.Device) -> None:
+    async with client() as ours, served(ours) as remote:
+        with pytest.raises(RefusedError, match="unrecognized-service"):
+            await remote.unsubscribe(device.peer, 1, ObjectId(0, 1))
+        assert remote.counts(device.peer).requests == 0
+
+
+async def test_a_value_that_is_a_refusal_is_one_on_this_side_too() -> None:
+    class Odd:
+        async def probe(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"value": encoded(Fault("error", 31, 1))}
+
+    with pytest.raises(RefusedError, match="unknown-object"):
+        await Remote(Odd(), Eager()).read(Peer.parse("10.0.0.7"), ref("analog-input,1 present-value"))  # type: ignore[arg-type]
+
+
+async def test_a_question_under_way_when_the_link_ends_is_answered_in_a_sentence() -> None:
+    async with client(Pace(timeout=20, retries=0, rate=0)) as ours:
+        desk = Desk()
+        serving = asyncio.create_task(serve(ours, desk, Eager()))
+        asking = desk.probe({"ask": "read", "at": "127.0.0.1:9", "refs": [[8, 1, 77, -1]]})
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert ours._pending
+        serving.cancel()
+        with pytest.raises(GatewayError, match="the link ended before it could ask"):
+            await asking
+
+
+async def test_a_notice_is_no_voice_and_a_router_is_one() -> None:
+    async with client() as ours, served(ours) as remote:
+        heard: asyncio.Queue[Heard] = asyncio.Queue()
+        remote.listen(heard.put_nowait)
+        router, elsewhere = Peer.parse("10.0.0.1"), Peer.parse("10.0.0.7")
+        ours._tell(Notice(elsewhere, 1, 7, ObjectId(0, 1), 60, ()))
+        ours._tell(Route(router, (5, 2001)))
+        async with asyncio.timeout(5):
+            assert await heard.get() == Route(router, (5, 2001))

@@ -15,6 +15,7 @@ from agent.core.sample import Quality, Sample
 from drivers.bacnet.client import Client, Pace
 from drivers.bacnet.device import BacnetDevice
 from drivers.bacnet.find import Finder
+from drivers.bacnet.learnt import Item
 from drivers.bacnet.point import BacnetPoint
 from drivers.bacnet.reader import Outcome, Reader
 from tests.drivers.bacnet.kit import client, ref
@@ -347,3 +348,58 @@ async def test_a_silent_device_is_asked_at_once_when_it_says_who_it_is(virtual: 
         device.send(device.i_am(), ahu.ours.address.place)
         await virtual.sleep(0.1)
         assert good(await ahu.cycle()) == 10
+
+
+async def test_an_object_that_the_device_does_not_know_is_not_asked_for_at_each_poll(
+    virtual: VirtualClock,
+) -> None:
+    async with reading(virtual, [*inputs(3), "analog-input,400"], points=3) as (device, ahu):
+        device.knows_many = False
+        samples = await ahu.cycle()
+        assert (good(samples), samples["analog-input,400"].why) == (3, "unknown_object")
+        device.asked.clear()
+        samples = await ahu.cycle()
+        assert samples["analog-input,400"].why == "unknown_object"
+        assert not any((0, 400, PRESENT_VALUE) in one for one in device.asked)
+        assert ahu.reader.learnt.per_request == 1
+
+
+async def test_where_nothing_that_is_known_is_due_nothing_is_asked(virtual: VirtualClock) -> None:
+    async with reading(virtual, ["analog-input,400"], points=0) as (device, ahu):
+        device.knows_many = False
+        await ahu.cycle()
+        device.asked.clear()
+        assert (await ahu.cycle())["analog-input,400"].why == "unknown_object"
+        assert device.asked == []
+
+
+async def test_flags_that_cannot_be_read_cost_no_value(virtual: VirtualClock) -> None:
+    async with reading(virtual, points=2) as (device, ahu):
+        device.knows_many = False
+        device.refuse = lambda wanted: b"\x50\x0c\x91\x02\x91\x1b" if wanted[0][2] == FLAGS else None
+        assert good(await ahu.cycle()) == 2
+
+
+async def test_a_device_that_refuses_for_a_missing_property_though_nothing_can_be_left_out(
+    virtual: VirtualClock,
+) -> None:
+    """It is halved as for any other reason, until the value alone is asked for by itself."""
+    async with reading(virtual, points=4) as (device, ahu):
+        device.refuse = lambda wanted: b"\x50\x0e\x91\x02\x91\x20" if len(wanted) > 1 else None
+        assert good(await ahu.cycle()) == 4
+
+
+async def test_all_points_can_be_told_as_unread(virtual: VirtualClock) -> None:
+    async with reading(virtual, points=2) as (_, ahu):
+        told = ahu.reader.unread("no_connection")
+        assert [(one.value, one.quality, one.why) for one in told] == [
+            (None, Quality.BAD, "no_connection")
+        ] * 2
+
+
+def test_a_point_asks_for_its_event_state_if_that_is_wanted() -> None:
+    item = Item("a.b", BacnetPoint(object="analog-input,1", event_state=True))
+    assert [one.property for one in item.refs] == [PRESENT_VALUE, FLAGS, RELIABILITY, 36]
+    plain = Item("a.b", BacnetPoint(object="device,1", property="database-revision"))
+    assert len(plain.refs) == 1
+    assert not plain.drop(RELIABILITY)
