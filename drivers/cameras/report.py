@@ -74,13 +74,14 @@ class Report:
 
     def news(self, sight: Sight) -> None:
         """Take how the camera does; a change is logged once."""
+        before = self._desk.figures.get("sight", Sight.OK.word)  # of an earlier process, too
         self._desk.figures["sight"] = sight.word
         if sight is not Sight.OK:
             self._desk.figures["trouble"] = SENTENCES[sight]
             CAMERA_TROUBLE.tell(_log, self._name, SENTENCES[sight], LINK=self._name, REASON=sight.word)
         else:
             self._desk.figures.pop("trouble", None)
-            if self._sight not in (None, Sight.OK):
+            if before != Sight.OK.word:
                 CAMERA_WELL.tell(_log, self._name, SENTENCES[sight], LINK=self._name)
         self._sight = sight
 

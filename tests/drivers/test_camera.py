@@ -193,6 +193,24 @@ async def test_a_fault_of_one_camera_is_its_own(
     assert yard.of("sight") == [(float(Sight.NO_MODEL), "good", "")]
 
 
+async def test_a_fault_that_another_process_no_longer_has_is_told_to_be_over(
+    virtual: VirtualClock, vision: Vision, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    square = Heard(camera())
+    for fault in (True, False):
+        async with running(virtual, square):
+            await vision.session()
+            if fault:
+                await vision.say(What.FAULT, Sight.NO_MODEL)
+            await vision.say(What.READY, 22)
+            if not fault:
+                await vision.say(What.NEWS, Sight.OK)
+            await virtual.sleep(0.1)
+    assert square.desk.figures["sight"] == "ok"
+    assert caplog.text.count("camera square: it is counted") == 1
+
+
 async def test_another_camera_begins_a_session_of_both(virtual: VirtualClock, vision: Vision) -> None:
     async with running(virtual, Heard(camera())):
         await vision.session()

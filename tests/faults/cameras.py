@@ -97,6 +97,21 @@ def lossless(path: Path, frames: int, wall: Pixels) -> Path:
     return path
 
 
+def watchers(daemon: int) -> list[int]:
+    """List the processes by which the gateway with this process id looks at pictures."""
+    tasks = Path(f"/proc/{daemon}/task").iterdir()
+    found = {int(child) for task in tasks for child in (task / "children").read_text().split()}
+    return [one for one in found if b"watch" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def lives(folder: Path) -> Mapping[str, str]:
+    """Give the variables of a gateway whose state is below *folder*, and which has no unit for pictures."""
+    return {
+        "STATE_DIRECTORY": str(folder / "state"),
+        "CITYGATE_VISION_SOCKET": str(folder / "no-unit"),
+    }
+
+
 class City:
     """What a subscriber to everything has received: topic, body and user properties of each message."""
 
@@ -144,9 +159,7 @@ class Scene:
 
     def vision(self) -> list[int]:
         """List the processes that look at pictures."""
-        tasks = Path(f"/proc/{self.daemon.pid}/task").iterdir()
-        found = {int(child) for task in tasks for child in (task / "children").read_text().split()}
-        return [one for one in found if b"watch" in Path(f"/proc/{one}/cmdline").read_bytes()]
+        return watchers(self.daemon.pid)
 
     def whole(self, product: str, many: int, *, seconds: float = 30.0) -> None:
         """Wait until so many windows of a product without any mark have arrived."""
@@ -172,8 +185,8 @@ def scene(
     spoil: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Scene]:
     """Run a site whose *cameras* play a clip each; *spoil* may do something to the folder of models."""
-    monkeypatch.setenv("STATE_DIRECTORY", str(folder / "state"))
-    monkeypatch.setenv("CITYGATE_VISION_SOCKET", str(folder / "no-unit"))
+    for name, place in lives(folder).items():
+        monkeypatch.setenv(name, place)
     words = ["-P", "-m", "agent.demo.meter", "--truth", str(folder / "truth")]
     broker = Mosquitto(folder)
     broker.start()

@@ -103,7 +103,8 @@ class Trial:
         seen = self._seen(round(seconds, 1))
         story = f"{seen}\n{self.journal.text()}\n{self.daemon.log.read_text()}"
         assert not self.books.faults, story
-        reasons = {one.partition(" ")[2] for one in seen.marks}
+        # that a count is withheld for being small has no reason but itself
+        reasons = {one.partition(" ")[2] for one in seen.marks if one != "suppressed"}
         assert set(row.reasons) <= reasons <= {*row.reasons, *row.may}, story
         assert set(row.gaps) == set(seen.gaps), story
         assert seen.lost <= row.lost, story
@@ -130,6 +131,14 @@ class Trial:
             return ask(self.daemon.socket, {"ask": "status"}, patience=5.0)
         except GatewayError:
             return {}
+
+    def marked(self, why: str, *, seconds: float = 30.0) -> float:
+        """Wait until a window that carries this reason has come to the city; give how long that took."""
+
+        def came() -> bool:
+            return any(mark.endswith(f" {why}") for body in self._batches() for mark in _marks(body))
+
+        return self.wait(came, seconds=seconds, what=f"a window marked {why}")
 
     def told(self, code: str, *, seconds: float = 30.0) -> float:
         """Wait until the log has said *code* since the damage was done; give how long that took."""
