@@ -36,8 +36,15 @@ def test_a_raspberry_pi_tells_of_a_weak_supply(tmp_path: Path, alarm: str, weak:
     assert host.undervoltage(tmp_path) is weak
 
 
+def test_other_sensors_are_not_asked_whether_the_supply_is_weak(tmp_path: Path) -> None:
+    sensor = "sys__class__hwmon__hwmon0__"
+    lay(tmp_path, **{f"{sensor}name": "nvme\n", f"{sensor}in0_lcrit_alarm": "1"})
+    assert host.undervoltage(tmp_path) is None
+
+
 @pytest.mark.parametrize(
-    ("said", "share"), [("0x01 0x03", 0.3), ("0x0b 0x01", 1.1), ("0x00 0x00", None), ("", None)]
+    ("said", "share"),
+    [("0x01 0x03", 0.3), ("0x0b 0x01", 1.1), ("0x00 0x00", None), ("n/a 0x02", 0.2), ("", None)],
 )
 def test_an_emmc_tells_how_worn_it_is(tmp_path: Path, said: str, share: float | None) -> None:
     lay(tmp_path, sys__block__mmcblk0__device__life_time=said)
@@ -45,7 +52,7 @@ def test_an_emmc_tells_how_worn_it_is(tmp_path: Path, said: str, share: float | 
 
 
 def test_memory_is_told_in_bytes(tmp_path: Path) -> None:
-    lay(tmp_path, proc__meminfo="MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable:  250 kB\n")
+    lay(tmp_path, proc__meminfo="MemTotal: 1000 kB\nMemFree:\nMemAvailable:  250 kB\n")
     assert host.memory(tmp_path) == (1_024_000.0, 256_000.0)
 
 

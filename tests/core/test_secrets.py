@@ -82,3 +82,24 @@ def test_a_secret_that_is_no_text_is_refused_without_being_shown(own: Path) -> N
     with pytest.raises(ConfigError) as caught:
         secret("credential:city")
     assert "s3" not in str(caught.value)
+
+
+def test_a_credential_that_cannot_be_read_says_why(own: Path) -> None:
+    (own / "city").mkdir(mode=0o700)
+    with pytest.raises(ConfigError, match=r"credentials/city: cannot be read: Is a directory"):
+        secret("credential:city")
+
+
+def test_a_folder_of_credentials_that_is_none_is_said(own: Path) -> None:
+    own.rmdir()
+    own.write_text("a file where the folder should be")
+    with pytest.raises(ConfigError, match=r"credentials/city: cannot be read: Not a directory"):
+        secret("credential:city")
+
+
+def test_a_sealed_credential_that_was_not_handed_over_says_what_hands_it_over(own: Path) -> None:
+    sealed = own.parent / "sealed"
+    sealed.mkdir()
+    put(sealed, "city", b"sealed by systemd")
+    with pytest.raises(ConfigError, match=r"sealed for the services.*`sudo citygate apply` does that"):
+        secret("credential:city")

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from tests.coverage.collecting import collecting
 from tests.coverage.page import PAGE, missing, renewed, table, verdict
-from tests.coverage.reasons import ROOT, Reason, Stretch, reasons, stretches
+from tests.coverage.reasons import ROOT, Reason, Stretch, is_needed, reasons, stretches
 
 _FOLDER: Final = Path("build/coverage")
 _REPORT: Final = _FOLDER / "report.json"
@@ -52,7 +52,7 @@ def main() -> int:
         PAGE.write_text(renewed(PAGE.read_text("utf-8"), _said(files, found)), "utf-8")
     if args.again:
         _changed(files)
-    return status or _needless([one for one in known if one.file in files], found)
+    return status or _needless([one for one in known if one.file in files], files)
 
 
 def _run(tests: list[str], *, more: bool) -> int:
@@ -94,10 +94,9 @@ def _changed(files: dict[str, Any]) -> None:
             sys.stderr.write(f"{name}: changed since it was measured\n")
 
 
-def _needless(known: Sequence[Reason], found: Sequence[Stretch]) -> bool:
+def _needless(known: Sequence[Reason], files: dict[str, Any]) -> bool:
     """Name the reasons of lines that are reached; say whether there are any."""
-    needed = {one.reason for one in found}
-    needless = [one for one in known if one not in needed and not one.chance]
+    needless = [one for one in known if not one.chance and not is_needed(one, files[one.file])]
     for one in needless:
         sys.stderr.write(f"{one.file}: reached now, so it needs no reason any more: {one.text.strip()}\n")
     return bool(needless)

@@ -60,6 +60,12 @@ def reasons() -> list[Reason]:
     return msgspec.convert(tomllib.loads(FILE.read_text("utf-8"))["reason"], list[Reason])
 
 
+def is_needed(reason: Reason, found: Mapping[str, Any]) -> bool:
+    """Say whether the line is not reached, or a way out of it not taken, in what was *found* of its file."""
+    at = reason.line()
+    return at in found["missing_lines"] or any(begin == at for begin, _ in found["missing_branches"])
+
+
 def stretches(files: Mapping[str, Any], known: Sequence[Reason]) -> Iterator[Stretch]:
     """Give what the report *files* of a measurement does not reach."""
     why = {(one.file, one.line()): one for one in known}

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.coverage.page import PAGE, renewed, table
-from tests.coverage.reasons import ROOT, Reason, reasons, stretches
+from tests.coverage.reasons import ROOT, Reason, is_needed, reasons, stretches
 
 REASONS = reasons()
 _TEST = re.compile(r"tests/[\w/]+\.py")
@@ -64,6 +64,8 @@ def test_lines_that_are_not_reached_are_told_in_stretches_with_their_reasons() -
         (at + 3, at + 3, True),
     ]
     assert [one.reason for one in found] == [REASONS[0], None, None]
+    assert is_needed(REASONS[0], told)
+    assert not is_needed(REASONS[0], told | {"missing_lines": [at - 1], "missing_branches": []})
 
 
 def test_the_table_sums_folders_and_the_page_keeps_all_that_stands_around_it() -> None:
