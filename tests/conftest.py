@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -23,3 +24,10 @@ def pytest_asyncio_loop_factories(
 def virtual() -> VirtualClock:
     """Give a clock of virtual time; its ``async`` test runs on a loop that never sleeps."""
     return VirtualClock()
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing measure the processes that a test starts: it would import and write what they may not."""
+    for name in [one for one in os.environ if one.startswith("COVERAGE_")]:
+        monkeypatch.delenv(name)

@@ -18,8 +18,6 @@ _FORM: Final = re.compile(
 _HOST: Final = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]"
 )
-
-
 _IPV6: Final = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?")
 _WITH_PORT: Final = re.compile(r"([^:\s]+):(\d{1,5})")
 
@@ -73,13 +71,23 @@ def host_flaw(text: str) -> str:
             return f'"{text}" is no address: it has four numbers between 0 and 255'
         return ""
     if _IPV6.fullmatch(text):
-        return ""
+        return "" if _is_ipv6(text) else f'"{text}" is no address of IPv6'
     words = f'"{text}" is no host name or address'
     if (whole := _FORM.fullmatch(text.strip())) and _HOST.fullmatch(whole["host"]):
         return f'{words}; did you mean "{whole["host"]}"?'
     if port := _WITH_PORT.fullmatch(text.strip()):
         return f'{words}; the port is a key of its own: "{port[1]}", and port = {port[2]}'
     return f'{words}; did you mean "{text.strip()}"?' if _HOST.fullmatch(text.strip()) else words
+
+
+def _is_ipv6(text: str) -> bool:
+    import socket  # few links have such an address
+
+    try:
+        socket.inet_pton(socket.AF_INET6, text.partition("%")[0])
+    except OSError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -78,7 +78,8 @@ def measure_hint(value: object, wanted: type) -> str:
         if days := _DAYS.get(found[2].lower()):
             return f'did you mean "{float(found[1]) * days:.0f}d"?'
     unit = units.get(found[2].lower())
-    return f'did you mean "{found[1]}{unit}"?' if unit else ""
+    made = f"{found[1]}{unit}"
+    return f'did you mean "{made}"?' if unit and made != value else ""
 
 
 def quotes_hint(value: object, kind: inspect.Type) -> str:

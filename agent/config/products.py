@@ -293,8 +293,7 @@ class _Product:
 
 def _window_hint(text: str) -> str:
     """Give the width that somebody meant who wrote ``15`` or ``15 min``."""
-    meant = measure_hint(f"{text}m" if text.isdigit() else text, Duration)
-    return "" if f'"{text}"' in meant else meant
+    return f'did you mean "{text}m"?' if text.isdigit() else measure_hint(text, Duration)
 
 
 def _spelt(wish: str | tables.Select) -> str:

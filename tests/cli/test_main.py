@@ -113,6 +113,7 @@ def test_a_command_that_is_imported_brings_no_protocol_library(name: str) -> Non
     assert not {"pymodbus", "aiomqtt", "bacpypes3", "asyncio"} & set(ast.literal_eval(done.stdout))
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_daemon_holds_nothing_that_only_people_or_makers_of_files_need() -> None:
     """Each of them costs a tenth of a megabyte or more, in every gateway, for years."""
     code = "import sys, agent.app; print([one for one in sys.argv[1:] if one in sys.modules])"
@@ -134,6 +135,7 @@ def test_the_daemon_holds_nothing_that_only_people_or_makers_of_files_need() -> 
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_daemon_holds_nothing_of_ours_that_most_gateways_never_need() -> None:
     """What a recipient may ask, a damaged file, a signed policy, a fault in a file: whoever has it pays."""
     code = (

@@ -24,6 +24,7 @@ from agent.resources import resource
 DEMO = str(resource("config/templates/demo"))
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_no_promise_fails_in_the_demo_and_the_report_tells_of_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent import registry
 from agent.config.load import load
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan, Purpose
 from agent.core.product import Privacy
-from tests.agent.config.plugins import Camera, MeterPoint, ModbusTcp, Validate
+from tests.agent.config.plugins import PLUGINS, Camera, MeterPoint, ModbusTcp, Validate
 
 CASES = Path(__file__).parents[2] / "cases" / "config"
 FAULTY = sorted(path.parent.name for path in CASES.glob("*/report.txt"))
@@ -241,3 +242,50 @@ def _text(value: object) -> str:
         case list():
             return "[" + ", ".join(map(_text, value)) + "]"
     return str(value)
+
+
+class Untellable(ModbusTcp, kw_only=True):
+    """A driver of somebody else: a list and a tuple look alike in TOML."""
+
+    both: tuple[int, ...] | list[str] = ()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (Untellable, "site.toml:7:7: the settings of Untellable are faulty themselves: Type unions may not"),
+        (
+            ImportError("No module named 'acme_sdk'"),
+            'site.toml:8:10: driver "acme" cannot be loaded: No module',
+        ),
+    ],
+    ids=["settings", "library"],
+)
+def test_a_faulty_plugin_of_somebody_else_is_told_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: type | ImportError, said: str
+) -> None:
+    def plugin(family: registry.Family, kind: str) -> type:
+        if kind != "acme":
+            return PLUGINS[family][kind]
+        if isinstance(made, ImportError):
+            raise made
+        return made
+
+    monkeypatch.setattr(registry, "kinds", lambda family: ("acme", *PLUGINS[family]))
+    monkeypatch.setattr(registry, "plugin", plugin)
+    text = (CASES / "valid-small" / "site.toml").read_text("utf-8").replace("modbus-tcp", "acme")
+    (tmp_path / "site.toml").write_text(text, "utf-8")
+    assert refusal(tmp_path).startswith(said)
+
+
+def test_a_credential_that_systemd_keeps_is_no_warning_although_nobody_here_can_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
+    text = (CASES / "valid-small" / "site.toml").read_text("utf-8")
+    login = 'party = "City of Vaasa"\nusername = "gw1"\npassword = "credential:city"'
+    (tmp_path / "site.toml").write_text(text.replace('party = "City of Vaasa"', login), "utf-8")
+    assert "is missing" in "".join(load(tmp_path, today=TODAY).warnings)
+    (tmp_path / "sealed").mkdir()
+    (tmp_path / "sealed" / "city").write_bytes(b"what systemd alone can open")
+    assert load(tmp_path, today=TODAY).warnings == ()

@@ -11,7 +11,7 @@ import pytest
 
 from agent.cli.main import main
 from agent.config.load import load
-from agent.config.minisign import SUFFIX, signers
+from agent.config.minisign import SUFFIX, is_secret_key, signers
 from agent.config.seal import ALLOWED_MINISIGN as ALLOWED
 from agent.core import ed25519
 from agent.core.errors import ConfigError, OutboxError
@@ -201,3 +201,17 @@ def test_a_key_that_does_not_sign_is_told(desk: Desk, capsys: pytest.CaptureFixt
     broken.write_text(f"{COMMENT}minisign encrypted secret key\nRWQ=\n", "ascii")
     assert main(["policy", "sign", str(desk.sharing), "--key", str(broken)]) == 1
     assert "does not sign" in capsys.readouterr().err
+
+
+def test_only_a_file_that_is_a_key_of_minisign_is_taken_for_one(desk: Desk, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"untrusted comment: \xff\nRW\n")
+    assert is_secret_key(desk.folder / "dpo.key")
+    assert [is_secret_key(one) for one in (other, tmp_path / "gone", tmp_path)] == [False] * 3
+
+
+def test_lines_that_are_no_keys_are_passed_over_and_take_no_name_with_them(desk: Desk) -> None:
+    key = (desk.folder / "dpo.pub").read_text("ascii").splitlines()[1]
+    desk.allowed.write_text(f"{COMMENT}somebody@vaasa.example\nRWQ=\n{key}\n", "ascii")
+    [signer] = signers(desk.allowed)
+    assert signer.name.startswith("key "), "the name stands above another line"

@@ -12,6 +12,7 @@ import pytest
 from msgspec import inspect
 
 from agent import registry
+from agent.config.page import main as renew
 from agent.config.page import refreshed
 from agent.config.schema import keys, schema
 from agent.config.tables import PURPOSES
@@ -108,3 +109,30 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any TOML value
     if isinstance(value, list):
         return [_plain(one) for one in value]
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def test_a_page_is_brought_up_to_date_by_its_command(tmp_path: Path) -> None:
+    page = tmp_path / "configuration.md"
+    text = PAGE.read_text("utf-8")
+    page.write_text(text.replace("| `city` |", "| `town` |"), "utf-8")
+    assert page.read_text("utf-8") != text
+    assert renew([str(page)]) == 0
+    assert page.read_text("utf-8") == text
+
+
+def test_a_plugin_that_cannot_be_loaded_here_does_not_keep_the_others_from_an_editor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plugin = registry.plugin
+
+    def broken(family: registry.Family, kind: str) -> type[Any]:
+        if kind == "modbus-tcp":
+            raise ImportError("No module named 'acme_sdk'")
+        return plugin(family, kind)
+
+    monkeypatch.setattr(registry, "plugin", broken)
+    drivers = [
+        one["properties"]["driver"]["const"]
+        for one in schema()["properties"]["link"]["additionalProperties"]["oneOf"]
+    ]
+    assert sorted({*registry.kinds("driver")} - {*drivers}) == ["modbus-tcp"]
