@@ -293,11 +293,6 @@ class Keeper:
             if lane.told or lane.unsynced != self.clock.boot_id:
                 lane.unsynced, lane.told, lane.dirty = "", False, True
 
-    def _made(self, row: Header) -> float:
-        """Give the UTC second at which a row without a trusted label was made, or the latest it can be."""
-        now = self.clock.now()
-        return now.offset + row.boot if row.id >= self.books.boot_from else now.utc
-
     async def _headers(self, lane: Lane, after: int, count: int = PAGE_OF_ROWS) -> list[Header]:
         holes = tuple(lane.acked.holes(max(after, self.floor), self.tail))
         if not holes or not lane.n:

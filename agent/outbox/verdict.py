@@ -73,9 +73,7 @@ class _Check:
                 self._last, self._link = start
             for row in rows:
                 self._row(row, names)
-        state = dict(
-            self._db.execute("SELECT name, value FROM state WHERE name IN ('lid', 'epoch')").fetchall()
-        )
+        state = self._state()
         return Verdict(
             rows=self._rows,
             erased=self._erased,
@@ -85,13 +83,25 @@ class _Check:
             lid=state.get("lid", ""),
             epoch=int(state.get("epoch", "0")),
             head=self._link.hex(),
-            faults=tuple(self._faults),
+            faults=tuple(self._faults[:_MOST_FAULTS]),
         )
+
+    def _state(self) -> dict[str, str]:
+        query = "SELECT name, value FROM state WHERE name IN ('lid', 'epoch')"
+        try:
+            return dict(self._db.execute(query).fetchall())
+        except UNREADABLE as error:
+            if not self._rows:
+                raise
+            self._faults.append(f"which outbox it is cannot be read: {error}")
+            return {}
 
     def _chunks(self) -> Iterator[tuple[tuple[int, bytes] | None, dict[int, str], list[Any]]]:
         """Give rows in order; where the walk has to begin (again), with the anchor."""
         begun = False
         while len(self._faults) < _MOST_FAULTS:
+            start, names, broken = None, {}, None
+            rows: list[Any] = []
             self._db.execute("BEGIN")
             try:
                 anchor, link = _anchor(self._db)
@@ -100,15 +110,16 @@ class _Check:
                 start = (anchor, link) if not begun or anchor > self._last else None
                 after = anchor if start else self._last
                 query = f"SELECT {_COLUMNS} FROM row WHERE id>? ORDER BY id LIMIT {CHUNK}"  # noqa: S608
-                rows = self._db.execute(query, (after,)).fetchall()
+                rows.extend(self._db.execute(query, (after,)))
             except UNREADABLE as error:
-                self._faults.append(f"after row {self._last} the file cannot be read: {error}")
-                return
+                broken = error
             finally:
                 self._db.execute("ROLLBACK")
             begun = True
             yield start, names, rows
-            if not rows:
+            if broken is not None:
+                self._faults.append(f"after row {self._last} the file cannot be read: {broken}")
+            if broken is not None or not rows:
                 return
 
     def _row(self, row: Any, names: dict[int, str]) -> None:  # noqa: ANN401 - as SQLite gives it
