@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.core.catalogue.store import OUTBOX_SALVAGED, SALVAGE_ENDS
 from agent.core.errors import OutboxError
@@ -69,7 +70,7 @@ def salvage(store: Store, old: Path, new_lid: Callable[[], str], told: Callable[
             copy = Copy(store, remains)
             judge = Judge(remains.routes, wary=True)
             judge.expect(remains.anchor, remains.link)
-            first, many = remains.anchor + 1, max(1, remains.top - remains.anchor)
+            first, many = remains.anchor + 1, remains.top - remains.anchor
             rows = sound_rows(db, first, remains.top, judge, lambda at: told((at - first) / many))
             copy.run(rows)
     except UNREADABLE as error:
@@ -186,8 +187,7 @@ class Copy:
         self._old = {name: remains.lanes.get(name) for name in remains.routes.values()}
         self._acked = {name: Ranges(lane.acked if lane else ()) for name, lane in self._old.items()}
         self._new = {
-            name: LaneState(open=True, owed=[]) if lane is None else _carried(lane)
-            for name, lane in self._old.items()
+            name: LaneState() if lane is None else _carried(lane) for name, lane in self._old.items()
         }
         self._settled = {name: Ranges() for name in self._new}
         self._places = {name: _Place() for name in self._new}
@@ -262,17 +262,11 @@ class Copy:
 
 
 def _carried(lane: LaneState) -> LaneState:
-    """Keep of a lane what does not depend on its rows."""
-    return LaneState(
-        epoch=lane.epoch,
-        seq=lane.seq,
-        open=lane.open,
-        reach=lane.reach,
-        crashed=lane.crashed,
-        unsynced=lane.unsynced,
-        told=lane.told,
-        owed=list(lane.owed),
-    )
+    """Keep of a lane what does not depend on its rows.
+
+    Without an address, since ids are new: what left before is sent again to nobody.
+    """
+    return replace(lane, acked=[], n=0, size=0, owed=list(lane.owed), address="")
 
 
 def _missing(place: _Place, epoch: int, last: int) -> list[Loss]:

@@ -66,6 +66,7 @@ WATCHED = {
         f"--deselect={OUTBOX}/test_outbox.py::test_losses_are_declared_once_even_if_pruning_fails_at_first",
     ),
     "agent/outbox/store.py": (f"{OUTBOX}/test_store.py",),
+    "agent/outbox/salvage.py": (f"{OUTBOX}/test_salvage_alone.py",),
     "agent/outbox/chain.py": (f"{OUTBOX}/test_chain.py",),
     "agent/outbox/feed.py": (f"{OUTBOX}/test_feed_alone.py",),
     "agent/outbox/lane.py": (f"{OUTBOX}/test_lane.py",),

@@ -62,14 +62,16 @@ async def test_what_waits_is_erased_and_declared_when_the_recipient_moves_away(
     await world.outbox.close()
 
 
-@pytest.mark.parametrize("cleanly", [True, False])
-async def test_neither_a_restart_nor_a_crash_forgets_it(tmp_path: Path, *, cleanly: bool) -> None:
+@pytest.mark.parametrize("end", ["stop", "crash", "salvage"])
+async def test_neither_a_restart_nor_a_crash_nor_a_salvage_forgets_it(tmp_path: Path, end: str) -> None:
     world = await begun(tmp_path)
     await world.flush()
-    if cleanly:
+    if end == "stop":
         await world.outbox.close()
     else:
         world.crash()
+    if end == "salvage":
+        (tmp_path / "outbox.damaged").write_text("found")
     world.host, world.unconfined = THERE, False
     await world.start()
     kinds = await repointed(world)
