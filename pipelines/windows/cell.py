@@ -94,6 +94,7 @@ class Cell:
         self.n += 1
         self.sum += value
         self.low, self.high = min(self.low, value), max(self.high, value)
+        self.last = value if self.last is None else self.last
 
     def finish(self) -> None:
         """Sum up to the window's end."""

@@ -90,7 +90,7 @@ class Counter(Cell):
         if self.parted or earlier.base is None:
             self.extra += earlier._counted()
         else:
-            self.base, self.first = earlier.base, earlier.first and earlier.n < 2
+            self.base, self.first = earlier.base, earlier.first
             self.extra += earlier.extra
         self.meter = self.meter or earlier.meter
         self.parted = self.parted or earlier.parted

@@ -179,8 +179,6 @@ class Windows:
 
     def _close(self, frame: Frame, now: Instant) -> Sequence[Aggregate]:
         """Take *frame*, the oldest, out of the open ones and summarise it, unless it was published before."""
-        if not frame.over:
-            self._following(frame)
         for name, own in self._frame_of.items():
             if own is frame:
                 self._advance(name)

@@ -38,8 +38,25 @@ GATE = {
     "agent/privacy/street.py": ("tests/cli/test_utility.py",),
 }
 """What stands between a record and the outbox, and what is said of it."""
+WINDOWS = (
+    *(f"tests/pipelines/test_window{one}.py" for one in ("_edges", "_handover", "", "_restarts", "_meters")),
+    *(
+        f"--deselect=tests/pipelines/test_window_meters.py::test_{one}"
+        for one in (
+            "whatever_happens_no_delta_spans_two_meters",
+            "what_each_meter_counted_is_told_once",
+            "windows_that_become_one_tell_what_each_meter_counted_once",
+        )
+    ),
+)
+SUMS = {
+    f"pipelines/windows/{one}.py": WINDOWS
+    for one in ("cell", "counter", "figures", "frame", "handover", "kept", "published", "spans", "stage")
+}
+"""Where the sums come from by which a city is billed."""
 WATCHED = {
     **GATE,
+    **SUMS,
     "drivers/modbus/plan.py": (f"{MODBUS}/test_plan.py",),
     "drivers/modbus/frames.py": (
         f"{MODBUS}/test_link.py",
