@@ -54,9 +54,18 @@ SUMS = {
     for one in ("cell", "counter", "figures", "frame", "handover", "kept", "published", "spans", "stage")
 }
 """Where the sums come from by which a city is billed."""
+CONFIG = "tests/agent/config"
+CASES = (
+    f"{CONFIG}/test_load.py",
+    f"{CONFIG}/test_protection.py",
+    f"--deselect={CONFIG}/test_load.py::test_whatever_stands_in_a_file_gives_a_plan_or_a_report",
+)
+COMPILER = {f"agent/config/{one}.py": CASES for one in ("protection", "terms", "releases", "merge")}
+"""What refuses a product or a grant that would tell too much."""
 WATCHED = {
     **GATE,
     **SUMS,
+    **COMPILER,
     "drivers/modbus/plan.py": (f"{MODBUS}/test_plan.py",),
     "drivers/modbus/frames.py": (
         f"{MODBUS}/test_link.py",

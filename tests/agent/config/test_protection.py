@@ -103,3 +103,89 @@ def test_the_policy_is_called_by_how_it_protects(tmp_path: Path, old: str, new: 
     text = protected() + '\n[owner]\nname = "City of Vaasa"\nmax_release_cells = 8\n'
     assert old in text
     assert compiled(tmp_path, text).policy != compiled(tmp_path, text.replace(old, new)).policy
+
+
+# --- what is refused, and what is not -----------------------------------------------------------------
+
+
+def faults(report: str) -> list[str]:
+    """Give the faults of a report, without their places."""
+    return [line.partition(": ")[2] for line in report.splitlines() if line.startswith("site.toml:")]
+
+
+def counts(privacy: str, *, statistics: str = '"sum"', more: str = "") -> str:
+    """Give the usual site with the product of the doors written anew."""
+    whole = protected()
+    begin, end = whole.index("[product.flow]"), whole.index("[product.square]")
+    product = f'[product.flow]\nfrom = ["door.*"]\nwindow = "15m"\nstatistics = [{statistics}]\n'
+    text = whole[:begin] + product + f"privacy = {privacy}\n{more}\n" + whole[end:]
+    return text.replace('"flow", "out", "square"', '"flow", "square"')
+
+
+def homes(privacy: str) -> str:
+    """Give the usual site with the product of five of the homes written anew."""
+    text = protected().replace('["flat-*.energy"]', str([f"flat-{n}.energy" for n in range(1, 6)]))
+    return text.replace('{ preset = "15/15" }', privacy)
+
+
+def test_bare_counts_are_asked_about_once(tmp_path: Path) -> None:
+    asked = [one for one in compiled(tmp_path, counts("{}")).warnings if "unprotected" in one]
+    assert len(asked) == 1
+    assert '"door.in" counts and leaves unprotected; if it counts people,' in asked[0]
+
+
+def test_a_home_is_not_told_of_by_month_and_threshold(tmp_path: Path) -> None:
+    text = protected().replace('combine = { name = "flats.energy" }\nwindow = "1h"', 'window = "month"')
+    [told] = faults(refusal(tmp_path, text.replace('{ preset = "15/15" }', '{ mode = "suppress" }')))
+    assert told.startswith('"flat-1.energy" tells about one home: it leaves combined with others')
+    bare = compiled(tmp_path, text.replace('privacy = { preset = "15/15" }', ""))
+    assert next(one for one in bare.products if one.id == "homes").privacy == Privacy()
+
+
+def test_beside_a_point_that_is_not_there_nothing_is_said_of_those_that_are(tmp_path: Path) -> None:
+    few = homes('{ mode = "min-sources", min_sources = 6 }')
+    assert faults(refusal(tmp_path, few)) == ["5 devices: fewer than the 6 that are needed"]
+    gone = few.replace("'flat-5.energy'", '"flat-55.energy"')
+    assert faults(refusal(tmp_path, gone)) == ['no device is called "flat-55"']
+    odd = counts('{ mode = "suppress" }').replace('["door.*"]', '["door.in", "flat-1.enrgy"]')
+    assert faults(refusal(tmp_path, odd)) == ['no point is called "flat-1.enrgy"']
+
+
+def test_of_a_protected_product_whose_step_cannot_work_the_step_is_told(tmp_path: Path) -> None:
+    step = 'steps = [{ use = "derive", point = "x", of = "door.inn" }]'
+    told = faults(refusal(tmp_path, counts('{ mode = "suppress" }', more=step)))
+    assert told == ['"door.inn" does not reach this step']
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3])
+def test_a_share_that_equal_homes_keep_is_none_that_somebody_must_exceed(
+    tmp_path: Path, share: float
+) -> None:
+    plan = compiled(tmp_path, homes(f'{{ mode = "min-sources", max_share = {share} }}'))
+    assert next(one for one in plan.products if one.id == "homes").privacy.max_share == share
+
+
+def test_the_noise_of_a_count_alone_is_for_one_passage_however_often_it_is_read(tmp_path: Path) -> None:
+    text = protected().replace('[device.door]\nlink = "hall"', '[device.door]\nlink = "hall"\nevery = "1s"')
+    (flow, *_) = compiled(tmp_path, text).products
+    assert (flow.points[0].every, flow.privacy.sensitivity) == (1.0, 1)
+
+
+def test_what_tells_of_nobody_may_leave_by_the_minute(tmp_path: Path) -> None:
+    air = '[device.lobby]\nlink = "house"\n[device.lobby.points]\nco2 = { addr = 1, unit = "ppm" }\n'
+    air += '[product.air]\nfrom = ["lobby.co2"]\nwindow = "1m"\nstatistics = ["mean"]\n'
+    text = protected().replace('"homes"]', '"homes", "air"]') + HOUSE + air
+    assert "city.air" in [one.id for one in compiled(tmp_path, text).routes]
+
+
+def test_of_a_recipient_that_is_not_there_nothing_more_is_said(tmp_path: Path) -> None:
+    text = protected() + HOURS.replace('recipient = "university"', 'recipient = "universty"')
+    assert faults(refusal(tmp_path, text)) == ['no recipient is called "universty"']
+
+
+def test_of_protected_counts_that_are_granted_the_releases_are_counted(tmp_path: Path) -> None:
+    twice = (CASES / "one-count-released-twice" / "site.toml").read_text("utf-8")
+    assert "goes into 2 figures of a window" in refusal(tmp_path, twice)
+    bare = twice.replace('privacy = { mode = "suppress" }', "")
+    once = twice[: twice.index("[grant.office]")]
+    assert all(compiled(tmp_path, text).products for text in (bare, once))
