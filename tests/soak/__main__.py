@@ -31,7 +31,8 @@ _LONG = (3.0, 45.0)  # seconds that a trouble lasts
 _RESTS = 90.0  # seconds of calm at the end
 _PATIENCE = 180.0  # seconds in which all must be well again
 _PROGRESS = 60.0
-_ENDS = ((300.0, killed), (600.0, restarted))  # in each hour; what follows is one long run
+_DAY = 24  # hours
+_ENDS = ((300.0, killed), (600.0, restarted))  # in each day; what follows is one long run
 _FOLDER = Path("build") / "soak"
 
 
@@ -85,10 +86,10 @@ class Soak:
         return verdict
 
     async def _trouble(self, site: Scene) -> None:
-        """Let one thing after the other break; at the beginning of each hour the gateway dies twice."""
+        """Let one thing after the other break; at the beginning of each day the gateway dies twice."""
         share = min(1.0, self._hours)
-        hours = range(max(1, round(self._hours)))
-        ends = [(3600 * hour + share * at, how) for hour in hours for at, how in _ENDS]
+        days = range(0, max(1, round(self._hours)), _DAY)
+        ends = [(3600 * hour + share * at, how) for hour in days for at, how in _ENDS]
         while (now := self._now()) < self._hours * 3600 - _RESTS:
             await asyncio.sleep(self._chance.uniform(*_CALM))
             if ends and now >= ends[0][0]:
