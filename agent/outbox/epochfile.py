@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-_MOST: Final = 1 << 32  # a garbled one must not use up the numbers that there are
+_SANE: Final = range(1 << 32)  # a garbled one must not use up the numbers that there are
 
 
 def read_epoch(path: Path) -> int:
@@ -18,7 +18,7 @@ def read_epoch(path: Path) -> int:
         epoch = int(path.read_text("ascii"))
     except (OSError, ValueError):
         return 0
-    return epoch if 0 <= epoch < _MOST else 0
+    return epoch if epoch in _SANE else 0
 
 
 def write_epoch(path: Path, epoch: int) -> None:

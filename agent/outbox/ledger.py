@@ -79,7 +79,8 @@ def rows(  # noqa: PLR0913 - each is a filter of its own
             after = 0
             if limit is not None:
                 newest = f"SELECT row.id FROM row WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
-                after = min((one for (one,) in db.execute(newest, (*values, limit))), default=1) - 1
+                first = min((one for (one,) in db.execute(newest, (*values, limit))), default=0)
+                after = first - 1
             query = (
                 f"SELECT {_COLUMNS} FROM row JOIN route ON route = number "  # noqa: S608 - no outside text
                 f"WHERE {where} AND row.id>? ORDER BY row.id LIMIT {_CHUNK}"

@@ -79,11 +79,16 @@ class Judge:
         return believed and (body is None or chain.digest(body) == digest)
 
 
-def sound(db: sqlite3.Connection, numbers: Collection[int], names: Mapping[int, str]) -> list[Any]:
-    """Read the rows *numbers*, with the columns of ``SENT``; raise ChangedError if one was changed."""
+def sound(
+    db: sqlite3.Connection, numbers: Collection[int], names: Mapping[int, str], anchor: tuple[int, bytes]
+) -> list[Any]:
+    """Read the rows *numbers*, with the columns of ``SENT``; raise ChangedError if one was changed.
+
+    *anchor* is the last row that has left, with its link: the first one that there is was bound to it.
+    """
     marks = ",".join("?" * len(numbers))
     query = f"SELECT id, link FROM row WHERE id IN ({marks})"  # noqa: S608 - question marks only
-    links = dict(db.execute(query, [number - 1 for number in numbers]))
+    links = dict([anchor]) | dict(db.execute(query, [number - 1 for number in numbers]))
     judge, found = Judge(names), []
     query = f"SELECT {SENT}, digest, link FROM row WHERE id IN ({marks})"  # noqa: S608 - question marks only
     for *sent, digest, link in db.execute(query, tuple(numbers)):
@@ -120,6 +125,11 @@ def numbers_of(state: Mapping[Any, Any]) -> tuple[int, bytes, int]:
         return anchor, bytes.fromhex(link) or chain.START, int(state.get("epoch", "0"))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ChangedError(f"what it keeps beside the messages cannot be read: {error}") from error
+
+
+def anchor_text(number: int, link: bytes) -> str:
+    """Write the anchor as ``numbers_of`` reads it."""
+    return msgspec.json.encode((number, link.hex())).decode()
 
 
 def _has_form(row: Any) -> bool:  # noqa: ANN401 - as SQLite gives it

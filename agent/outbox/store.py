@@ -27,7 +27,7 @@ from agent.outbox.numbered import Pair, numbered
 from agent.outbox.reserve import Reserve
 from agent.outbox.row import Header
 from agent.outbox.schema import INSERT, PAGE, UNREADABLE, connect
-from agent.outbox.soundness import ChangedError, numbers_of, sound
+from agent.outbox.soundness import ChangedError, anchor_text, numbers_of, sound
 from agent.outbox.work import Done, Drop, Found, Opening, Span, Work
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ class Store:
         self._lock: int | None = None
         self._db: sqlite3.Connection | None = None
         self._link = chain.START
-        self._tail = 0
+        self._anchor = (0, chain.START)  # until it is open
+        self._tail = 0  # until it is open
         self._names: dict[int, str] = {}
         self._state_ids: dict[str, int] = {}
 
@@ -110,11 +111,11 @@ class Store:
         state = {name: value for _, name, value in rows}
         self._names = dict(db.execute("SELECT number, name FROM route"))
         anchor, self._link, epoch = numbers_of(state)
-        self._tail = anchor
+        self._tail, self._anchor = anchor, (anchor, self._link)
         # the last row's link continues the chain; reading it also finds a cut-off end of the file
         for number, found in db.execute("SELECT id, link FROM row ORDER BY id DESC LIMIT 1"):
             self._tail, self._link = number, found
-            sound(db, (number,), self._names)
+            sound(db, (number,), self._names, self._anchor)
         epoch = max(epoch, read_epoch(self.path.with_name("epoch")))
         self._set_limit()
         return Opening(
@@ -185,10 +186,11 @@ class Store:
         for number, draft in enumerate(work.rows, self._tail + 1):
             values, link = columns_of(number, names[draft.route], draft, link)
             db.execute(INSERT, values)
-        state = work.state | ({"anchor": _anchor(work.drop)} if work.drop else {})
+        anchor = (work.drop.last, work.drop.link) if work.drop else self._anchor
+        state = work.state | ({"anchor": anchor_text(*anchor)} if work.drop else {})
         state_ids = self._state_ids | {name: self._put_state(name, value) for name, value in state.items()}
         db.execute("COMMIT")
-        self._names, self._link, self._state_ids = names, link, state_ids
+        self._names, self._link, self._state_ids, self._anchor = names, link, state_ids, anchor
         self._tail += len(work.rows)
         self._set_limit()
         return self._done()
@@ -278,7 +280,8 @@ class Store:
 
     def _sound(self, chosen: Mapping[int, int]) -> list[Found]:
         """Read rows by their ids, which lead to the ids of their neighbours before; none that was changed."""
-        read = {row[0]: row for row in sound(self._connection, chosen.keys(), self._names)}
+        rows = sound(self._connection, chosen.keys(), self._names, self._anchor)
+        read = {row[0]: row for row in rows}
         return [found_of(row, before) for number, before in chosen.items() if (row := read.get(number))]
 
     def _ids(self, span: Span, count: int, avoid: Iterable[int]) -> list[tuple[int, int]]:
@@ -391,7 +394,3 @@ class Store:
         if isinstance(error, ChangedError | UnicodeDecodeError) or code in _DAMAGES:
             return DamagedError(f"{self.path} is damaged ({error}); restart to salvage it")
         return OutboxError(f"the disk under {self.path} does not answer as it should: {error}")
-
-
-def _anchor(drop: Drop) -> str:
-    return msgspec.json.encode((drop.last, drop.link.hex())).decode()

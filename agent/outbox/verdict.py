@@ -98,7 +98,6 @@ class _Check:
 
     def _chunks(self) -> Iterator[tuple[tuple[int, bytes] | None, dict[int, str], list[Any]]]:
         """Give rows in order; where the walk has to begin (again), with the anchor."""
-        begun = False
         while len(self._faults) < _MOST_FAULTS:
             start, names, broken = None, {}, None
             rows: list[Any] = []
@@ -107,15 +106,14 @@ class _Check:
                 anchor, link = _anchor(self._db)
                 names = dict(self._db.execute("SELECT number, name FROM route").fetchall())
                 # what the writer has pruned under our feet is not missing
-                start = (anchor, link) if not begun or anchor > self._last else None
-                after = anchor if start else self._last
+                start = (anchor, link) if anchor > self._last else None
+                after = max(anchor, self._last)
                 query = f"SELECT {_COLUMNS} FROM row WHERE id>? ORDER BY id LIMIT {CHUNK}"  # noqa: S608
                 rows.extend(self._db.execute(query, (after,)))
             except UNREADABLE as error:
                 broken = error
             finally:
                 self._db.execute("ROLLBACK")
-            begun = True
             yield start, names, rows
             if broken is not None:
                 self._faults.append(f"after row {self._last} the file cannot be read: {broken}")

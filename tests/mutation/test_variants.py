@@ -17,6 +17,9 @@ from tests.mutation.variants import Explained, Variant, explained, variants
 
 MODBUS = "tests/drivers/modbus"
 OUTBOX = "tests/agent/outbox"
+SLOW = f"--deselect={OUTBOX}/test_outbox.py::test_losses_are_declared_once_even_if_pruning_fails_at_first"
+LEDGER = f"{OUTBOX}/test_ledger.py"
+PRUNING = f"--deselect={LEDGER}::test_a_pruning_writer_does_not_disturb_a_check"
 PRIVACY = "tests/agent/privacy"
 GATE = {
     "agent/gate.py": ("tests/agent/test_gate.py", f"{PRIVACY}/test_guard.py"),
@@ -89,10 +92,23 @@ WATCHED = {
         f"{OUTBOX}/test_books.py",
         f"{OUTBOX}/test_withdrawn.py",
         f"{OUTBOX}/test_outbox.py",
-        f"--deselect={OUTBOX}/test_outbox.py::test_losses_are_declared_once_even_if_pruning_fails_at_first",
+        SLOW,
     ),
     "agent/outbox/store.py": (f"{OUTBOX}/test_store.py",),
     "agent/outbox/salvage.py": (f"{OUTBOX}/test_salvage_alone.py",),
+    "agent/outbox/soundness.py": (f"{OUTBOX}/test_soundness.py",),
+    "agent/outbox/ledger.py": (LEDGER, PRUNING),
+    "agent/outbox/match.py": (LEDGER, PRUNING),
+    "agent/outbox/verdict.py": (LEDGER,),
+    "agent/outbox/heads.py": (
+        f"{OUTBOX}/test_heads.py",
+        f"--deselect={OUTBOX}/test_heads.py::test_a_head_passes_the_schema_of_the_native_format",
+    ),
+    "agent/outbox/again.py": (f"{OUTBOX}/test_again.py",),
+    "agent/outbox/account.py": (f"{OUTBOX}/test_account.py",),
+    "agent/outbox/row.py": (f"{OUTBOX}/test_row.py",),
+    "agent/outbox/epochfile.py": (f"{OUTBOX}/test_epochfile.py",),
+    "agent/outbox/kept.py": (f"{OUTBOX}/test_outbox.py", SLOW),
     "agent/outbox/chain.py": (f"{OUTBOX}/test_chain.py",),
     "agent/outbox/feed.py": (f"{OUTBOX}/test_feed_alone.py",),
     "agent/outbox/lane.py": (f"{OUTBOX}/test_lane.py",),

@@ -9,6 +9,7 @@ import pytest
 
 from agent.core.command import Wanted
 from agent.outbox.again import Again, Page, joined
+from agent.outbox.feed import LEAST_LIFE
 from tests.agent.outbox.scenes import START, World, route
 
 
@@ -57,6 +58,26 @@ async def test_what_was_not_delivered_waits_and_what_has_no_number_yet_too(world
     assert (found.gone, found.waits) == ((), ((5, 30),))
 
 
+async def test_what_has_no_row_is_gone_and_what_has_no_number_waits(world: World) -> None:
+    """Numbers were given up while the disk failed: in the middle, and at the end."""
+    await world.deliver()
+    world.outbox._store._connection.execute("DELETE FROM row WHERE seq IN (4, 9, 10)")
+    found = await page(world, 1, 30)
+    assert numbers(found) == [1, 2, 3, 5, 6, 7, 8]
+    assert (found.gone, found.waits, found.next) == (((4, 4), (9, 10)), ((11, 30),), 31)
+
+
+async def test_all_waits_of_a_run_that_has_not_begun_on_its_route(world: World) -> None:
+    await world.deliver()
+    await world.outbox.close()
+    world.encodings = {}
+    await world.start()
+    found = await page(world, 1, 5, epoch=2)
+    assert (found.rows, found.gone, found.waits) == ((), (), ((1, 5),))
+    found = await page(world, 1, 10, epoch=1)
+    assert found.waits == ()
+
+
 async def test_what_is_under_way_waits(world: World) -> None:
     await world.outbox.feed("city").take(0, 5)
     assert (await page(world, 1, 10)).waits == ((1, 10),)
@@ -80,7 +101,7 @@ async def test_a_product_that_was_never_granted_gives_nothing(world: World) -> N
     again = Again("city", world.outbox._keeper)
     found = await again.page(Wanted("people", 1, 1, 4), 100)
     assert found is not None
-    assert (found.rows, found.gone) == ((), ((1, 4),))
+    assert (found.rows, found.gone, found.next) == ((), ((1, 4),), 5)
 
 
 async def test_without_a_grant_nothing_comes_back(world: World) -> None:
@@ -95,7 +116,8 @@ async def test_after_the_grants_last_day_nothing_comes_back(world: World) -> Non
     day: date = datetime.fromtimestamp(START, UTC).date()
     world.configure(route("city.energy", until=day))
     assert numbers(await page(world, 1, 10)) == list(range(1, 11))
-    world.clock.turn(86400.0)
+    ends = world.outbox._books.lanes["city.energy"].ends
+    world.clock.turn(ends - world.clock.utc)
     found = await page(world, 1, 10)
     assert (found.rows, found.gone) == ((), ((1, 10),))
 
@@ -108,6 +130,16 @@ async def test_what_may_not_be_kept_any_more_does_not_come_back(world: World) ->
     assert numbers(found) == list(range(numbers(found)[0], 11))
     assert found.gone == ((1, numbers(found)[0] - 1),)
     assert 4 <= numbers(found)[0] <= 8
+
+
+async def test_what_has_less_than_a_second_left_does_not_come_back(world: World) -> None:
+    await world.deliver()
+    [last] = (await page(world, 10, 10)).rows
+    world.clock.turn(last.expires - world.clock.utc - LEAST_LIFE)
+    assert numbers(await page(world, 10, 10)) == [10]
+    world.clock.turn(0.5)
+    found = await page(world, 10, 10)
+    assert (found.rows, found.gone) == ((), ((10, 10),))
 
 
 async def test_a_longer_keep_does_not_bring_back_what_had_to_be_deleted(world: World) -> None:

@@ -99,6 +99,13 @@ async def test_a_stranger_verifies_a_head_with_openssl_alone(tmp_path: Path) -> 
     await world.outbox.close()
 
 
+async def test_one_head_is_enough_and_none_is_not(tmp_path: Path) -> None:
+    world = await filled(tmp_path)
+    assert against(tmp_path, head_of(world)).holds
+    assert not against(tmp_path).holds
+    await world.outbox.close()
+
+
 async def test_heads_of_every_hour_are_confirmed(tmp_path: Path) -> None:
     world = await filled(tmp_path)
     heads = [head_of(world)]
@@ -173,7 +180,9 @@ async def test_a_head_that_was_changed_is_found(
     world = await filled(tmp_path)
     body = head_of(world)
     assert forge(body) != body
-    assert sentence in against(tmp_path, forge(body)).faults[0]
+    [fault] = against(tmp_path, body, forge(body)).faults
+    assert fault.startswith("heads:2: ")
+    assert sentence in fault
     await world.outbox.close()
 
 

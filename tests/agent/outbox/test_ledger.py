@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import OutboxError
-from agent.outbox.ledger import export, match, rows, verify
-from tests.agent.outbox.scenes import World, route
+from agent.core.message import Message
+from agent.outbox.lane import OWN
+from agent.outbox.ledger import export, match, rows, saved, verify
+from agent.outbox.row import Draft
+from agent.outbox.store import Store
+from agent.outbox.work import Work
+from tests.agent.outbox.scenes import START, World, route
 
 DB = "outbox.db"
 
@@ -32,6 +37,22 @@ async def filled(folder: Path, *, windows: int = 5, deliver: bool = True) -> Wor
 def tamper(path: Path, statement: str, *values: object) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(statement, values)
+
+
+def written(folder: Path, many: int, *, name: str = "city.energy") -> Path:
+    """Make a file with *many* rows of one route, a minute apart, without a gateway."""
+    store = Store(folder / DB, 16 << 20)
+    store.open(lambda: "3f9c0a1b")
+    drafts = [
+        Draft(
+            route=1, epoch=1, seq=n, message=Message(topic="t", body=f"{n}".encode(), kind="batch"),
+            policy="p", made=START + 60.0 * n, boot=1.0, expires=None,
+        )
+        for n in range(1, many + 1)
+    ]  # fmt: skip
+    store.commit(Work(routes={1: name}, rows=tuple(drafts), state={"saved/energy": '{"counter":1}'}))
+    store.close()
+    return folder / DB
 
 
 async def test_the_chain_holds_beside_a_running_writer(tmp_path: Path) -> None:
@@ -82,6 +103,44 @@ async def test_rows_are_shown_with_what_became_of_them(tmp_path: Path) -> None:
     await world.outbox.close()
 
 
+def test_of_many_rows_each_is_shown_once_and_of_the_newest_so_many_as_are_wanted(tmp_path: Path) -> None:
+    path = written(tmp_path, 450)
+    assert [row.seq for row in rows(path)] == list(range(1, 451))
+    assert [row.seq for row in rows(path, limit=201)] == list(range(250, 451))
+    assert [row.seq for row in rows(path, limit=1)] == [450]
+    assert list(rows(path, limit=5, until=START)) == []
+
+
+def test_what_is_noted_was_sent_to_nobody(tmp_path: Path) -> None:
+    [noted] = rows(written(tmp_path, 1, name=OWN))
+    assert (noted.recipient, noted.product, noted.state) == ("", "", "noted")
+    verdict = verify(tmp_path / DB)
+    assert (verdict.rows, verdict.noted, verdict.first, verdict.last) == (1, 1, 1, 1)
+
+
+def test_what_a_product_keeps_can_be_looked_up_without_a_gateway(tmp_path: Path) -> None:
+    assert saved(tmp_path, "energy") is None
+    written(tmp_path, 1)
+    assert saved(tmp_path, "energy") == {"counter": 1}
+    assert saved(tmp_path, "people") is None
+
+
+def test_erased_bodies_are_counted_and_no_fault(tmp_path: Path) -> None:
+    path = written(tmp_path, 5)
+    tamper(path, "UPDATE row SET body=NULL WHERE id IN (2, 4)")
+    verdict = verify(path)
+    assert (verdict.rows, verdict.erased, verdict.noted, verdict.faults) == (5, 2, 0, ())
+
+
+def test_a_file_with_very_many_faults_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = written(tmp_path, 1002)
+    assert verify(path).rows == 1002
+    tamper(path, "UPDATE row SET body=x'00' WHERE id <= 19")
+    assert verify(path).rows == 1002
+    tamper(path, "UPDATE row SET body=x'00' WHERE id <= 20")
+    assert (verify(path).rows, len(verify(path).faults)) == (1000, 20)
+
+
 async def test_an_export_matches_what_left(tmp_path: Path) -> None:
     world = await filled(tmp_path)
     kept = tmp_path / "kept.jsonl"
@@ -93,6 +152,47 @@ async def test_an_export_matches_what_left(tmp_path: Path) -> None:
     found = match(tmp_path / DB, [kept])
     assert not found.holds
     assert found.unknown[0] == "kept.jsonl:2: no message of this gateway has these bytes"
+    assert (found.messages, found.rows, found.proven, found.strangers) == (6, 1, 0, 5)
+    await world.outbox.close()
+
+
+def test_each_of_many_messages_that_were_kept_is_found(tmp_path: Path) -> None:
+    path, kept = written(tmp_path, 2500), tmp_path / "kept"
+    kept.write_text("".join(f"t {n}\n" for n in range(1, 2501)))
+    found = match(path, [kept])
+    assert (found.holds, found.rows) == (True, 2500)
+
+
+def test_an_exported_row_whose_body_is_erased_is_no_stranger_and_one_in_base64_is_read(
+    tmp_path: Path,
+) -> None:
+    path, kept = written(tmp_path, 2), tmp_path / "kept"
+    with kept.open("w") as out:
+        tamper(path, "UPDATE row SET body=NULL WHERE id=1")
+        export(path, out)
+        out.write('{"route":"city.energy","epoch":1,"seq":2,"base64":"Mg=="}\n')
+        out.write('{"route":"city.energy","epoch":1,"seq":2,"base64":"Mw=="}\n')
+    found = match(path, [kept])
+    assert (found.messages, found.rows, found.strangers) == (3, 2, 1)
+    assert found.unknown == ("kept:4: no message of this gateway has these bytes",)
+
+
+async def test_what_follows_a_past_day_does_not_speak_against_it(tmp_path: Path) -> None:
+    """Two days have left, and the city shows both: each is proven by its own messages."""
+    world = World(tmp_path)
+    await world.start()
+    for _ in range(80):
+        world.clock.turn(360.0)  # the first evening has 40 of them
+        world.window()
+    await world.flush()
+    await world.deliver()
+    lines = io.StringIO()
+    export(tmp_path / DB, lines)
+    (tmp_path / "kept").write_text(lines.getvalue())
+    world.clock.turn(world.keep + 86400.0)
+    await world.flush()
+    found = match(tmp_path / DB, [tmp_path / "kept"])
+    assert [(day.n, day.have, day.holds) for day in found.days] == [(40, 40, True), (41, 41, True)]
     await world.outbox.close()
 
 

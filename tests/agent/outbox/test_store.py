@@ -237,6 +237,22 @@ def test_an_event_that_overtakes_settles_itself_and_no_row_before_it(store: Stor
     assert [one.id for one in store.backlog(spans, 2, frozenset())] == [2, 1]
 
 
+def test_the_first_row_that_is_left_is_bound_to_the_last_that_has_left(store: Store) -> None:
+    """A worn card may change any row; none leaves under another number."""
+    store.commit(rows(1, 2, 3))
+    [one] = store.front(1)
+    store.commit(Work(drop=Drop(last=1, link=one.link)))
+    spans = [Span(route=1, holes=((1, 3),))]
+    for _ in range(2):
+        assert [one.seq for one in store.backlog(spans, 9, frozenset())] == [2, 3]
+        store.close()
+        opened(store)
+    with closing(sqlite3.connect(store.path)) as db, db:
+        db.execute("UPDATE row SET seq=9 WHERE id=2")
+    with pytest.raises(DamagedError, match="row 2 is not the one that was written"):
+        store.backlog(spans, 9, frozenset())
+
+
 def test_rows_are_found_by_their_numbers_behind_a_grant_that_broke_off(store: Store) -> None:
     store.commit(rows(*range(1, 7)))
     assert [one.id for one in store.numbered(1, 0, (1, 1), 9)] == [1, 2, 3, 4, 5, 6]
