@@ -204,3 +204,25 @@ def test_the_plan_names_requests_and_their_points(site: Path, capsys: Screen) ->
     said = capsys.readouterr().out
     assert "1 request serves 2 points" in said
     assert "main-meter.active_power, main-meter.import_energy" in said
+
+
+def test_a_site_without_devices_is_said_to_poll_nothing(site: Path, capsys: Screen) -> None:
+    text = (site / "site.toml").read_text()
+    (site / "site.toml").write_text(text[: text.index("[link")])
+    (site / "sharing.toml").unlink()
+    assert main(["check", str(site)]) == 0
+    assert "What will be polled\n  Nothing: no [device.NAME] names a link." in capsys.readouterr().out
+
+
+def test_who_reads_at_anothers_broker_is_told_apart(site: Path, capsys: Screen) -> None:
+    more = '[recipient.uni]\nvia = "city"\nusername = "uni"\n'
+    grant = '[grant.study]\nrecipient = "uni"\nproducts = ["energy"]\npurpose = "research"\nkeep = "30d"\n'
+    with (site / "sharing.toml").open("a", encoding="utf-8") as file:
+        file.write(more + grant)
+    assert main(["check", str(site)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "What is read at another's broker reader product at the broker of" in said
+    assert "uni energy city research open broker" in said
+    assert "Nothing is sent to them" in said
+    assert main(["policy", "show", str(site)]) == 0
+    assert "only that broker's access list can end it" in " ".join(capsys.readouterr().out.split())

@@ -12,7 +12,7 @@ import pytest
 
 from agent.cli.main import main
 from agent.config.load import load
-from tests.cli.conftest import lay
+from tests.cli.conftest import SITE, lay
 from tests.cli.test_scan import gateway
 from tests.peers import libmodbus
 
@@ -89,3 +89,11 @@ def test_a_wrong_word_is_one_sentence_and_2(words: str, sentence: str, site: Pat
 def test_words_of_exploring_belong_to_it(site: Path, capsys: Screen) -> None:
     assert main(["read", "main-meter", "--addr", "5", "--config", str(site)]) == 2
     assert "--addr belongs to --explore" in capsys.readouterr().err
+
+
+def test_a_link_without_registers_has_nothing_to_explore(tmp_path: Path, capsys: Screen) -> None:
+    text = '[link.square]\ndriver = "camera"\nsource = "rtsp://10.30.0.7/s"\nmodel = "nanodet-g"\n'
+    line = "[link.square.lines.gate]\nfrom = [0.5, 0.9]\nto = [0.5, 0.1]\n"
+    (tmp_path / "site.toml").write_text(SITE.partition("[link")[0] + text + line, "utf-8")
+    assert explore(tmp_path, "square", "--addr", "1") == 1
+    assert "square: driver camera has no registers to explore" in capsys.readouterr().err

@@ -204,3 +204,37 @@ def test_an_account_is_written_as_sheet_and_as_page(state: Path, capsys: Screen)
     out = capsys.readouterr().out
     assert out.startswith("# What left, 1d to now")
     assert "| city | energy |" in out
+
+
+def test_noise_that_nobody_spent_is_said(state: Path, capsys: Screen) -> None:
+    assert ledger(state, "privacy") == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "no count was released with noise in that time\n")
+    assert ledger(state, "privacy", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_noise_that_was_spent_is_accounted_for(state: Path, capsys: Screen) -> None:
+    with closing(sqlite3.connect(state / "outbox.db")) as db, db:
+        db.execute("INSERT INTO spent VALUES('2026-11-21', '3b683cb786f6', 'flow', 'door.in', '0.5', 2, 96)")
+    assert ledger(state, "privacy") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2026-11-21" in said
+    assert "door.in" in said
+    assert ledger(state, "privacy", "--json") == 0
+    [told] = json.loads(capsys.readouterr().out)
+    assert (told["product"], told["releases"], told["epsilon"]) == ("flow", 96, "0.5")
+    assert ledger(state, "privacy", "--until", "2026-11-20", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_script_gets_what_matched_and_its_status(state: Path, tmp_path: Path, capsys: Screen) -> None:
+    assert ledger(state, "export") == 0
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(capsys.readouterr().out, "utf-8")
+    assert main(["ledger", "match", str(kept), "--state", str(state), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["holds"] is True
+    kept.write_text(kept.read_text("utf-8").replace("12.5", "13.5", 1), "utf-8")
+    assert main(["ledger", "match", str(kept), "--state", str(state), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["holds"], told["strangers"]) == (False, 1)

@@ -220,3 +220,46 @@ async def test_a_device_that_is_not_there_is_a_sentence(capsys: Screen) -> None:
         where = f"127.0.0.1:{closed.getsockname()[1]}"
         assert await asyncio.to_thread(main, ["profile", "sunspec", where]) == 1
     assert where in capsys.readouterr().err
+
+
+def test_a_person_sees_all_profiles_in_a_table(capsys: Screen) -> None:
+    assert main(["profile", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["profile", "vendor", "model", "points", "sources", "unconfirmed"]
+    assert {line.split()[0] for line in lines[1:]} >= set(profiles())
+
+
+def test_a_script_gets_a_profile_whole(capsys: Screen) -> None:
+    assert main(["profile", "show", "eastron/sdm630", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == tomllib.loads((SHIPPED / "eastron/sdm630.toml").read_text("utf-8"))
+
+
+def test_facts_that_one_source_alone_tells_are_marked(own: Path, capsys: Screen) -> None:
+    change(own, "[profile]\n", "[profile]\nunconfirmed = true\n")
+    assert main(["profile", "show", "mine/meter", "--config", str(own.parents[2])]) == 0
+    assert "  unconfirmed: only one source tells these facts\n" in capsys.readouterr().out
+
+
+def test_a_file_of_a_profile_that_is_none_is_said(tmp_path: Path, capsys: Screen) -> None:
+    assert main(["profile", "test", str(tmp_path / "gone.toml")]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}/gone.toml: No such file or directory\n"
+    (tmp_path / "gone.toml").write_bytes(b"[profile\n")
+    assert main(["profile", "test", str(tmp_path / "gone.toml")]) == 2
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/gone.toml: ")
+
+
+def test_a_protocol_that_has_no_words_is_said(own: Path, capsys: Screen) -> None:
+    change(own, 'protocol = "modbus"', 'protocol = "knx"')
+    assert main(["profile", "test", str(own)]) == 2
+    assert 'its protocol has no raw words to test with; write protocol = "modbus' in capsys.readouterr().err
+
+
+def test_a_value_that_nobody_expected_fails(own: Path, capsys: Screen) -> None:
+    cases = own.parents[2] / "tests/profiles/mine/meter.toml"
+    text = cases.read_text("utf-8")
+    gone = next(one for one in text.splitlines() if one.startswith("import_energy = "))
+    cases.write_text(text.replace(f"{gone}\n", "", 1), "utf-8")
+    assert main(["profile", "test", str(own)]) == 1
+    assert "import_energy is " in (out := capsys.readouterr().out)
+    assert "which nobody expected" in out

@@ -15,7 +15,7 @@ from agent.cli.main import main
 from agent.cli.read import advice, matching
 from agent.config.load import load
 from agent.core.errors import ConfigError
-from tests.cli.conftest import lay
+from tests.cli.conftest import SITE, lay
 
 Screen = pytest.CaptureFixture[str]
 
@@ -100,3 +100,25 @@ def test_each_kind_of_trouble_is_followed_by_what_to_look_at() -> None:
 def test_an_interval_without_a_unit_is_refused(site: Path, capsys: Screen) -> None:
     assert read(site, "--every", "2") == 2
     assert "expected a duration" in capsys.readouterr().err
+
+
+def test_what_an_eavesdropper_hears_cannot_be_asked_for_without_the_gateway(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    link = '[link.square]\ndriver = "camera"\nsource = "rtsp://10.30.0.7/s"\nmodel = "nanodet-g"\n'
+    line = "[link.square.lines.gate]\nfrom = [0.5, 0.9]\nto = [0.5, 0.1]\n"
+    (tmp_path / "site.toml").write_text(SITE.partition("[link")[0] + link + line, "utf-8")
+    assert read(tmp_path) == 1
+    assert "driver camera cannot be read without a running gateway" in capsys.readouterr().err
+
+
+def test_other_links_are_left_alone(metered: Path, capsys: Screen) -> None:
+    with (metered / "site.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            '\n[link.attic]\ndriver = "modbus-tcp"\nhost = "127.0.0.1"\nport = 9\n'
+            '[device.fan]\nlink = "attic"\n[device.fan.points]\nspeed = { addr = 1 }\n'
+        )
+    assert read(metered, "main-meter.active_power", "--json") == 0
+    assert [one["point"] for one in json.loads(capsys.readouterr().out)["readings"]] == [
+        "main-meter.active_power"
+    ]

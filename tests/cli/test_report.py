@@ -61,3 +61,19 @@ def test_a_language_or_link_that_is_not_there_is_refused(
 ) -> None:
     assert main(["report", "notice", str(site), *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_site_without_links_has_nothing_to_tell(site: Path, capsys: Screen) -> None:
+    text = (site / "site.toml").read_text("utf-8")
+    (site / "site.toml").write_text(text[: text.index("[link")], "utf-8")
+    (site / "sharing.toml").unlink()
+    assert main(["report", "notice", str(site)]) == 2
+    assert capsys.readouterr().err == "there is nothing to tell: this site has no link\n"
+
+
+def test_one_link_alone_can_be_told_of(site: Path, capsys: Screen) -> None:
+    with (site / "site.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[link.roof]\ndriver = "modbus-tcp"\nhost = "10.0.0.1"\n[device.sun]\nlink = "roof"\n')
+        file.write("[device.sun.points]\npower = { addr = 1 }\n")
+    assert main(["report", "notice", str(site), "--link", "roof", "--json"]) == 0
+    assert [one["id"] for one in json.loads(capsys.readouterr().out)] == ["vaasa/library/gw1/roof"]

@@ -20,7 +20,9 @@ def test_a_size_is_written_in_its_largest_unit(count: int, text: str) -> None:
     assert size(count) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "-"), (12.5, "12.5"), (100.0, "100"), (-0.125, "-0.125")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (5.9e34, "5.9e+34"), (12.5, "12.5"), (100.0, "100"), (-0.125, "-0.125")]
+)
 def test_a_figure_has_no_needless_zeros(value: float | None, text: str) -> None:
     assert figure(value) == text
 

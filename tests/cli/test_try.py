@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,35 @@ def test_the_samples_of_the_golden_cases_are_of_the_same_form() -> None:
 def test_a_file_that_is_not_there_is_a_sentence(site: Path, capsys: Screen) -> None:
     assert main(["try", "/nowhere/s.jsonl", str(site)]) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+def test_samples_that_no_product_takes_are_told_and_nothing_leaves(
+    site: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    file = write(tmp_path / "samples.jsonl", [{"at": BEGIN, "point": "attic.fan", "value": 1.0}])
+    with file.open("a", encoding="utf-8") as more:
+        more.write("\n  \n")
+    text = (site / "sharing.toml").read_text("utf-8")
+    (site / "sharing.toml").write_text(text[: text.index("[grant")], "utf-8")
+    assert main(["try", str(file), str(site)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "attic.fan: 1 sample that no product takes\n"
+        "nothing would leave: no granted product takes these samples\n"
+    )
+
+
+def test_windows_are_shown_as_they_close_while_samples_still_come(
+    site: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    def coming() -> Iterator[str]:
+        for one in recorded(40):
+            shown.append(capsys.readouterr().out)
+            yield json.dumps(one) + "\n"
+
+    monkeypatch.setattr("sys.stdin", coming())
+    assert main(["try", "-", str(site)]) == 0
+    assert "20:00:00Z" in "".join(shown), "before the last sample has come"

@@ -69,3 +69,40 @@ def test_a_slip_removes_nothing(
     assert wiped(place, *words) != 0
     assert told in capsys.readouterr().err
     assert left(place) == before
+
+
+def test_a_configuration_of_one_file_is_left_to_the_person(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(place / "site" / "site.toml")
+    words = ["wipe", "library/gw1", "--without-ledger", "--config", file, "--state", str(place / "state")]
+    before = left(place)
+    assert main(words) == 2
+    assert "is a file; name the folder of the configuration" in capsys.readouterr().err
+    assert left(place) == before
+
+
+def test_without_a_ledger_to_keep_nothing_is_removed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "state/outbox.db").unlink()
+    before = left(place)
+    assert wiped(place, "library/gw1", "--ledger", str(place / "kept.db")) == 1
+    assert "there is no ledger at" in capsys.readouterr().err
+    assert left(place) == before
+    assert wiped(place, "library/gw1", "--without-ledger") == 0
+    assert left(place) == []
+
+
+def test_a_copy_that_is_not_sound_removes_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(schema.connect(place / "state/outbox.db")) as db:
+        db.execute("INSERT INTO route VALUES(1, 'city.energy')")
+        page = db.execute(
+            "SELECT rootpage FROM sqlite_master WHERE tbl_name='route' ORDER BY type"
+        ).fetchone()[0]
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (place / "state/outbox.db").open("r+b") as file:
+        file.seek((page - 1) * 4096 + 2048)
+        file.write(b"\x77" * 2048)
+    before = left(place)
+    assert wiped(place, "library/gw1", "--ledger", str(place / "kept.db")) == 1
+    assert "nothing was removed" in capsys.readouterr().err
+    assert left(place) == before
