@@ -109,8 +109,9 @@ class MeterLine(LinkSettings):
         names = (f"{self.name}-meter.power", f"{self.name}-meter.energy")
         if meter.lies:
             return [*meter.lies, Sample(names[1], meter.energy, now)]
-        if meter.state == "silent":
-            return [Sample(name, None, now, Quality.BAD, "no_reply") for name in names]
+        if meter.state in ("silent", "faulty"):
+            why = "no_reply" if meter.state == "silent" else "open_loop"
+            return [Sample(name, None, now, Quality.BAD, why) for name in names]
         return [Sample(names[0], 50.0, now), Sample(names[1], meter.energy, now)]
 
 

@@ -258,3 +258,164 @@ async def test_a_wrong_name_is_answered_with_the_nearest(
     async with site.running():
         with pytest.raises(GatewayError, match=sentence):
             await ask(site, name, recipient)
+
+
+async def test_a_link_that_runs_again_and_gives_nothing_good_is_doubted(site: Site) -> None:
+    NETWORK.setdefault("10.0.0.5", Meter()).state = "off"
+    async with site.running():
+        await site.clock.sleep(30)
+        NETWORK["10.0.0.5"].state = "hung"
+        await site.clock.sleep(40)
+        [way] = (await ask(site))["ways"]
+    first = way["stages"][0]
+    assert (first["name"], first["verdict"]) == ("link", "doubtful")
+    assert first["says"] == "link hall runs again, but has given nothing good yet"
+
+
+async def test_a_link_that_does_not_run_is_said(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        gone = site.gateway.supervisor.lives.pop("link hall")
+        end = await end_of(site)
+        site.gateway.supervisor.lives["link hall"] = gone
+    assert (end["name"], end["says"]) == ("link", "link hall does not run")
+    assert end["act"] == "journalctl -u citygate -n 50"
+
+
+async def test_a_device_that_answers_rubbish_stops_its_points_with_the_reason(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        NETWORK["10.0.0.5"].state = "faulty"
+        await site.clock.sleep(30)
+        end = await end_of(site)
+    assert (end["name"], end["verdict"]) == ("device", "stops")
+    assert end["says"] == "hall-meter answers, but gives no good value: open loop"
+
+
+@pytest.mark.parametrize(
+    ("every", "says", "act"),
+    [
+        (10.0, "hall-meter has not answered yet, asked for ", "wait 10 s; then `citygate read hall-meter`"),
+        (
+            0.0,
+            "hall-meter has told nothing yet; it tells only changes",
+            "nothing, if it may have had nothing",
+        ),
+    ],
+)
+async def test_a_device_that_was_never_heard_is_waited_for(
+    site: Site, every: float, says: str, act: str
+) -> None:
+    NETWORK.setdefault("10.0.0.5", Meter()).state = "hung"
+    hall = link("hall", every=every)
+    site.plan = replace(plan(), links=(hall,), products=(product("energy", hall),))
+    async with site.running():
+        await site.clock.sleep(8)
+        stages = (await ask(site))["ways"][0]["stages"]
+    [stage] = [one for one in stages if one["name"] == "device"]
+    assert stage["verdict"] == "doubtful"
+    assert stage["says"].startswith(says)
+    assert stage["act"].startswith(act)
+
+
+async def test_a_point_that_is_not_read_although_its_device_answers_is_named(site: Site) -> None:
+    NETWORK.setdefault("10.0.0.5", Meter()).lies = (Sample("hall-meter.energy", 1.0, 0.0),)
+    async with site.running():
+        await site.clock.sleep(35)
+        end = await end_of(site)
+        assert (end["name"], end["says"]) == ("sample", f"{POWER} has not been read since the start")
+        assert end["act"] == f"wait 10 s; then `citygate read {POWER}`"
+        NETWORK["10.0.0.5"].lies = ()
+        await site.clock.sleep(20)
+        NETWORK["10.0.0.5"].lies = (Sample("hall-meter.energy", 1.0, site.clock.boot()),)
+        await site.clock.sleep(60)
+        end = await end_of(site)
+    assert end["name"] == "sample"
+    assert end["says"].endswith(" old, and due every 10 s")
+    assert end["act"] == f"citygate read {POWER}"
+
+
+async def test_a_product_that_has_not_begun_is_said(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        work = site.gateway.flow.works.pop("energy")
+        end = await end_of(site)
+        site.gateway.flow.works["energy"] = work
+    assert (end["name"], end["says"]) == ("product", "energy has not begun")
+
+
+async def test_events_may_not_have_happened_yet(site: Site) -> None:
+    site.plan = replace(plan(), products=(replace(plan().products[0], window=0.0, span=""),))
+    async with site.running():
+        await site.clock.sleep(35)
+        [way] = (await ask(site))["ways"]
+    [stage] = [one for one in way["stages"] if one["name"] == "window"]
+    assert stage["verdict"] == "doubtful"
+    assert stage["says"] == "nothing has happened yet that energy tells as an event"
+
+
+async def test_a_product_that_told_events_alone_passes_by_their_number(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(130)
+        site.gateway.flow.works["energy"].made.clear()
+        [way] = (await ask(site, "energy"))["ways"]
+    [stage] = [one for one in way["stages"] if one["name"] == "window"]
+    assert stage["verdict"] == "passes"
+    assert stage["says"].startswith("energy has made ")
+    assert stage["says"].endswith(" records")
+
+
+async def test_of_a_window_of_a_day_no_end_is_foretold(site: Site) -> None:
+    site.plan = replace(plan(), products=(replace(plan().products[0], window=86400.0, span="day"),))
+    async with site.running():
+        await site.clock.sleep(35)
+        end = await end_of(site)
+    assert (end["says"], end["act"]) == ("no window of day has closed yet", "wait for one window of day")
+
+
+async def test_counts_that_are_enough_pass_their_privacy(site: Site) -> None:
+    site.plan = guarded(Privacy(mode="suppress", k=2))
+    async with site.running():
+        await site.clock.sleep(190)
+        [way] = (await ask(site))["ways"]
+    [stage] = [one for one in way["stages"] if one["name"] == "privacy"]
+    assert (stage["verdict"], stage["says"]) == ("passes", "mode suppress lets the last figures leave")
+
+
+async def test_a_disk_that_fails_is_doubted_while_messages_wait_in_memory(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(130)
+        site.gateway.outbox._keeper.trouble = "no room on the disk"
+        [way] = (await ask(site))["ways"]
+        site.gateway.outbox._keeper.trouble = ""
+    [stage] = [one for one in way["stages"] if one["name"] == "outbox"]
+    assert stage["verdict"] == "doubtful"
+    assert stage["says"] == "the disk under the outbox fails, messages wait in memory: no room on the disk"
+    assert stage["act"] == "df -h /var/lib/citygate"
+
+
+async def test_an_uplink_that_is_on_its_way_is_waited_for(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(130)
+        site.outlets[0].connected = False
+        end = await end_of(site)
+    assert (end["name"], end["says"]) == ("uplink", "not connected to 127.0.0.1:1883 yet")
+    assert end["act"] == "wait some seconds"
+
+
+async def test_a_route_of_which_no_more_is_known_is_left_to_status(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(130)
+        site.outlets[0].word = "waiting"
+        end = await end_of(site)
+    assert (end["name"], end["says"]) == ("broker", "the route is waiting")
+    assert end["act"] == "`citygate status` tells more"
+
+
+async def test_without_any_recipient_it_is_for_the_city_to_decide(site: Site) -> None:
+    site.plan = replace(plan(), routes=(), recipients=())
+    async with site.running():
+        await site.clock.sleep(130)
+        end = await end_of(site)
+    assert (end["name"], end["says"]) == ("grant", "no grant shares energy with anybody")
+    assert "for the city to decide" in end["act"]
