@@ -9,7 +9,9 @@ import pytest
 from agent.config.load import load
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan
-from agent.reach import VARIABLE, Wish, must_fit, outside, wishes
+from agent.reach import VARIABLE, Wish, dated, must_fit, outside, wishes
+from agent.vitals import surroundings
+from tests.core.test_certificate import end_by_openssl, made
 
 SITE = """
 [site]
@@ -106,3 +108,56 @@ def test_behind_a_proxy_the_proxy_is_reached_and_not_the_broker(tmp_path: Path) 
         "would answer; `sudo citygate apply` opens it for what the configuration names"
     ]
     assert outside(behind, {VARIABLE: f"{ALL.replace('broker.vaasa.example', '')} 2001:db8::/32"}) == []
+
+
+LATER = """
+[link.later]
+driver = "bacnet-ip"
+interface = "eth-that-is-not-there"
+[link.chiller]
+driver = "modbus-tls"
+host = "10.20.0.16"
+ca = "credential:gone"
+certificate = "{certificate}"
+key = "credential:chiller-key"
+"""
+
+
+def test_a_link_whose_network_card_is_missing_keeps_nobody_else_from_being_told(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(f"{SITE}{LATER.format(certificate='/etc/citygate/chiller.pem')}", "utf-8")
+    plan = load(file)
+    assert wishes(plan).unknown == ("link later",)
+    assert [(one.who, one.host) for one in wishes(plan).hosts if one.who == "link chiller"] == [
+        ("link chiller", "10.20.0.16")
+    ]
+    found = [(one.whose, one.name, one.role) for one in dated(plan)]
+    assert ("link", "chiller", "client certificate") in found
+    assert "later" not in {name for _, name, _ in found}
+
+
+def test_what_certificates_have_left_of_their_lives_is_known_of_links_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = made(tmp_path / "chiller.pem", 30, "ec")
+    file = tmp_path / "site.toml"
+    file.write_text(f"{SITE}{LATER.format(certificate=certificate)}", "utf-8")
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
+    ends = {(whose, name, role): end for whose, name, role, end in surroundings(load(file), tmp_path).ends}
+    assert ends.keys() == {("link", "chiller", "client")}
+    assert ends["link", "chiller", "client"] == end_by_openssl(certificate)
+
+
+def test_a_state_folder_that_is_not_there_has_no_room_to_tell_of(plan: Plan, tmp_path: Path) -> None:
+    assert surroundings(plan, tmp_path / "gone").free is None
+    assert surroundings(plan, tmp_path).free
+
+
+def test_a_fence_holds_addresses_of_its_own_kind_alone(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(SITE.replace("10.20.0.15", "2001:db8::15"), "utf-8")
+    there = load(file)
+    assert [one.partition(":")[0] for one in outside(there, {VARIABLE: ALL})] == ["link plant-room"]
+    assert outside(there, {VARIABLE: f"{ALL} 2001:db8::/64"}) == []
+    file.write_text(SITE.replace("10.20.0.15", "127.0.0.1"), "utf-8")
+    assert outside(load(file), {VARIABLE: ALL}) == []

@@ -17,7 +17,7 @@ import pytest
 from agent import control
 from agent.control import Control
 from agent.core.errors import GatewayError
-from agent.status import ask
+from agent.status import ask, somebody_listens
 
 
 async def _answer(wish: dict[str, Any]) -> dict[str, Any]:
@@ -183,3 +183,73 @@ def test_a_daemon_that_hangs_is_not_waited_for_for_ever(tmp_path: Path) -> None:
         silent.listen()
         with pytest.raises(GatewayError, match=r"did not answer within 0\.05 s"):
             ask(tmp_path / "control.sock", {"ask": "ping"}, patience=0.05)
+
+
+def test_without_a_gateway_it_is_said_how_one_is_started(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    assert not somebody_listens(path)
+    with pytest.raises(GatewayError, match=r"no gateway is running here: .*systemctl start citygate"):
+        ask(path, {"ask": "ping"})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as gone:
+        gone.bind(str(path))
+    assert not somebody_listens(path)
+    with pytest.raises(GatewayError, match="no gateway is running here"):
+        ask(path, {"ask": "ping"})
+
+
+def test_a_path_that_can_be_no_socket_is_said(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 120)
+    with pytest.raises(GatewayError, match=r"cannot be asked: AF_UNIX path too long"):
+        ask(path, {"ask": "ping"})
+    assert somebody_listens(path)
+
+
+def test_a_gateway_that_we_may_not_ask_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Denied(socket.socket):
+        def connect(self, address: object) -> None:
+            raise PermissionError(13, "Permission denied", address)
+
+    monkeypatch.setattr(socket, "socket", Denied)
+    assert somebody_listens(tmp_path / "control.sock")
+    with pytest.raises(GatewayError, match="join the group that owns the socket, or use sudo"):
+        ask(tmp_path / "control.sock", {"ask": "ping"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "broke off in the middle of its answer"),
+        (b'{"pong": "1.', "broke off in the middle of its answer"),
+        (b"[1, 2]\n", "gave an answer of an unknown form"),
+        (None, "did not answer within 0.2 s"),
+    ],
+    ids=["nothing", "half", "a list", "silence"],
+)
+async def test_an_answer_that_is_none_is_said(tmp_path: Path, answer: bytes | None, said: str) -> None:
+    path = tmp_path / "control.sock"
+    asked = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        if answer is None:
+            await asked.wait()
+        writer.write(answer or b"")
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, path):
+        with pytest.raises(GatewayError, match=said):
+            await asyncio.to_thread(lambda: ask(path, {"ask": "ping"}, patience=0.2))
+        asked.set()
+
+
+async def test_who_is_cut_off_while_it_asks_hears_that_the_answer_broke_off(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen()
+    waiting = asyncio.create_task(asyncio.to_thread(ask, path, {"ask": "x" * 4_000_000}))
+    guest, _ = await asyncio.to_thread(listener.accept)
+    guest.close()
+    with pytest.raises(GatewayError, match="broke off in the middle of its answer"):
+        await waiting
+    listener.close()

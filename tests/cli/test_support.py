@@ -65,3 +65,32 @@ async def test_no_value_that_was_read_is_in_it(
     newest = made.gateway.health.newest
     assert newest["hall-meter.energy"].value == 73_129_420.0
     assert "731294" not in text
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            'echo "2026-11-28 citygate: $*"',
+            "2026-11-28 citygate: -u citygate.service -u citygate-vision.service",
+        ),
+        ("exec sleep 30", "the journal cannot be read: "),
+        (None, "there is no journal here\n"),
+    ],
+    ids=["told", "hangs", "none"],
+)
+def test_the_journals_last_lines_are_in_it_or_why_not(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, said: str
+) -> None:
+    place = tmp_path / "bin"
+    place.mkdir()
+    if script is not None:
+        (place / "journalctl").write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+        (place / "journalctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:/bin" if script else str(place))
+    monkeypatch.setattr(bundle, "_PATIENCE", 0.5)
+    out = tmp_path / "help.tar.gz"
+    words = [str(site), "--state", str(tmp_path), "--socket", str(tmp_path / "none"), "--out", str(out)]
+    assert main(["support", *words]) == 0
+    [journal] = [text for name, text in members(out).items() if "journal" in name]
+    assert said in journal

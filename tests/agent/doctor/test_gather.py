@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,109 @@ def test_a_name_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.
         assert edge._looked_up("broker.example") == "no answer within 0.01 s"
     finally:
         os.close(release)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "trouble"),
+    [
+        (lambda path: path.unlink(), "No such file or directory"),
+        (lambda path: path.write_text("nothing of the kind"), "it holds no certificate in PEM form"),
+    ],
+    ids=["gone", "no PEM"],
+)
+def test_a_certificate_that_cannot_be_read_says_why(
+    site: Path, tmp_path: Path, spoil: Callable[[Path], object], trouble: str
+) -> None:
+    spoil(site / "ca.pem")
+    [ca] = gather(site, tmp_path, tmp_path / "none").certificates
+    assert (ca.path, ca.trouble) == (f"{site}/ca.pem", trouble)
+
+
+def test_what_links_lack_on_this_computer_is_named(site: Path, tmp_path: Path) -> None:
+    port = site / "port"
+    port.touch(mode=0o600)
+    os.chown(port, -1, 64_123)  # a group without a name
+    (site / "more.toml").write_text(
+        f'[link.roof]\ndriver = "sds011"\npath = "{port}"\n'
+        '[device.air]\nlink = "roof"\nscope = "public"\n'
+        '[link.later]\ndriver = "bacnet-ip"\ninterface = "eth-that-is-not-there"\n'
+        '[link.bms]\ndriver = "bacnet-ip"\ninterface = "127.0.0.1/8"\nport = 0\n'
+        '[link.square]\ndriver = "camera"\nsource = "rtsp://10.30.0.7/2"\nmodel = "nanodet-g"\n'
+        "[link.square.lines.gate]\nfrom = [0.5, 0.9]\nto = [0.5, 0.1]\n"
+    )
+    facts = gather(site, tmp_path, tmp_path / "none")
+    assert facts.config_fault == ""
+    assert [(one.link, one.exists, one.group) for one in facts.wants] == [("roof", True, "64123")]
+    assert facts.ports == ()
+    assert [Path(one).name for one in facts.missing_models] == ["nanodet-g.citymodel"]
+
+
+def test_a_port_that_is_free_is_not_called_taken(site: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("0.0.0.0", 0))  # noqa: S104
+        port = holder.getsockname()[1]
+    text = f'[link.bms]\ndriver = "bacnet-ip"\ninterface = "127.0.0.1/8"\nport = {port}\n'
+    (site / "more.toml").write_text(text)
+    assert [one.taken for one in gather(site, tmp_path, tmp_path / "none").ports] == [False]
+
+
+def test_a_state_folder_that_is_not_there_has_no_size(site: Path, tmp_path: Path) -> None:
+    facts = gather(site, tmp_path / "gone", tmp_path / "none")
+    assert (facts.free, facts.size, facts.read_only) == (None, None, False)
+
+
+@contextmanager
+def listening(path: Path, told: dict[str, str]) -> Iterator[None]:
+    """Answer everybody at *path*, also who only looks whether somebody is there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                guest, _ = listener.accept()
+                with guest, guest.makefile() as asked:
+                    wish = asked.readline()
+                    if wish == "end\n":
+                        return
+                    if wish:
+                        guest.sendall(json.dumps(told).encode() + b"\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+                last.connect(str(path))
+                last.sendall(b"end\n")
+            thread.join()
+
+
+def test_the_running_gateway_is_asked_and_what_others_can_reach_of_it_is_told(
+    site: Path, tmp_path: Path
+) -> None:
+    """We stand in for it ourselves: a socket that answers, and two that others could reach."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as to_others,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as at_home,
+        listening(site.parent / "s", {"state": "online"}),
+    ):
+        for one, host in ((to_others, "0.0.0.0"), (datagrams, "0.0.0.0"), (at_home, "127.0.0.1")):  # noqa: S104
+            one.bind((host, 0))
+        to_others.listen()
+        at_home.listen()
+        facts = gather(site, tmp_path, site.parent / "s")
+        ports = {one: one.getsockname()[1] for one in (to_others, datagrams, at_home)}
+    assert (facts.running, facts.status) == (True, {"state": "online"})
+    found = {(one.kind, one.local) for one in facts.listeners}
+    assert ("tcp", f"0.0.0.0:{ports[to_others]}") in found
+    assert ("udp", f"0.0.0.0:{ports[datagrams]}") in found
+    assert not any(local.endswith(f":{ports[at_home]}") for _, local in found)
+
+
+def test_a_gateway_that_does_not_answer_runs_all_the_same(site: Path, tmp_path: Path) -> None:
+    with listening(site.parent / "s", {"error": "too many questions at once; ask again"}):
+        facts = gather(site, tmp_path, site.parent / "s")
+    assert (facts.running, facts.status) == (True, None)
