@@ -11,7 +11,7 @@ from agent.core.errors import UplinkError
 from agent.core.message import Encoding
 from agent.core.platform import Assigned, CanRegister, CanSignIn, Token
 from agent.uplink.desk import UplinkDesk
-from agent.uplink.port import Call, Link
+from agent.uplink.port import Call, TwoWay
 
 _RENEWAL: Final = 0.9  # of a token's life
 
@@ -26,7 +26,7 @@ class Access:
         self._desk = desk
         self._assigned: Assigned | None = None
 
-    async def connect(self, call: Call) -> Link:
+    async def connect(self, call: Call) -> TwoWay:
         """Open the connection that *call* describes, once it is complete; raise UplinkError."""
         try:
             return await self._desk.connect(self._signed_in(await self._registered(call)))

@@ -25,7 +25,7 @@ from agent.core.message import Message
 from agent.uplink import tls
 from agent.uplink.dial import dial
 from agent.uplink.mqtt.writing import publish_properties
-from agent.uplink.port import Call, Link, LinkInfo, Lost, Packet
+from agent.uplink.port import Call, LinkInfo, Lost, Packet, TwoWay
 from agent.uplink.reasons import meaning
 
 HOOKS: Final = {
@@ -46,7 +46,7 @@ _DRAIN: Final = 100  # packets that may still lie in the socket when it is close
 _log = logging.getLogger(__name__)
 
 
-async def connect(call: Call) -> Link:
+async def connect(call: Call) -> TwoWay:
     """Open a connection as *call* says; raise UplinkError with a sentence."""
     opened, _ = await dial(call)
     client = AckedClient(call, opened)

@@ -28,7 +28,7 @@ from agent.uplink.mqtt.reading import (
     Suback,
 )
 from agent.uplink.mqtt.values import PROTOCOL, BadPacketError
-from agent.uplink.port import Call, Link, LinkInfo, Lost, Packet
+from agent.uplink.port import Call, LinkInfo, Lost, Packet, TwoWay
 from agent.uplink.pulse import Pulse
 from agent.uplink.reasons import TOO_LARGE, meaning
 from agent.uplink.stream import Stream, Wants
@@ -45,7 +45,7 @@ _MOST_WORDS: Final = 120  # of a stranger's text
 _log = logging.getLogger(__name__)
 
 
-async def connect(call: Call) -> Link:
+async def connect(call: Call) -> TwoWay:
     """Open a connection as *call* says; raise UplinkError with a sentence."""
     opened, wants = await dial(call)
     made = Client(call, opened, wants)

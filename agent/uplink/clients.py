@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agent.core.errors import UplinkError
-from agent.uplink.port import Call, Link
+from agent.uplink.port import Call, TwoWay
 
 
-async def connect(call: Call) -> Link:
+async def connect(call: Call) -> TwoWay:
     """Open a connection as *call* says; raise UplinkError with a sentence."""
     if call.client == "aiomqtt":
         if call.websocket:

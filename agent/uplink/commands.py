@@ -16,8 +16,7 @@ from agent.core.command import LONGEST, MOST, Answer, CanObey, Command, Heard, V
 from agent.core.errors import UplinkError
 from agent.core.plan import Recipient
 from agent.uplink import replays
-from agent.uplink.hearing import CanListen
-from agent.uplink.port import Link
+from agent.uplink.port import TwoWay
 from agent.uplink.replays import Book, Replays, Request
 
 BURST: Final = 5
@@ -97,19 +96,17 @@ class Commands:
             shown["commands_unheard"] = "the broker does not let us read them"
         return shown
 
-    async def open(self, link: Link, where: str) -> None:
+    async def open(self, link: TwoWay) -> None:
         """Subscribe, and let go of *link* if that fails."""
         try:
-            await self._listen(link, where)
+            await self._listen(link)
         except BaseException:
             link.abort()
             raise
 
-    async def _listen(self, link: Link, where: str) -> None:
+    async def _listen(self, link: TwoWay) -> None:
         """Subscribe; a broker that forbids it hinders nothing else. Raise UplinkError if it is gone."""
         self.is_deaf = False
-        if not isinstance(link, CanListen):
-            raise UplinkError(f"{where}: this connection cannot listen, so it cannot hear commands")
         try:
             # a command that was retained has been obeyed, or was for somebody else
             await link.listen(list(self.topics), self.hear, retained=False)

@@ -6,27 +6,13 @@ Nothing else is heard: topics are those of the talk, and it judges every word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any
 
 from agent.core.command import Heard
 from agent.core.errors import UplinkError
 from agent.core.message import Hearing, Talk
-from agent.uplink.port import Link
-
-
-@runtime_checkable
-class CanListen(Protocol):
-    """What a connection may also offer: to hand over what comes on topics."""
-
-    async def listen(
-        self, topics: Sequence[str], hear: Callable[[Heard], None], *, retained: bool = True
-    ) -> None:
-        """Subscribe with QoS 1; raise UplinkError if the broker refuses.
-
-        *retained*: whether what was kept for us is wanted too.
-        """
-        ...
+from agent.uplink.port import TwoWay
 
 
 class Ear:
@@ -41,12 +27,8 @@ class Ear:
         if not talk.waits:
             self._begin.set()
 
-    async def open(self, link: Link, where: str) -> None:
+    async def open(self, link: TwoWay) -> None:
         """Subscribe, and return when something may be said; raise UplinkError."""
-        if not isinstance(link, CanListen):
-            raise UplinkError(
-                f"{where}: this connection cannot listen, so nobody could say that births are wanted"
-            )
         await link.listen(self._talk.topics, self._hear)
         waiting = asyncio.ensure_future(self._begin.wait())
         either: list[asyncio.Future[Any]] = [waiting, link.closed]

@@ -6,7 +6,7 @@ The session above knows no MQTT library; ``client.py`` below knows no rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from msgspec import Struct
 from agent.core.message import Message
 
 if TYPE_CHECKING:
+    from agent.core.command import Heard
     from agent.uplink.identity import Identity
 
 
@@ -71,6 +72,19 @@ class Link(Protocol):
         ...
 
 
+class TwoWay(Link, Protocol):
+    """One live connection as it was opened: it hands over what comes, too."""
+
+    async def listen(
+        self, topics: Sequence[str], hear: Callable[[Heard], None], *, retained: bool = True
+    ) -> None:
+        """Subscribe with QoS 1; raise UplinkError if the broker refuses.
+
+        *retained*: whether what was kept for us is wanted too.
+        """
+        ...
+
+
 class Call(Struct, frozen=True, kw_only=True):
     """How to reach a broker, complete but for secrets' references: those are already text.
 
@@ -99,5 +113,5 @@ class Call(Struct, frozen=True, kw_only=True):
     identity: Identity | None = None
 
 
-Connect = Callable[[Call], Awaitable[Link]]
+Connect = Callable[[Call], Awaitable[TwoWay]]
 """Opens a connection; raises UplinkError with a sentence."""

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from agent.core.clock import Clock
 from agent.core.errors import UplinkError
 from agent.core.platform import Assigned, Registering, Step
-from agent.uplink.hearing import CanListen
 from agent.uplink.port import Call, Connect, Packet
 
 _PATIENCE: Final = 60.0
@@ -23,8 +22,6 @@ async def register(registration: Registering, call: Call, connect: Connect, cloc
     answers: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
     where = f"{call.host}:{call.port}"
     try:
-        if not isinstance(link, CanListen):
-            raise UplinkError(f"{where}: this connection cannot listen, so it cannot register")
         await link.listen(registration.topics, lambda heard: answers.put_nowait((heard.topic, heard.body)))
         for _ in range(_MOST):
             message = registration.next()

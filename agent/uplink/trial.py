@@ -18,8 +18,7 @@ from msgspec.structs import replace
 from agent.core.errors import UplinkError
 from agent.uplink.clients import connect
 from agent.uplink.dial import dial
-from agent.uplink.hearing import CanListen
-from agent.uplink.port import Call, Link, Packet
+from agent.uplink.port import Call, Link, Packet, TwoWay
 from agent.uplink.reasons import NO_SUBSCRIBER, meaning
 
 TEST: Final = ("test", "1")
@@ -133,17 +132,14 @@ async def _topic(call: Call, link: Link, topic: str) -> Finding:
     return judged(topic, answer.result(), telling=call.version == "5")
 
 
-async def _hearing(link: Link, topic: str) -> Finding:
+async def _hearing(link: TwoWay, topic: str) -> Finding:
     """Try to listen on *topic*; nothing that comes is obeyed."""
     try:
-        if isinstance(link, CanListen):
-            await link.listen([topic], lambda _: None, retained=False)
-            # mosquitto takes any subscription, and keeps back what its access list does not let us read
-            return Finding(step=topic, verdict="passes", says="the subscription is taken")
-        says = "this connection cannot listen"
+        await link.listen([topic], lambda _: None, retained=False)
     except UplinkError as error:
-        says = str(error)
-    return Finding(step=topic, verdict="stops", says=says, act=_CURES[0x87])
+        return Finding(step=topic, verdict="stops", says=str(error), act=_CURES[0x87])
+    # mosquitto takes any subscription, and keeps back what its access list does not let us read
+    return Finding(step=topic, verdict="passes", says="the subscription is taken")
 
 
 def judged(topic: str, reason: int, *, telling: bool) -> Finding:

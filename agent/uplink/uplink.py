@@ -23,7 +23,7 @@ from agent.core.catalogue.uplinks import (
 )
 from agent.core.command import CanObey
 from agent.core.errors import ConfigError, UplinkError
-from agent.core.message import Cages, CanBury, CanTalk, Encoding, Head, Message, Status
+from agent.core.message import Cages, CanBury, CanTalk, Encoding, Head, Message, Status, Talk
 from agent.core.plan import Recipient
 from agent.core.product import Product, Route
 from agent.uplink import reasons
@@ -32,7 +32,7 @@ from agent.uplink.call import call_of
 from agent.uplink.desk import Feed, UplinkDesk
 from agent.uplink.flow import Flow
 from agent.uplink.identity import Identity, IdentityRenewedError
-from agent.uplink.port import Call, Link
+from agent.uplink.port import Call, Link, TwoWay
 from agent.uplink.route_log import tell_route
 from agent.uplink.routes import Routes
 from agent.uplink.session import Session, Setup, Tally
@@ -156,23 +156,24 @@ class Uplink:
         except ConfigError as error:  # a credential may still be put in place
             raise UplinkError(f"{self._recipient.name}: {error}") from error
         link = await self._access.connect(self._identified(call))
-        if talk is None:
-            self._ear = None
-            if self._commands is not None:
-                await self._commands.open(link, self._where)
-            await self._live(link, will)
-            return
+        self._ear = None
+        if talk is None and self._commands is not None:
+            await self._commands.open(link)
+        await self._live(link if talk is None else await self._heard(link, talk), will)
+
+    async def _heard(self, link: TwoWay, talk: Talk) -> Link:
+        """Let the platform be heard, and *talk* have the last word on whatever we say."""
         # imported here, since few platforms talk
         from agent.uplink.hearing import Ear
         from agent.uplink.spoken import Spoken
 
         self._ear = Ear(talk, self._reborn, self._changed_place)
         try:
-            await self._ear.open(link, self._where)
+            await self._ear.open(link)
         except BaseException:
             link.abort()  # the broker says our will, which names a birth that never was: hosts know that
             raise
-        await self._live(Spoken(link, talk), will)
+        return Spoken(link, talk)
 
     def _reborn(self) -> None:
         """Tell the births anew: somebody has missed them."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
+from agent.core.command import Heard
 from agent.core.errors import UplinkError
 from agent.uplink.port import Call, LinkInfo, Lost, Packet
 
@@ -74,6 +75,11 @@ class SimLink:
         self._arrival = max(self._arrival + 1e-6, loop.time() + self._rng.uniform(0.001, 0.05))
         loop.call_at(self._arrival, self._arrive, answer, packet)
         return answer
+
+    async def listen(
+        self, topics: Sequence[str], hear: Callable[[Heard], None], *, retained: bool = True
+    ) -> None:
+        """Take the subscription; nobody says anything here."""
 
     async def leave(self) -> None:
         """Say goodbye."""
