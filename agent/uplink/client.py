@@ -142,13 +142,16 @@ class Client:
         """Subscribe with QoS 1, and hand over what comes; *retained*: also what was kept for us."""
         self._listener = hear
         for topic in topics:
+            if self._closed.done():
+                raise UplinkError(self._closed.result().text)
             answer = self._subs[mid := self._next_id()] = self._loop.create_future()
             self._send(writing.subscribe(topic, mid, five=self._five, retained=retained))
             try:
                 async with asyncio.timeout(self._call.patience):
                     reason = await answer
             except (TimeoutError, ConnectionError) as error:
-                raise UplinkError(f"{self._where} did not let us listen: {error}") from error
+                why = str(error) or f"no answer within {self._call.patience:g} s"
+                raise UplinkError(f"{self._where} did not let us listen: {why}") from error
             if reason >= _REFUSED:
                 raise UplinkError(f"{self._where} does not let us read {topic}: {meaning(reason)}")
 

@@ -58,6 +58,7 @@ class FakeBroker:
         self.subscribed: list[str] = []
         self.options: list[int] = []  # of each subscription
         self.deaf = False  # whether subscriptions are refused
+        self.mute = False  # whether they are not answered at all
         self.goodbyes = 0
         self.waiting = 0
         self.most_waiting = 0
@@ -116,6 +117,8 @@ class FakeBroker:
             size = int.from_bytes(packet[3:5], "big")
             self.subscribed.append(packet[5 : 5 + size].decode())
             self.options.append(packet[5 + size])
+            if self.mute:
+                return
             writer.write(b"\x90\x04" + packet[:2] + b"\x00" + (b"\x87" if self.deaf else b"\x01"))
         elif kind == _PINGREQ:
             writer.write(b"\xd0\x00")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 
 import pytest
+from msgspec.structs import replace
 
+from agent.core.command import Heard
 from agent.core.errors import UplinkError
 from agent.uplink import tls
 from agent.uplink.aiomqtt_client import HOOKS, INSTANCE_HOOKS, AckedClient
@@ -16,7 +19,7 @@ from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
 from agent.uplink.stream import Stream
 from tests.agent.uplink.kit import Rig
-from tests.peers.fake_broker import fake_broker
+from tests.peers.fake_broker import DISCONNECT, fake_broker
 from tests.peers.mosquitto import free_port
 from tests.virtual import VirtualClock
 
@@ -169,3 +172,95 @@ def test_there_is_no_way_to_verify_less() -> None:
 def test_a_missing_authority_file_is_said_in_words() -> None:
     with pytest.raises(UplinkError, match=r"ca /nowhere/ca\.pem cannot be used"):
         tls.context("/nowhere/ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("welcome", "words"), [(0x86, "password is wrong"), (0x87, "not authorised"), (0x88, "unavailable")]
+)
+async def test_a_refused_connection_says_what_the_broker_meant(client: str, welcome: int, words: str) -> None:
+    async with fake_broker(welcome=welcome) as broker:
+        with pytest.raises(UplinkError, match=f"does not let us in: .*{words}"):
+            await connect(a_call(broker.port, client))
+
+
+async def test_a_broker_that_hangs_up_instead_of_answering_is_said(client: str) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        with pytest.raises(UplinkError, match=r"closed the connection instead of answering|was lost"):
+            await connect(a_call(server.sockets[0].getsockname()[1], client))
+
+
+async def test_an_end_that_the_broker_gives_a_reason_for_is_told_with_it(client: str) -> None:
+    async with fake_broker(lambda _: DISCONNECT | 0x98) as broker:
+        link = await connect(a_call(broker.port, client))
+        with pytest.raises(ConnectionError):
+            await link.publish(Packet(topic="a", body=b"x"))
+        lost = await link.closed
+    assert lost.reason == 0x98
+    assert "ended the connection: an operator ended the connection" in lost.text
+
+
+async def test_a_topic_that_may_not_be_read_is_said_and_the_connection_stays(client: str) -> None:
+    async with fake_broker() as broker:
+        broker.deaf = True
+        link = await connect(a_call(broker.port, client))
+        with pytest.raises(UplinkError, match="does not let us read c/replay"):
+            await link.listen(["c/replay"], lambda _: None)
+        assert await link.publish(Packet(topic="a", body=b"x")) == 0
+        link.abort()
+
+
+async def test_what_comes_is_handed_over_with_what_was_given_along(client: str) -> None:
+    heard: asyncio.Queue[Heard] = asyncio.Queue()
+    wish = b"\x08\x00\x01r\x09\x00\x02id"  # a response topic and correlation data
+    async with fake_broker() as broker:
+        link = await connect(a_call(broker.port, client))
+        await link.listen(["c/replay"], heard.put_nowait, retained=False)
+        assert broker.subscribed == ["c/replay"]
+        broker.tell("c/replay", b"{}", properties=wish, retain=True)
+        assert await heard.get() == Heard("c/replay", b"{}", True, "r", b"id")
+        link.abort()
+
+
+async def test_a_reason_that_is_not_for_an_answer_ends_no_connection(client: str) -> None:
+    """Mosquitto answers with 0x95 to what is above its limit."""
+    async with fake_broker(lambda one: 0x95 if one.n == 1 else 0) as broker:
+        link = await connect(a_call(broker.port, client))
+        assert await link.publish(Packet(topic="a", body=b"x")) == 0x95
+        assert await link.publish(Packet(topic="a", body=b"x")) == 0
+        link.abort()
+
+
+async def test_a_goodbye_to_a_broker_that_is_gone_ends_at_once(client: str) -> None:
+    async with fake_broker() as broker:
+        link = await connect(a_call(broker.port, client))
+        broker.drop()
+        await link.closed
+        await link.leave()
+        with pytest.raises(UplinkError):
+            await link.listen(["c/replay"], lambda _: None)
+        link.abort()
+
+
+async def test_without_its_library_the_other_client_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "agent.uplink.aiomqtt_client", None)
+    with pytest.raises(UplinkError, match=r'pip install "citygate\[aiomqtt\]"'):
+        await connect(a_call(1, "aiomqtt"))
+
+
+async def test_a_wish_to_listen_that_nobody_answers_is_given_up_with_a_sentence(client: str) -> None:
+    async with fake_broker() as broker:
+        broker.mute = True
+        link = await connect(replace(a_call(broker.port, client), patience=0.3))
+        with pytest.raises(UplinkError, match=r"did not let us listen: \S"):
+            await link.listen(["c/replay"], lambda _: None)
+        asked = asyncio.ensure_future(link.listen(["c/rebirth"], lambda _: None))
+        await broker.until(lambda: len(broker.subscribed) == 2)
+        broker.drop()
+        with pytest.raises(UplinkError, match=r"did not let us listen: \S"):
+            await asked

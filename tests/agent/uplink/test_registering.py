@@ -15,6 +15,7 @@ import pytest
 
 from agent.encodings._azure_provisioning import Registration
 from agent.encodings.azure_iot_hub import AzureIotHub, AzureIotHubSettings
+from agent.uplink import registering
 from tests.agent.uplink.kit import PLACE, Rig, subscribed
 from tests.peers import mosquitto as peer
 from tests.peers.mosquitto import Mosquitto
@@ -127,3 +128,64 @@ def test_a_token_for_the_service_names_its_scope() -> None:
     token = made.registration_token(KEY, 1795262400.0).password
     assert token.startswith("SharedAccessSignature sr=0ne0001%2Fregistrations%2Flibrary-gw1&sig=")
     assert token.endswith("&se=1795266000&skn=registration")
+
+
+async def test_a_service_that_knows_the_device_by_another_name_is_said(broker: Mosquitto) -> None:
+    other = {**ASSIGNED, "registrationState": {"assignedHub": "127.0.0.1", "deviceId": "annexe-gw1"}}
+    rig = rig_of(broker)
+    async with service(broker.port, lambda *_: ("200/?$rid=RID", other)), rig.running():
+        await rig.until(lambda: len(rig.errors) > 0)
+    said = 'the service calls this device "annexe-gw1", not "library-gw1"; write that name in the encoding'
+    assert said in rig.errors[0]
+
+
+async def test_a_hub_that_was_assigned_is_not_asked_for_again_until_it_fails(broker: Mosquitto) -> None:
+    rig = rig_of(broker)
+    async with (
+        service(broker.port, slowly) as asked,
+        subscribed(broker.port, topic="devices/#"),
+        rig.running(),
+    ):
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 1)
+        session = rig.uplink._session
+        assert session is not None
+        session._link.abort()
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 2)
+    assert asked == ["PUT", "GET"]
+
+
+async def test_a_device_with_a_certificate_registers_without_a_token(broker: Mosquitto) -> None:
+    encoding = AzureIotHub(PLACE, AzureIotHubSettings(device="library-gw1", scope="0ne0001"))
+    rig = Rig(broker.port, encoding=encoding, but={"client_id": "library-gw1", "username": "service"})
+    async with (
+        service(broker.port, slowly) as asked,
+        subscribed(broker.port, topic="devices/#"),
+        rig.running(),
+    ):
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 1)
+    assert asked == ["PUT", "GET"]
+
+
+async def test_a_service_that_never_decides_is_left_and_asked_later(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registering, "_MOST", 3)
+    rig = rig_of(broker)
+    waiting = ("202/?$rid=RID&retry-after=0", {"operationId": "5.op", "status": "assigning"})
+    async with service(broker.port, lambda *_: waiting) as asked, rig.running():
+        await rig.until(lambda: len(rig.errors) > 0)
+        assert asked[:3] == ["PUT", "GET", "GET"]
+    assert "the provisioning service does not come to an end; it is asked again later" in rig.errors[0]
+
+
+async def test_a_service_that_says_nothing_is_given_up(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registering, "_PATIENCE", 0.1)
+    rig = rig_of(broker)
+    async with rig.running():
+        await rig.until(lambda: len(rig.errors) > 0)
+    assert "the provisioning service did not answer within 0.1 s" in rig.errors[0]
