@@ -60,3 +60,21 @@ def test_where_the_recipient_may_ask_the_topics_of_that_are_tried_too(
         found = {one["step"].removeprefix(f"{root}/"): one for one in json.loads(capsys.readouterr().out)}
     assert found["r"]["verdict"] == found["r/energy"]["verdict"] == "doubtful"
     assert found["c/replay"]["verdict"] == found["c/rebirth"]["verdict"] == "passes"
+
+
+def test_of_a_platform_with_topics_of_its_own_none_is_tried(
+    site: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with peer.mosquitto(folder) as broker:
+        move(site, broker.port, 'encoding = "senml"\n')
+        assert main(["uplink", "test", "city", "--config", str(site), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+    assert [one["step"] for one in found] == ["name", "connection", "welcome", "energy"]
+    assert found[-1]["says"] == "not tried: an empty message may confuse a platform that expects senml"
+    move(site, free_port())
+    path = site / "sharing.toml"
+    path.write_text(path.read_text().replace(str(broker.port), str(free_port())))
+    assert main(["uplink", "test", "city", "--config", str(site), "--json"]) == 1
+    assert [one["step"] for one in json.loads(capsys.readouterr().out)][-1] == "connection"

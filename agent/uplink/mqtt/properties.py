@@ -39,7 +39,7 @@ PUBLISH: Final = frozenset(
     | {USER}
 )
 
-Value = int | str | bytes | tuple[tuple[str, str], ...]
+Value = int | str | bytes
 
 _WIDTHS: Final = {
     PAYLOAD_FORMAT: 1, 0x17: 1, 0x19: 1, MAXIMUM_QOS: 1, RETAIN_AVAILABLE: 1, 0x28: 1, 0x29: 1, 0x2A: 1,
@@ -58,19 +58,16 @@ def read(cursor: Cursor, allowed: frozenset[int]) -> Mapping[int, Value]:
         raise BadPacketError("properties are longer than their packet")
     inner = Cursor(cursor.raw(size), 0, size)
     found: dict[int, Value] = {}
-    user: list[tuple[str, str]] = []
     while inner.left():
         code = inner.length()
         if code not in allowed:
             raise BadPacketError(f"property 0x{code:02x} has no business in this packet", PROTOCOL)
         if code == USER:
-            user.append((inner.text(), inner.text()))
+            inner.text(), inner.text()  # a name and a value, which must be text: nobody here wants them
         elif code in found and code != SUBSCRIPTION_ID:
             raise BadPacketError(f"property 0x{code:02x} comes twice", PROTOCOL)
         else:
             found[code] = _value(inner, code)
-    if user:
-        found[USER] = tuple(user)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,3 +171,16 @@ async def test_a_device_that_gives_nothing_dies_and_is_born_before_its_next_data
     assert kinds == ["DBIRTH", "DDATA", "DDEATH", "DBIRTH", "DDATA"]
     alive = [bytes(one.payload) for one in host.messages if "NDEATH" not in str(one.topic)]
     assert [one["seq"] for one in read_by_tahu(alive)] == list(range(len(alive)))
+
+
+async def test_a_connection_that_ends_while_the_host_is_waited_for_is_tried_again(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE, SparkplugBSettings(primary_host="scada")))
+    async with rig.running():
+        rig.put(1)
+        await asyncio.to_thread(broker.wait_for, "as gw1-city")
+        broker.kill()
+        await rig.until(lambda: len(rig.errors) > 0)
+        assert rig.feed.done == []
+        broker.start()
+        await publish(broker.port, "spBv1.0/STATE/scada", state(online=True, at=2000), retain=True)
+        await rig.until(lambda: len(rig.feed.done) == 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.uplink.port import Call
-from agent.uplink.trial import Finding, judged, trial
+from agent.uplink.trial import Finding, judged, trial, unsaid
 from tests.agent.uplink.kit import subscribed
 from tests.peers import mosquitto as peer
 from tests.peers.fake_broker import DISCONNECT, fake_broker
@@ -114,3 +116,29 @@ async def test_a_topic_that_may_not_be_listened_to_is_told_with_its_cure() -> No
     assert last.verdict == "stops"
     assert "does not let us read" in last.says
     assert "access list" in last.act
+
+
+async def test_what_a_broker_allows_is_told() -> None:
+    async with fake_broker() as broker:
+        broker.maximum_packet = 4096
+        broker.receive_maximum = 5
+        found = await trial(a_call(broker.port), [])
+    assert found[-1].says == "MQTT 5, 5 messages at once, 4096 bytes at most"
+
+
+async def test_a_web_server_that_says_nothing_is_given_up_with_the_step_and_the_time() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        call = replace(a_call(server.sockets[0].getsockname()[1]), patience=0.2, websocket="/mqtt")
+        found = await trial(call, [TOPIC])
+    assert end(found) == ("websocket", "stops")
+    assert "did not answer the request within 0.2 s" in found[-1].says
+
+
+def test_topics_that_could_confuse_a_platform_are_named_and_left_alone() -> None:
+    [one] = unsaid(["energy"], "thingsboard")
+    assert (one.step, one.verdict) == ("energy", "doubtful")
+    assert one.says == "not tried: an empty message may confuse a platform that expects thingsboard"
