@@ -30,13 +30,12 @@ def objection(status: Object | None, before: Collection[str], applied: str) -> s
     *before* is what was well, *applied* the UTC text before which no configuration counts as the new one.
     What did not do well before need not do so now, and what is gone from the files is not missed.
     """
+    if status is None:
+        return "the gateway does not answer"
     return next(_objections(status, before, applied), "")
 
 
-def _objections(status: Object | None, before: Collection[str], applied: str) -> Iterator[str]:
-    if status is None:
-        yield "the gateway does not answer"
-        return
+def _objections(status: Object, before: Collection[str], applied: str) -> Iterator[str]:
     if status["fault"]:
         yield f"the gateway refuses it: {status['fault'].splitlines()[0]}"
     if status["loaded"] < applied:

@@ -163,3 +163,12 @@ def test_a_dismissed_link_leaves_nothing_behind(watch: Watch) -> None:
     watch.health.dismiss("plant-room")
     assert not watch.health.devices
     assert not watch.health.newest
+
+
+def test_what_belongs_to_no_device_disturbs_none(watch: Watch) -> None:
+    stray = Sample("attic.fan", None, watch.now, Quality.BAD, "no_reply")
+    watch.health.observe("plant-room", [stray], watch.now)
+    watch.run(60)
+    assert [one.state for one in watch.health.links["plant-room"].devices] == ["ok", "ok"]
+    watch.health.dismiss("cellar")  # it was never admitted
+    assert watch.health.links.keys() == {"plant-room"}

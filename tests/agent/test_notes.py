@@ -78,3 +78,17 @@ def test_notes_stay_small() -> None:
     assert sum(len(text) for text in store.kept.values()) <= 262_144
     assert notes.get("n99") is not None
     assert notes.get("n0") is None, "the oldest makes room"
+
+
+def test_notes_that_cannot_be_read_are_as_good_as_none(caplog: pytest.LogCaptureFixture) -> None:
+    class Spoilt(Store):
+        def saved(self, product: str) -> object | None:
+            raise ValueError("JSON is malformed")
+
+    store = Spoilt()
+    with caplog.at_level(logging.WARNING):
+        notes: Notes = KeptNotes(store)
+    assert len(caplog.records) == 1
+    assert notes.get("modbus/type/1") is None
+    notes.put("modbus/type/1", {"refused": [1]})
+    assert store.writes == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -51,3 +52,28 @@ def test_a_third_party_adds_a_driver_by_an_entry_point(
 def test_an_unknown_plugin_gets_the_nearest_name(fresh: None) -> None:
     with pytest.raises(ConfigError, match='did you mean "modbus-tcp"'):
         registry.plugin("driver", "modbus-tpc")
+
+
+def test_what_an_entry_point_names_must_be_a_class(
+    fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "lorawan-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lorawan\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[citygate.drivers]\nlora-fun = city_lorafun:lora\n")
+    (tmp_path / "city_lorafun.py").write_text("def lora():\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match="is not a class"):
+        registry.plugin("driver", "lora-fun")
+
+
+def test_an_archive_on_the_path_is_asked_for_plugins_too(
+    fresh: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ZipFile(tmp_path / "lorawan.zip", "w") as archive:
+        archive.writestr(
+            "lorawan-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: lorawan\nVersion: 1.0\n"
+        )
+        archive.writestr("lorawan-1.0.dist-info/entry_points.txt", "[citygate.drivers]\nlora-zip = lz:Lora\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "lorawan.zip"))
+    assert "lora-zip" in registry.kinds("driver")

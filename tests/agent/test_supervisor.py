@@ -369,3 +369,16 @@ async def test_cancelling_the_supervisor_cancels_everything(virtual: VirtualCloc
         async with asyncio.timeout(30):
             await supervisor.run(main)
     assert len(service.began) == 1
+
+
+async def test_a_service_is_started_once_and_while_the_supervisor_runs(virtual: VirtualClock) -> None:
+    supervisor = Supervisor(virtual, random.Random(1))
+    with pytest.raises(RuntimeError, match="from within run"):
+        supervisor.start("link a", Service(virtual, []))
+
+    async def begin() -> None:
+        supervisor.start("link a", Service(virtual, []))
+        with pytest.raises(ValueError, match="link a runs already"):
+            supervisor.start("link a", Service(virtual, []))
+
+    await supervisor.run(begin)

@@ -107,3 +107,22 @@ def test_a_file_that_claims_to_be_more_than_the_bundle_is_not_unpacked() -> None
     head[148:156] = b"%06o\0 " % sum(head[:512])
     with pytest.raises(ValueError, match="no plain file"):
         read(bytes(head) + bytes(512) + bytes(1024))
+
+
+def test_a_bundle_of_very_many_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = content(HEAD, {f"config/site.d/{number}.toml": b"" for number in range(20)})
+    assert len(read(raw).files) == 20
+    monkeypatch.setattr(pack, "_MEMBERS", 10)
+    with pytest.raises(ValueError, match="holds too many files"):
+        read(raw)
+
+
+@pytest.mark.parametrize("head", [b"", b"{}", b"[1]"])
+def test_a_bundle_that_does_not_say_what_it_is_for_is_refused(head: bytes) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        info = tarfile.TarInfo(pack._HEAD)
+        info.size = len(head)
+        tar.addfile(info, io.BytesIO(head))
+    with pytest.raises(ValueError, match=r"cannot be unpacked|cut off"):
+        read(out.getvalue())

@@ -50,3 +50,7 @@ def test_what_helps_stays(text: str) -> None:
 @given(st.text(st.characters(categories=["L", "N", "P"]), min_size=4, max_size=40))
 def test_a_known_secret_is_found_in_any_text(value: str) -> None:
     assert value not in redacted(f"before {value} after", [value]).replace(GONE, "")
+
+
+def test_a_secret_of_three_letters_does_not_tear_every_text_apart() -> None:
+    assert redacted("the cat sat there", {"cat", "sat t"}) == f"the cat {GONE}here"
