@@ -7,7 +7,7 @@ protocols: a command finds out by ``isinstance``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Meta, Struct, field
@@ -127,6 +127,12 @@ class Desk:
     async def next_wish(self) -> Ask:
         """Wait for the next wish that still wants an answer."""
         return await _next(self._wishes)
+
+    def waiting(self) -> Iterator[Ask]:
+        """Give the wishes that wait already and still want an answer."""
+        while not self._wishes.empty():
+            if not (one := self._wishes.get_nowait()).answer.done():
+                yield one
 
     async def next_probe(self) -> Probe:
         """Wait for the next probe that still wants an answer."""

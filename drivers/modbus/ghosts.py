@@ -29,9 +29,6 @@ class Ghosts:
     def __init__(self) -> None:
         self._asked: dict[tuple[int, int], float] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._asked)
-
     @property
     def too_many(self) -> bool:
         """Whether only silence helps."""

@@ -65,8 +65,3 @@ class Patience:
     def missed(self, unit: int) -> None:
         """Note that a reply did not come in time."""
         self._silences[unit] = self._silences.get(unit, 0) + 1
-
-    @property
-    def slowest(self) -> float:
-        """The slowest of the latest replies of all units."""
-        return self._all.seconds

@@ -82,7 +82,7 @@ class Poller:
                 await self._link.listen(listen)
         except DriverError:
             self._report_loss()
-            await self._turn_wishes_away()
+            self._turn_wishes_away()
             raise
         try:
             async with asyncio.TaskGroup() as beats:
@@ -96,7 +96,7 @@ class Poller:
             if lost is None or others is not None:
                 raise
             self._report_loss()
-            await self._turn_wishes_away()
+            self._turn_wishes_away()
             raise _first(lost) from None
 
     async def _beat(self, reader: Reader) -> None:
@@ -187,14 +187,10 @@ class Poller:
         for reader in self._readers.values():
             self._emit(reader.unread(NO_CONNECTION))
 
-    async def _turn_wishes_away(self) -> None:
+    def _turn_wishes_away(self) -> None:
         """Answer those who wait already; who comes later waits for the next start."""
-        try:
-            async with asyncio.timeout(0):
-                while True:
-                    self._decline(await self._desk.next_wish())
-        except TimeoutError:
-            return
+        for ask in self._desk.waiting():
+            self._decline(ask)
 
     def _decline(self, ask: Ask) -> None:
         known = (sample for reader in self._readers.values() for sample in reader.unread(NO_CONNECTION))

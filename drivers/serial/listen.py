@@ -80,13 +80,13 @@ class Listener(Generic[F]):
                 source.close()
                 self._figures.connected(up=False)
         except DriverError:
-            await self._report_loss(emit)
+            self._report_loss(emit)
             raise
         except ExceptionGroup as group:
             lost, others = group.split(DriverError)
             if lost is None or others is not None:
                 raise
-            await self._report_loss(emit)
+            self._report_loss(emit)
             raise _first(lost) from None
 
     async def read(self, points: Sequence[str]) -> list[Reading]:
@@ -195,17 +195,13 @@ class Listener(Generic[F]):
             ]
         )
 
-    async def _report_loss(self, emit: Emit) -> None:
+    def _report_loss(self, emit: Emit) -> None:
         now = self._clock.boot()
         emit([bad(point, now, "no_connection") for ear in self._ears for point in ear.hearer.missed()])
-        try:
-            async with asyncio.timeout(0):  # those who wait already; who comes later waits for the next start
-                while True:
-                    ask = await self._desk.next_wish()
-                    self._wishes.append(_Wish(ask, ask.points or self._points, now))
-        except TimeoutError:
-            for wish in list(self._wishes):
-                self._answer(wish, "no_connection")
+        for ask in self._desk.waiting():  # who comes later waits for the next start
+            self._wishes.append(_Wish(ask, ask.points or self._points, now))
+        for wish in list(self._wishes):
+            self._answer(wish, "no_connection")
 
     def _give_hint(self) -> None:
         hint = self._parser.hint

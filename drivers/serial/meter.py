@@ -190,8 +190,8 @@ def _behind(want: Want, telegram: Telegram) -> Iterator[_Found]:
         choices = [[f"0-{n}:{reading}" for reading in _READINGS] for n in fitting]
     for codes in choices:
         code = next((one for one in codes if one in telegram.objects), None)
-        if code and (values := telegram.objects[code]):
-            yield _read(code, values, want.unit, telegram)
+        if code is not None:
+            yield _read(code, telegram.objects[code], want.unit, telegram)
 
 
 def _read(code: str, values: Sequence[str], unit: str, telegram: Telegram) -> _Found:

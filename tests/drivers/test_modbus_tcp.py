@@ -16,6 +16,7 @@ from typing import Self
 import pytest
 
 from agent.backoff import LINK
+from agent.core.catalogue.links import LINE_CARRIES
 from agent.core.clock import SystemClock
 from agent.core.driver import CanPlan, CanRead, Desk, Driver
 from agent.core.duration import Duration
@@ -475,3 +476,44 @@ async def test_a_pause_after_connecting_is_kept(virtual: VirtualClock) -> None:
         begun = virtual.boot()
         await driver.read((), virtual)
         assert virtual.boot() - begun == pytest.approx(2.0, abs=0.05)
+
+
+async def test_a_line_that_carries_its_polls_again_says_so_once(
+    virtual: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    slow = 0.15
+
+    async with (
+        serving(lambda a: [slow, a.reply()]) as wire,
+        Running(link(wire.port, device(registers(1), every=0.1)), virtual) as running,
+    ):
+        await virtual.sleep(10)
+        assert running.desk.figures["overload"] == "meter"
+        slow = 0.0
+        await virtual.sleep(120)
+        assert running.desk.figures["overload"] == ""
+    assert [one.getMessage() for one in caplog.records if "carries again" in one.getMessage()] == [
+        LINE_CARRIES.text
+    ]
+
+
+async def test_a_wish_that_nobody_waits_for_any_more_harms_nothing(virtual: VirtualClock) -> None:
+    async with serving(lambda a: [0.2, a.reply()]) as wire:
+        two = (device(registers(1), every=60.0), device(registers(2), name="other", every=60.0))
+        async with Running(link(wire.port, *two), virtual) as running:
+            await virtual.sleep(5)
+            asked = running.desk.wish(("other.r2",))
+            await virtual.sleep(0.05)
+            asked.cancel()
+            await virtual.sleep(1)
+            [reading] = await running.desk.wish(("other.r2",))
+            assert reading.sample.value == 2
+            assert {one.unit for one in wire.asked[-1:]} == {1}
+            for writer in list(wire.writers):
+                late = running.desk.wish(("other.r2",))
+                await virtual.sleep(0.05)
+                late.cancel()
+                writer.transport.abort()
+            with pytest.raises(DriverError):
+                await running.task

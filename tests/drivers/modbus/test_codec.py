@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.duration import Duration
-from drivers.modbus.codec import bit_at, decoder, shared_decoder, words
+from drivers.modbus.codec import _known, bit_at, decoder, shared_decoder, words
 from drivers.modbus.point import WORDS, ByteOrder, ModbusPoint, Sentinel, Type
 
 FORMATS = {
@@ -261,3 +261,13 @@ def arranged(raw: bytes, order: ByteOrder) -> bytes:
     if order in ("BADC", "DCBA"):
         registers = [one[::-1] for one in registers]
     return b"".join(registers)
+
+
+def test_the_memory_of_decoders_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.modbus.codec._MOST_KNOWN", 2)
+    _known.clear()
+    for scale in (1.0, 2.0, 3.0, 4.0, 5.0):
+        point = ModbusPoint(addr=1, scale=scale)
+        assert shared_decoder(point)(b"\0\3") == (3 * scale, "")
+        assert shared_decoder(ModbusPoint(addr=9, scale=scale)) is shared_decoder(point)
+        assert len(_known) <= 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from drivers.modbus.explore import Place, Wanted, guesses, places
 from drivers.modbus.point import ByteOrder, ModbusPoint, Type
 from drivers.modbus_tcp import ModbusTcp
 from tests.drivers.modbus.wire import Asked, serving
+from tests.drivers.searches.kit import HeldLink
 from tests.virtual import VirtualClock
 
 HERE = Place("holding", 10, 0)
@@ -165,3 +166,30 @@ async def test_a_place_that_cannot_be_read_says_why(
 async def test_a_table_without_numbers_is_refused(table: str, virtual: VirtualClock) -> None:
     with pytest.raises(ConfigError, match=table):
         await driver(9).explore(Riddle(addr=5, device="boiler", table=table), virtual)
+
+
+async def test_at_the_end_of_a_table_no_more_is_asked_than_there_is(virtual: VirtualClock) -> None:
+    async with serving(lambda a: [a.reply([2304] * a.count)]) as wire:
+        found = await driver(wire.port).explore(Riddle(addr=65535, device="boiler", table="holding"), virtual)
+    assert found
+    assert all(one.addr + one.count <= 65536 for one in wire.asked)
+
+
+async def test_a_number_that_the_device_has_not_is_refused_by_its_option(virtual: VirtualClock) -> None:
+    with pytest.raises(ConfigError, match="--addr: "):
+        await driver(9, addressing="one").explore(Riddle(addr=0, device="boiler", table="holding"), virtual)
+
+
+async def test_a_register_is_explored_through_the_link_that_the_gateway_has(virtual: VirtualClock) -> None:
+    asked: list[Any] = []
+
+    async def answer(question: Mapping[str, Any]) -> Mapping[str, Any]:
+        asked.append(question)
+        return (
+            {"data": "0900"} if (question["start"], question["count"]) == (53, 1) else {"why": "x", "code": 2}
+        )
+
+    held = HeldLink("plant", {"driver": "modbus-tcp"}, answer)
+    found = await driver(9).explore(Riddle(addr=53, table="holding"), virtual, held)
+    assert (found[0].value, found[0].keys["addr"]) == ("230.4", 53)
+    assert all(one["unit"] == 1 for one in asked)

@@ -14,6 +14,8 @@ from agent.core.clock import SystemClock
 from agent.core.driver import Desk, Driver
 from agent.core.notes import Notes
 from drivers.modbus.device import ModbusDevice
+from drivers.modbus.learnt import Learnt
+from drivers.modbus.lore import Lore, Refusals
 from drivers.modbus.point import ModbusPoint
 from drivers.modbus.registers import Registers
 from tests.drivers.modbus.wire import Asked, serving
@@ -405,3 +407,67 @@ async def _stale(
         right = float(point.addr) if point.words == 1 else float(point.addr << 16 | point.addr + 1)
         assert running.values(f"meter.{name}") <= {None, right}
         assert running.seen.of(f"meter.{name}")[-1].value == (None if absent else right)
+
+
+async def test_a_device_that_is_busy_when_it_is_asked_about_a_hole_is_asked_again_soon(
+    virtual: VirtualClock,
+) -> None:
+    meter = Refusing(5)
+    busy = False
+
+    def behaviour(asked: Asked) -> Sequence[bytes | float]:
+        return [asked.refusal(6)] if busy and (asked.addr, asked.count) == (5, 1) else meter(asked)
+
+    async with (
+        serving(behaviour) as wire,
+        Life(link(wire.port, device(registers(*range(10)), every=20.0)), virtual, Notes()) as running,
+    ):
+        await virtual.sleep(HOUR)
+        busy = True
+        await virtual.sleep(DAY)
+        meter.lacking, busy = (), False
+        await virtual.sleep(3 * MINUTE)
+    assert running.seen.of("meter.r5")[-1].value == 5
+
+
+async def test_a_device_that_does_not_say_who_it_is_just_now_is_thought_to_be_the_same(
+    virtual: VirtualClock,
+) -> None:
+    meter = Refusing(5)
+    meter.firmware = b"1.0"
+    away = mute = False
+
+    def behaviour(asked: Asked) -> Sequence[bytes | float]:
+        return [] if away or (mute and asked.function == 0x2B) else meter(asked)
+
+    async with (
+        serving(behaviour) as wire,
+        Life(link(wire.port, device(registers(*range(10)), every=10.0)), virtual, Notes()),
+    ):
+        await virtual.sleep(30)
+        away = True
+        await virtual.sleep(10 * MINUTE)
+        away, mute = False, True
+        meter.anew()
+        await virtual.sleep(MINUTE)
+        assert [one for one in wire.asked if one.function == 0x2B]
+        assert meter.requests
+        assert (0, 10) not in meter.requests, "its hole is still known"
+
+
+def test_a_refusal_is_noted_once_and_not_for_ever_more() -> None:
+    refusals = Refusals()
+    assert refusals.add(("holding", 5, 1), 0.0, wait=60.0, most=DAY)
+    assert not refusals.add(("holding", 5, 1), 1.0, wait=60.0, most=DAY)
+    for number in range(10_000):
+        refusals.add(("holding", number, 2), 0.0, wait=60.0, most=DAY)
+    assert len(refusals.known) < 2_000
+
+
+def test_whether_a_refusal_is_due_is_looked_at_every_ten_seconds_at_most() -> None:
+    one = device(registers(1, 2))
+    learnt = Learnt(one, one.spans(), Lore(Notes(), SystemClock(), "room"))
+    assert learnt.question(5.0) is None
+    assert learnt.next_question == 15.0
+    assert learnt.question(14.0) is None
+    assert learnt.next_question == 15.0

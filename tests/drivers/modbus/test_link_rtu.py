@@ -11,6 +11,7 @@ import pytest
 
 from agent.core.errors import DriverError
 from drivers.modbus.figures import NOISE_HINT, Figures
+from drivers.modbus.frames_rtu import RtuFrames
 from drivers.modbus.link import Link
 from drivers.modbus.request import UNSURE, Answer, Fault, Manners, Request
 from drivers.modbus.way import TcpWay
@@ -240,3 +241,68 @@ async def test_a_device_gets_the_rest_that_it_needs(virtual: VirtualClock) -> No
             await link.ask(Request(2, "holding", 0, 1))
         at = [when for when, one in zip(wire.at, wire.asked, strict=True) if one.unit == 1]
         assert [later - earlier for earlier, later in pairwise(at)] == pytest.approx([0.25, 0.25], abs=0.01)
+
+
+async def test_a_unit_in_quarantine_is_left_in_peace_by_all_who_ask_and_others_are_not(
+    virtual: VirtualClock,
+) -> None:
+    two = Request(1, "holding", 10, 4)  # which cannot grow, so that a late reply could not be told apart
+    async with linked(lambda a: [] if a.unit == 1 and len(wire.asked) == 1 else [a.reply()], virtual) as (
+        link,
+        wire,
+    ):
+        assert isinstance(await link.ask(two), Fault)
+        begun = virtual.boot()
+        first, second = asyncio.create_task(link.ask(two)), asyncio.create_task(link.ask(two))
+        await virtual.sleep(0.1)
+        assert isinstance(await link.ask(Request(2, "holding", 10, 4)), Answer)
+        assert virtual.boot() - begun < 1
+        for one in (await first, await second):
+            assert isinstance(one, Answer)
+            assert one.data == RIGHT
+        assert virtual.boot() - begun >= 1
+
+
+async def test_a_foreign_frame_now_and_then_is_an_accident_and_no_master(virtual: VirtualClock) -> None:
+    def behaviour(asked: Asked) -> Sequence[bytes]:
+        number = len(wire.asked)
+        return (
+            [asked.frame_of(bytes((3, 0, number, 0, 1)), unit=9), asked.reply()]
+            if number % 3 == 0
+            else [asked.reply()]
+        )
+
+    async with linked(behaviour, virtual) as (link, wire):
+        for _ in range(30):
+            assert isinstance(await link.ask(FOUR), Answer)
+            await virtual.sleep(400)
+
+
+async def test_noise_while_nothing_is_asked_does_not_grow_for_ever(virtual: VirtualClock) -> None:
+    figures: dict[str, float | str] = {}
+    async with linked(None, virtual, figures) as (link, wire):
+        assert isinstance(await link.ask(FOUR), Answer)
+        for _ in range(20):
+            for writer in wire.writers:
+                writer.write(bytes(range(256)) * 4)
+            await virtual.sleep(1)
+        frames = link._frames
+        assert isinstance(frames, RtuFrames)
+        assert len(frames._buffer) <= 4096
+        assert isinstance(await link.ask(FOUR), Answer)
+        assert float(figures["noise_bytes"]) > 10_000
+
+
+async def test_a_connection_that_ends_before_the_first_question_is_told_as_such(
+    virtual: VirtualClock,
+) -> None:
+    async with rtu_serving(None) as wire:
+        way = TcpWay("127.0.0.1", wire.port, rtu=True)
+        async with Link(way, virtual, Figures({}), ceiling=1.0, connect_delay=5.0) as link:
+            asking = asyncio.create_task(link.ask(FOUR))
+            await virtual.sleep(1)
+            for writer in list(wire.writers):
+                writer.transport.abort()
+            with pytest.raises(DriverError, match="before anything was asked"):
+                await asking
+        assert not wire.asked

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.core.duration import Duration
+from drivers.modbus.device import ModbusDevice
 from drivers.modbus.plan import TCP, Block, Cost, Limits, Span, blocks, is_divisible, split
-from drivers.modbus.point import Table
+from drivers.modbus.point import ModbusPoint, Table
 
 TABLES: tuple[Table, ...] = ("input", "holding", "coil", "discrete")
 SERIAL = Cost(33.9, 2.29)
@@ -182,3 +186,27 @@ def test_a_refused_block_is_cut_at_a_gap_of_one_register_too() -> None:
 
 def test_sixteen_bits_cost_what_a_register_does() -> None:
     assert SERIAL.of("coil", 32) == SERIAL.of("input", 2)
+
+
+@pytest.mark.parametrize(
+    ("points", "says"),
+    [
+        (
+            {"a": {"addr": 1, "group": "g"}, "b": {"addr": 2, "table": "input", "group": "g"}},
+            'group "g" lie in different tables',
+        ),
+        (
+            {"a": {"addr": 1, "group": "g"}, "b": {"addr": 2, "every": Duration(60), "group": "g"}},
+            "or differ in every",
+        ),
+        (
+            {"a": {"addr": 1, "group": "g"}, "b": {"addr": 99, "group": "g"}},
+            'group "g" takes 99 registers, but max_block is 50',
+        ),
+    ],
+)
+def test_points_that_no_single_request_can_read_are_no_group(points: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ModbusDevice(
+            name="x", max_block=50, points={name: ModbusPoint(**one) for name, one in points.items()}
+        )

@@ -20,7 +20,18 @@ from agent.core.driver import CanSurvey
 from agent.core.errors import DriverError
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.point import ModbusPoint
-from drivers.modbus.sunspec import MARKER, Chain, Definition, Model, discover, points, survey
+from drivers.modbus.sunspec import (
+    MARKER,
+    Chain,
+    Definition,
+    Found,
+    Model,
+    _add_rollover,
+    discover,
+    points,
+    profile,
+    survey,
+)
 from drivers.modbus_tcp import ModbusTcp
 from tests.drivers.modbus.sunspec_device import END, common, inputs, inverter, meter, model, serving
 from tests.peers.packages import package
@@ -226,3 +237,35 @@ async def read(text: str, port: int, folder: Path) -> tuple[dict[str, float | No
     readings = await link.driver.read((), SystemClock())
     names = {one.sample.point.removeprefix("roof-unit."): one for one in readings}
     return {name: one.sample.value for name, one in names.items()}, {n: one.raw for n, one in names.items()}
+
+
+async def test_a_profile_without_a_common_model_says_neither_who_nor_which_version() -> None:
+    async with serving([*MARK, *meter(), *END]) as port:
+        text = await driver(port).survey("it", facts(), SystemClock(), name="own/roof")
+    told = tomllib.loads(text)
+    assert "defaults" not in told
+    assert list(told["identify"]) == ["marker"]
+
+
+def test_a_point_that_cannot_be_had_stands_in_the_profile_with_its_reason() -> None:
+    chain = Chain(40000, (Model(1, 40002, 66),), "ACME", "Sunny 8")
+    text = profile(
+        chain, [Found("a", {"addr": 1}), Found("b", without="model 1 is shorter here")], name="own/x"
+    )
+    assert "# b is left out: model 1 is shorter here" in text
+    assert list(tomllib.loads(text)["point"]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("register", "rollover"),
+    [(b"\x00\x00", 2.0**32), (b"\xff\xfe", 2.0**32 / 100), (b"\x80\x00", None), (b"", None)],
+)
+async def test_where_a_counter_starts_again_is_known_only_by_an_honest_scale(
+    register: bytes, rollover: float | None
+) -> None:
+    async def ask(_: int, __: int) -> bytes:
+        return register
+
+    keys: dict[str, Any] = {"kind": "counter", "type": "u32", "scale_addr": 7}
+    await _add_rollover(ask, keys)
+    assert keys.get("rollover") == (None if rollover is None else pytest.approx(rollover))

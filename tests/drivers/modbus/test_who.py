@@ -29,3 +29,8 @@ def test_an_identification_is_read_as_far_as_it_is_whole() -> None:
     assert objects(whole) == ["ACME", "M-1", "?"]
     assert objects(whole[:8]) == ["ACME"]
     assert objects(b"") == []
+
+
+def test_an_empty_text_in_an_identification_is_left_out() -> None:
+    assert objects(b"\x00\x04ACME\x01\x00\x02\x031.4") == ["ACME", "1.4"]
+    assert objects(b"\x00\x04ACME\x01\x09cut") == ["ACME"]

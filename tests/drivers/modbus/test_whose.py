@@ -193,3 +193,35 @@ async def test_over_a_restart_no_delta_spans_two_meters(replaced: bool) -> None:
     deltas = [one.values[0] for one in site.figures if one.values[0]]
     assert deltas == ([] if replaced else [(7 << 16) - 1000])
     assert ("new_meter" in {one.why for one in site.figures}) is replaced
+
+
+async def test_a_device_that_says_another_number_each_time_is_believed_when_it_says_one_twice(
+    virtual: VirtualClock,
+) -> None:
+    far, number = Replaceable(), iter(range(100, 200))
+
+    def behaviour(asked: Asked) -> Sequence[bytes]:
+        return (
+            [asked.reply((next(number), 1))] if asked.addr == 900 and virtual.boot() > shaky else far(asked)
+        )
+
+    async with serving(behaviour) as wire:
+        shaky = virtual.boot() + 5
+        async with Running(link(wire.port, meter(600)), virtual) as running:
+            await virtual.sleep(610)
+            assert told(running.seen.samples)[:2] == ["meter", "1000"]
+            assert "new meter" not in told(running.seen.samples)
+            assert told(running.seen.samples)[-1] == "unproven"
+            shaky = float("inf")
+            await virtual.sleep(600)
+        assert told(running.seen.samples)[-1] == "1000"
+
+
+async def test_a_device_that_never_tells_its_number_is_not_waited_for(virtual: VirtualClock) -> None:
+    far = Replaceable()
+    far.mute = True
+    async with serving(far) as wire, Running(link(wire.port, meter()), virtual) as running:
+        await virtual.sleep(7200)
+    course = told(running.seen.samples)
+    assert course[:5] == ["no_reply", "unproven", "unproven", "unproven", "1000"]
+    assert set(course[4:]) == {"1000"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from agent.config.load import load
 from agent.core.clock import Clock, SystemClock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, GatewayError
+from drivers.modbus.hosts import addresses
 from drivers.searches.modbus import Modbus
 from tests.drivers.modbus.rtu_wire import Asked as RtuAsked
 from tests.drivers.modbus.rtu_wire import rtu_serving
@@ -320,3 +323,37 @@ async def test_words_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         await Modbus(**options).search(Facts(), virtual, Heard())
+
+
+async def test_a_name_that_nobody_knows_has_no_address_but_itself() -> None:
+    assert await addresses("nonesuch.invalid") == frozenset({"nonesuch.invalid"})
+    assert await addresses("10.0.0.7") == frozenset({"10.0.0.7"})
+    assert "127.0.0.1" in await addresses("localhost")
+
+
+async def test_a_device_that_hangs_up_while_it_is_asked_who_it_is_is_found_all_the_same(
+    virtual: VirtualClock,
+) -> None:
+    def behaviour(asked: Asked) -> Sequence[bytes]:
+        return [asked.reply()] if (asked.addr, asked.count) == (0, 1) else [CLOSE]
+
+    async with serving(behaviour) as wire:
+        heard = await searched(virtual, f"127.0.0.1:{wire.port}", units="1")
+    [found] = heard.found
+    assert found.what == "a device that did not say what it is"
+    assert "closed the connection" in found.note
+
+
+async def test_a_named_host_that_takes_no_connection_is_told_and_costs_its_time_alone(
+    virtual: VirtualClock,
+) -> None:
+    with socket.socket() as listening, contextlib.ExitStack() as waiting:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):  # nobody takes them: the next one waits for ever
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listening.getsockname())
+        heard = await searched(virtual, f"127.0.0.1:{listening.getsockname()[1]}", units="1")
+    assert not heard.found
+    assert "did not take a connection within" in heard.missed[0].why

@@ -137,3 +137,8 @@ def test_any_line_gives_finite_numbers_or_reasons(text: str) -> None:
         said = LineDevice("d", speech, [want("t"), want("h", scale=1e300)]).hear(Line(text, whole=True), 1.0)
         for sample in said.fresh if said else ():
             assert sample.why if sample.value is None else math.isfinite(sample.value)
+
+
+def test_where_the_line_is_lost_every_point_is_missed() -> None:
+    one = LineDevice("air", Speech(every=0.0), [want("t"), want("rh")])
+    assert list(one.missed()) == ["air.t", "air.rh"]

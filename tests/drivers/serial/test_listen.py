@@ -192,3 +192,13 @@ async def test_a_single_read_of_a_lost_line_raises(virtual: VirtualClock) -> Non
     link.line.end()
     with pytest.raises(DriverError, match="the line is gone"):
         await link.listener.read(())
+
+
+async def test_a_wish_that_nobody_waits_for_any_more_harms_nothing(virtual: VirtualClock) -> None:
+    async with Link(virtual) as link:
+        await virtual.sleep(1)
+        gone, kept = link.desk.wish((PM25,)), link.desk.wish((PM25,))
+        await virtual.sleep(0.1)
+        gone.cancel()
+        link.line.send(SDS011)
+        assert [one.sample.value for one in await kept] == [123.6]

@@ -325,3 +325,8 @@ def test_no_number_of_a_meter_goes_on() -> None:
         for flat in flats
     ]
     assert not seen[0] & seen[1], "and the same meter elsewhere cannot be told to be the same"
+
+
+def test_a_reading_behind_the_meter_may_come_without_its_time() -> None:
+    lines = replaced(DSMR_42, gas="0-1:24.2.1(00123.456*m3)")
+    assert gas(meter(), lines, 0.0) == [(123.456, "")]

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from drivers.modbus.crc import crc
 from drivers.modbus.strays import is_foreign
-from drivers.serial.overhear import BUS, Ears, Voice
+from drivers.serial.overhear import BUS, Ears, Setting, Voice, overhear
 from drivers.serial.propose import proposal
 from tests.drivers.serial.telegrams import DSMR_42, told
 from tests.drivers.serial.test_fixed import sds011
+from tests.virtual import VirtualClock
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20))
@@ -64,3 +65,66 @@ def test_lines_without_numbers_leave_the_points_to_the_person() -> None:
     )
     assert found is not None
     assert (found.device, "write pattern and points" in found.note) == ({}, True)
+
+
+class Line:
+    """A line at the byte boundary: what it says, one piece after the other, and then silence."""
+
+    def __init__(self, clock: VirtualClock, *pieces: bytes | float) -> None:
+        self._clock, self._pieces = clock, list(pieces)
+        self.closed = 0
+
+    async def read(self) -> bytes:
+        while self._pieces:
+            piece = self._pieces.pop(0)
+            if isinstance(piece, bytes):
+                return piece
+            await self._clock.sleep(piece)
+        await self._clock.sleep(1e9)
+        raise AssertionError
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+async def listened(clock: VirtualClock, *lines: Line, seconds: float = 10.0) -> Voice | None:
+    waiting = list(lines)
+    settings: list[Setting] = [(9600, "8N1"), (115200, "8N1")]
+
+    async def opened() -> Line:
+        return waiting.pop(0)
+
+    return await overhear(
+        lambda *_: opened,
+        settings[: len(lines)],
+        clock,
+        seconds=seconds,
+        foreign=lambda data: data.endswith(b"bus"),
+    )
+
+
+async def test_traffic_that_ends_with_the_time_is_still_looked_at(virtual: VirtualClock) -> None:
+    line = Line(virtual, bytes(range(1, 32)) * 10, 2.0, b"bus")
+    assert await listened(virtual, line) == Voice(BUS, (9600, "8N1"))
+    assert line.closed == 1
+
+
+async def test_a_line_that_never_pauses_is_left_when_the_time_is_over(virtual: VirtualClock) -> None:
+    line = Line(virtual, *(b"\xff" * 40 if n % 2 else 2.5 for n in range(18)))
+    assert await listened(virtual, line) == Voice("", (9600, "8N1"))
+    assert line.closed == 1
+
+
+async def test_who_speaks_at_another_speed_is_recognised_there(virtual: VirtualClock) -> None:
+    garbled, clear = Line(virtual, *[b"\xff" * 40] * 3), Line(virtual, b"xx bus")
+    assert await listened(virtual, garbled, clear) == Voice(BUS, (115200, "8N1"))
+    assert (garbled.closed, clear.closed) == (1, 1)
+
+
+def test_of_a_line_of_very_many_numbers_the_first_become_points() -> None:
+    text = " ".join(f"{n}.5" for n in range(200))
+    found = proposal({"path": "/dev/x"}, "/dev/x", Voice("lines", (9600, "8N1"), (text, text)), "line-x")
+    assert found is not None
+    assert found.device is not None
+    assert list(found.device["points"])[:2] == ["value_1", "value_2"]
+    assert 8 <= len(found.device["points"]) < 200

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
+import struct
 import subprocess
 import sys
 import termios
@@ -145,3 +149,70 @@ async def test_a_serial_server_passes_bytes_on_and_its_end_is_told() -> None:
         source.close()
     with pytest.raises(DriverError, match="cannot be reached"):
         await connect("127.0.0.1", port)
+
+
+async def test_bytes_that_another_took_meanwhile_are_waited_for_again(adapter: Adapter) -> None:
+    port = SerialPort(str(adapter.path), 9600)
+    loop, thief = asyncio.get_running_loop(), os.dup(port._fd)
+    loop.add_reader(thief, lambda: (os.read(thief, 1), loop.remove_reader(thief)))
+    reading = asyncio.create_task(port.read())
+    await asyncio.sleep(0)
+    adapter.send(b"x")
+    await asyncio.sleep(0.05)
+    assert not reading.done()
+    adapter.send(b"y")
+    async with asyncio.timeout(10):
+        assert await reading == b"y"
+    os.close(thief)
+    port.close()
+
+
+async def test_an_adapter_that_can_hand_bytes_on_at_once_is_told_to(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[bool] = []
+    monkeypatch.setattr(serial.Serial, "set_low_latency_mode", lambda _, on: wanted.append(on))
+    port = SerialPort(str(adapter.path), 9600)
+    assert (port.low_latency, wanted) == (True, [True])
+    port.close()
+
+
+async def test_a_port_that_cannot_be_set_up_is_closed_again(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr(termios, "tcsetattr", refuses)
+    with pytest.raises(DriverError, match="cannot be"):
+        SerialPort(str(adapter.path), 9600)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "_keep_out", refuses)
+    with pytest.raises(DriverError, match=r"cannot be set up: .*Input/output error"):
+        SerialPort(str(adapter.path), 9600)
+    monkeypatch.undo()
+    SerialPort(str(adapter.path), 9600).close()
+
+
+async def test_a_serial_server_that_resets_or_takes_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line: socket.socket = writer.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        source = await connect("127.0.0.1", port)
+        with pytest.raises(DriverError, match=f"127.0.0.1 port {port} is lost: Connection reset by peer"):
+            await source.read()
+        source.close()
+    monkeypatch.setattr("drivers.serial.tcp._CONNECT", 0.1)
+    with socket.socket() as listening, contextlib.ExitStack() as waiting:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listening.getsockname())
+        with pytest.raises(DriverError, match=r"does not answer: no connection within 0\.1 s"):
+            await connect(*listening.getsockname())

@@ -216,3 +216,13 @@ def test_no_telegram_with_a_wrong_byte_is_taken(name: str, place: int, flip: int
     found = TelegramParser().feed(bytes(data))
     # the checksum's letters may change between great and small
     assert not found or bytes(data).upper() == GOOD[name].upper()
+
+
+def test_without_a_checksum_no_code_may_stand_there_twice() -> None:
+    once = b"/ISk5\\2MT382-1000\r\n\r\n1-0:1.8.0(000123.456*kWh)\r\n"
+    twice = once + b"1-0:1.8.0(000999.456*kWh)\r\n"
+    assert parsed(once + b"!", strictly=True) is not None
+    assert parsed(twice + b"!", strictly=True) is None
+    told_ = parsed(twice + b"!")
+    assert told_ is not None
+    assert told_.objects["1-0:1.8.0"] == ("000123.456*kWh",)
