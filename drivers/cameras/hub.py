@@ -80,9 +80,6 @@ class Hub:
 
     async def _session(self, members: list[Member]) -> None:
         """Hold a session with *members* until they change, or the clock is set."""
-        if not members:
-            await self._changed.wait()
-            return
         watch = Watch(
             cameras=tuple(one.camera for one in members),
             width=self._width,

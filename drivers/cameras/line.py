@@ -108,9 +108,10 @@ async def _reached(unit: Path) -> socket.socket:
 
 async def _started(*, unconfined: bool) -> tuple[socket.socket, asyncio.subprocess.Process]:
     """Start the process as a child, with one end of a pair of sockets as its only way to us."""
+    program = _program()
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     near.setblocking(False)
-    words = [_program(), "watch", "--fd", str(far.fileno()), *(["--unconfined"] if unconfined else [])]
+    words = [program, "watch", "--fd", str(far.fileno()), *(["--unconfined"] if unconfined else [])]
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
         child = await asyncio.create_subprocess_exec(

@@ -253,6 +253,7 @@ async def test_the_mark_of_an_unconfined_process_is_on_every_sample(
         ({"source": "ftp://10.0.0.1/x"}, "is no source of pictures"),
         ({"lines": {}}, "nothing is drawn"),
         ({"keyframes": True}, "too seldom"),
+        ({"picture": [640, 0]}, "needs a width and a height"),
         ({"cell": "1m"}, "only a clip, or a camera on loopback"),
         ({"cell": "7m"}, "must divide an hour"),
         ({"password": "credential:x"}, 'needs "user"'),
@@ -310,3 +311,22 @@ def test_every_count_is_personal_and_nothing_else_is() -> None:
         "square.gate.person_to_left", "square.gate.person_to_right",
     ]  # fmt: skip
     assert len(kinds) == 7
+
+
+def test_the_device_of_a_camera_at_this_computer_is_lent_to_the_process_that_looks() -> None:
+    assert camera(source="/dev/video0").needs().lent == ("/dev/video0",)
+    assert camera().needs().lent == ()
+
+
+def test_what_was_measured_is_known_by_the_drawing_and_the_model() -> None:
+    here = camera().about("gate")
+    assert here == camera("yard").about("gate")
+    assert here != camera(model="other").about("gate")
+    moved = {"gate": {"from": [0.5, 0.9], "to": [0.5, 0.2]}}
+    assert here != camera(lines=moved).about("gate")
+
+
+def test_nothing_that_cannot_be_true_is_believed_of_a_camera() -> None:
+    tried, believed = camera().forged()
+    assert tried > 10
+    assert believed == []

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from hashlib import sha256
+from typing import Any
 from urllib.request import AbstractDigestAuthHandler, HTTPPasswordMgrWithDefaultRealm, Request
 
 import pytest
@@ -14,9 +19,11 @@ from hypothesis import strategies as st
 
 from agent.core.clock import SystemClock
 from agent.core.errors import DriverError
-from agent.core.search import Found
+from agent.core.search import Found, Missed
 from drivers.cameras.onvif import digest, soap
+from drivers.cameras.onvif import everybody as module
 from drivers.cameras.onvif.asking import Camera, Facts, RefusedError, clock_text
+from drivers.cameras.onvif.everybody import GROUP, _Ears, everybody
 from drivers.cameras.onvif.post import End
 from drivers.cameras.onvif.proposal import Proposal
 from drivers.cameras.onvif.streams import Stream, chosen
@@ -42,7 +49,11 @@ async def answering(answer: Callable[[bytes], bytes]) -> AsyncIterator[tuple[End
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.append(asyncio.current_task())
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # somebody only knocked
+            writer.close()
+            return
         size = int(re.search(rb"Content-Length: (\d+)", head)[1])  # type: ignore[index]
         asked.append(head + await reader.readexactly(size))
         writer.write(answer(asked[-1]))
@@ -265,3 +276,160 @@ def test_how_far_a_clock_is_off_is_said_in_its_largest_units() -> None:
     assert clock_text(-7201) == "its clock is 2 h behind this gateway's"
     assert clock_text(93_784) == "its clock is 1 d 2 h ahead of this gateway's"
     assert clock_text(61) == "its clock is 1 min 1 s ahead of this gateway's"
+
+
+def named(asked: bytes) -> bytes:
+    found = re.search(rb"<s:Body><(\w+) ", asked)
+    assert found is not None
+    return found[1]
+
+
+def instead(**answers: str) -> Callable[[bytes], bytes]:
+    """Answer as a whole camera does, but for the questions named."""
+
+    def ask(asked: bytes) -> bytes:
+        name = named(asked).decode()
+        return spoken(envelope(answers[name])) if name in answers else whole(asked)
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (instead(GetProfiles="<GetProfilesResponse/>"), "has no stream with a name"),
+        (
+            instead(GetCapabilities="<Fault><Reason><Text>too\nbusy</Text></Reason></Fault>"),
+            "refuses GetCapabilities: too busy",
+        ),
+        (instead(GetCapabilities="<Fault/>"), "it does not say why"),
+        (instead(GetCapabilities="<GetProfilesResponse/>"), "answers GetCapabilities with something else"),
+        (
+            lambda one: whole(one) if b"DateAndTime" in one else b"HTTP/1.1 500 No\r\n\r\n<html>",
+            "answers GetCapabilities with status 500, and ",
+        ),
+    ],
+)
+async def test_what_a_camera_answers_instead_is_said(answer: Callable[[bytes], bytes], says: str) -> None:
+    async with answering(answer) as (end, _):
+        with pytest.raises(DriverError, match=says):
+            await Camera(end, None, SystemClock(), 5).facts()
+
+
+@pytest.mark.parametrize(
+    ("off", "says"), [(0, "ONVIF users are often a list of their own"), (7200, "its clock is 2 h ahead of")]
+)
+async def test_why_a_password_may_be_refused_is_said_by_the_cameras_clock(off: int, says: str) -> None:
+    def ask(asked: bytes) -> bytes:
+        if named(asked) != b"GetSystemDateAndTime":
+            return b"HTTP/1.1 401 No\r\n\r\n"
+        there = datetime.now(UTC) + timedelta(seconds=off)
+        date = format_datetime(there, usegmt=True)
+        return f"HTTP/1.1 401 No\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n".encode()
+
+    async with answering(ask) as (end, _):
+        with pytest.raises(RefusedError, match=says):
+            await Camera(end, WHO, SystemClock(), 5).facts()
+        with pytest.raises(RefusedError, match="wants to know who asks"):
+            await Camera(end, None, SystemClock(), 5).facts()
+
+
+async def test_an_answer_in_chunks_is_put_together() -> None:
+    def ask(asked: bytes) -> bytes:
+        body = whole(asked).partition(b"\r\n\r\n")[2]
+        parts = b"".join(b"%x;x=y\r\n%s\r\n" % (len(one), one) for one in (body[:7], body[7:]))
+        return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + parts + b"0\r\n\r\n"
+
+    async with answering(ask) as (end, _):
+        assert (await Camera(end, None, SystemClock(), 5).facts()).maker == "A B31m C"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://10.0.0.1:99999/x", "http://[::1", "http://10.0.0.1/a b", "http://10.0.0.1/\N{SNOWMAN}"],
+)
+def test_a_service_whose_address_is_odd_is_asked_where_it_was_before(address: str) -> None:
+    end = End("10.0.0.7", 8080, "/onvif/device_service")
+    assert end.moved(address) == end
+
+
+def test_the_newer_proof_of_http_is_met_too() -> None:
+    told = digest.answer('Digest realm="r", nonce="n1", algorithm=SHA-256', WHO, "/p", "cn")
+    first = sha256(b"admin:r:pass").hexdigest()
+    second = sha256(b"POST:/p").hexdigest()
+    assert f'response="{sha256(f"{first}:n1:{second}".encode()).hexdigest()}"' in told
+
+
+def test_a_camera_is_proposed_once_with_what_is_odd_about_it() -> None:
+    small, large = stream("small", "H264", 640, 360), stream("large", "H264", 1920, 1080)
+    facts = Facts(
+        maker="m", streams=((large, "rtsp://cam.local/a"), (small, "rtsp://cam.local/b")), off=-3600.0
+    )
+    clock, other, best = Proposal({}, {"model": "m"}, 18).of(End("10.0.0.7", 80), facts)
+    assert isinstance(clock, Missed)
+    assert clock.why == "its clock is 1 h behind this gateway's: give it a time server"
+    assert isinstance(other, Found)
+    assert isinstance(best, Found)
+    assert (other.link, best.link) == (
+        {}, {"driver": "camera", "source": "rtsp://10.0.0.7/b", "model": "m", "picture": [640, 360]},
+    )  # fmt: skip
+    assert best.note.startswith("the camera calls itself cam.local")
+    known = Proposal({"rtsp://10.0.0.7/b": "square"}, {}, 18).of(End("10.0.0.7", 80), facts)[-1]
+    assert isinstance(known, Found)
+    assert (known.link, known.note) == ({}, "the running gateway has it already: it is link square")
+
+
+def match_of(*places: str) -> bytes:
+    return envelope(
+        f"<ProbeMatches><ProbeMatch><XAddrs>{' '.join(places)}</XAddrs></ProbeMatch></ProbeMatches>"
+    )
+
+
+def test_a_camera_is_where_it_spoke_from_whatever_it_says() -> None:
+    ears = _Ears()
+    ears.datagram_received(match_of("http://10.9.9.9/x", "http://10.0.0.7:8080/onvif/d"), ("10.0.0.7", 3702))
+    ears.datagram_received(match_of("http://192.168.1.2:81/onvif/d"), ("10.0.0.8", 3702))
+    ears.datagram_received(match_of("https://10.0.0.9/x", "http://10.0.0.9:99999/x", ""), ("10.0.0.9", 3702))
+    ears.datagram_received(match_of("http://10.0.0.7/again"), ("10.0.0.7", 3702))
+    ears.datagram_received(b"<not xml", ("10.0.0.10", 3702))
+    ears.datagram_received(envelope("<Hello/>"), ("10.0.0.11", 3702))
+    assert ears.found == {
+        "10.0.0.7": End("10.0.0.7", 8080, "/onvif/d"),
+        "10.0.0.8": End("10.0.0.8", 81, "/onvif/d"),
+        "10.0.0.9": End("10.0.0.9", 80),
+    }
+    for number in range(1000):
+        ears.datagram_received(match_of("http://x/y"), (f"10.1.{number // 256}.{number % 256}", 3702))
+    assert len(ears.found) == 256
+
+
+async def test_everybody_is_asked_twice_and_who_answers_is_told_in_order() -> None:
+    asked: list[bytes] = []
+
+    class Speaker(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:  # noqa: ANN401
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            asked.append(data)
+            self.transport.sendto(match_of("http://127.0.0.1:81/onvif/d"), addr)
+
+    line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    line.bind(("", 3702))
+    member = socket.inet_aton(GROUP) + socket.inet_aton("127.0.0.1")
+    line.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Speaker, sock=line)
+    found = await everybody("127.0.0.1", 0.3, SystemClock())
+    transport.close()
+    assert End("127.0.0.1", 81, "/onvif/d") in found
+    assert len(asked) == 2
+    assert read(asked[0]).find("Types") is not None
+    assert asked[0] == asked[1]
+
+
+async def test_where_no_network_is_there_to_ask_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GROUP", "240.0.0.1")  # to which no way leads
+    with pytest.raises(DriverError, match=r"nobody can be asked \(.+\): name the gateway's own address"):
+        await everybody("127.0.0.1", 0.05, SystemClock())

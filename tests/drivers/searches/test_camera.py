@@ -18,7 +18,9 @@ from agent.core.clock import SystemClock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, DriverError
 from agent.core.search import Found
+from drivers.cameras.onvif.post import End
 from drivers.searches.camera import Camera
+from tests.drivers.cameras.test_onvif import answering, whole
 from tests.drivers.searches.kit import Facts, Heard, HeldLink
 from tests.peers.onvif_camera import onvif_camera
 
@@ -198,3 +200,40 @@ def test_an_interrupted_search_gives_the_cameras_that_it_found_so_far(tmp_path: 
     assert process.returncode == 130
     assert tomllib.loads(said)["link"]["camera-127-0-0-1"]["picture"] == [640, 360]
     assert "Traceback" not in told
+
+
+async def test_of_a_subnet_only_cameras_are_told_of_and_of_those_named_everybody() -> None:
+    async with answering(whole) as (end, _):
+        heard = await searched("127.0.0.0/30", port=end.port, knock=Duration(0.5))
+        assert proposed(heard).address == str(end)
+        assert heard.missed == []
+        assert (heard.progress[0].of, heard.progress[-1].done) == (2, 2)
+        heard = await searched("127.0.0.1", "127.0.0.0/30", f"127.0.0.2:{end.port}", port=end.port)
+        assert [one.address for one in heard.missed] == [f"127.0.0.2:{end.port}"]
+        assert "cannot be asked: " in heard.missed[0].why
+        heard = await searched(f"[::1]:{end.port}")
+        assert [one.address for one in heard.missed] == [f"[::1]:{end.port}"]
+
+
+async def test_a_camera_in_a_subnet_that_wants_a_user_is_told_of(folder: Path) -> None:
+    del folder
+
+    def locked(asked: bytes) -> bytes:
+        return whole(asked) if b"GetSystemDateAndTime" in asked else b"HTTP/1.1 401 No\r\n\r\n"
+
+    async with answering(locked) as (end, asked):
+        heard = await searched("127.0.0.0/30", port=end.port, knock=Duration(0.5), **RIGHT)
+    assert ["name its address alone" in one.why for one in heard.missed] == [True]
+    assert not [one for one in asked if b"Username" in one]
+
+
+async def test_who_answers_everybody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with answering(whole) as (end, _):
+
+        async def found(*_: object) -> list[End]:
+            return [end]
+
+        monkeypatch.setattr("drivers.cameras.onvif.everybody.everybody", found)
+        heard = await searched(settle=Duration(0.1))
+    assert proposed(heard).address == str(end)
+    assert heard.progress[0].what == "everybody on the network"
