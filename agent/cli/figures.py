@@ -19,6 +19,7 @@ _WORDS: Final = {
     "plan_ms": "one poll of all takes {} ms",
     "ideal_ms": "at best {} ms",
     "timeouts": "without reply: {}",
+    "late_replies": "late replies taken: {}",
     "stale_dropped": "late or strange replies dropped: {}",
     "exceptions": "refused or failed by devices: {}",
     "noise_bytes": "noise: {} bytes",

@@ -16,8 +16,12 @@ from agent.core.clock import Clock
 _GRID: Final = 1.0  # seconds
 
 
-async def ticks(clock: Clock, every: float, phase: float = 0.0) -> AsyncIterator[float]:
+async def ticks(
+    clock: Clock, every: float, phase: float = 0.0, *, grace: float = 0.0
+) -> AsyncIterator[float]:
     """Give boot-time seconds at ``phase + n * every``, each when it is due; overdue ones are left out.
+
+    The latest is given at once if it is overdue for less than *grace* seconds.
 
     From the second on they fall on whole seconds (or multiples of *every*, if that is less) and the phase:
     the second is put off as long as that takes.
@@ -31,6 +35,8 @@ async def ticks(clock: Clock, every: float, phase: float = 0.0) -> AsyncIterator
         now = clock.boot()
         due += every
         if due <= now:
-            due += ((now - due) // every + 1) * every
+            due += (now - due) // every * every
+            if now - due >= grace:
+                due += every
         await clock.sleep(due - clock.boot())
         yield due

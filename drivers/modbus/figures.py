@@ -62,6 +62,10 @@ class Figures:
         """Count a request that nobody answered."""
         self._add("timeouts", 1)
 
+    def late(self) -> None:
+        """Count a reply that came after its turn, and was taken."""
+        self._add("late_replies", 1)
+
     def dropped(self, tally: Tally) -> None:
         """Take over what frames have counted since the last time."""
         if tally == self._tally:

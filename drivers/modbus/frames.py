@@ -1,11 +1,13 @@
 """What the two ways to put Modbus into frames have in common.
 
-Pure: bytes in, bytes out. Frames know one question at a time and accept only what can be nothing but its
-answer. Towards the device they refuse every function code that is not a read.
+Pure: bytes in, bytes out. Frames know one question at a time, and those whose replies are late, and accept
+only what can be nothing but the answer to one. Towards the device they refuse every function code that is
+not a read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -73,6 +75,18 @@ class Frames(Protocol):
 
     def give_up(self) -> bool:
         """Take no reply any more; say whether something came that could not be one."""
+        ...
+
+    def put_aside(self) -> int:
+        """Go on taking the present reply while others are asked; give its number, 0 where that cannot be."""
+        ...
+
+    def late(self) -> Sequence[tuple[int, bytes]]:
+        """Give the replies to questions put aside that have come, with their numbers; each once."""
+        ...
+
+    def forget(self, number: int) -> None:
+        """Take no reply any more to the question that was put aside under *number*."""
         ...
 
     def reset(self) -> None:

@@ -9,6 +9,7 @@ Implementation Guide V1.02, §2.5.1.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from drivers.modbus.crc import crc, is_sound
@@ -71,6 +72,17 @@ class RtuFrames:
         self._question = None
         self._sort_out()
         return self._bad
+
+    def put_aside(self) -> int:
+        """Say that nothing can be put aside: a reply has no number."""
+        return 0
+
+    def late(self) -> Sequence[tuple[int, bytes]]:
+        """Give nothing."""
+        return ()
+
+    def forget(self, number: int) -> None:
+        """Do nothing."""
 
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes; give the reply, from the function code on, when it is there."""

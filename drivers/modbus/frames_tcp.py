@@ -1,4 +1,4 @@
-"""Modbus TCP frames: a reply is taken only if it can be nothing but the answer to the request in flight.
+"""Modbus TCP frames: a reply is taken only if it can be nothing but the answer to a request that waits.
 
 Transaction number, unit, function and byte count must be those of the request. Other whole frames are
 dropped and counted. Stray bytes are passed over where the reply stands behind them; a stream that shows
@@ -9,6 +9,7 @@ TCP/IP Implementation Guide V1.0b, §3.1.3 and §4.4.2.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 from drivers.modbus.frames import EXCEPTION, Question, Tally, only_reads
@@ -35,6 +36,8 @@ class TcpFrames:
         self._question: Question | None = None
         self._head, self._whole = b"", -1
         self._refused = False
+        self._aside: dict[int, Question] = {}
+        self._late: list[tuple[int, bytes]] = []
 
     @property
     def half(self) -> bool:
@@ -45,6 +48,7 @@ class TcpFrames:
         """Begin with a new stream; numbers go on, so that an old reply stays an old one."""
         self._buffer = self.garbage = b""
         self._question = None
+        self._aside, self._late = {}, []
 
     def ask(self, question: Question) -> bytes:
         """Write a request; from now on only its reply is taken. Raise PermissionError if it is no read."""
@@ -66,6 +70,28 @@ class TcpFrames:
         self._question = None
         return self._refused or bool(self._buffer)
 
+    def put_aside(self) -> int:
+        """Go on taking the present reply while others are asked; give its number, 0 where that cannot be."""
+        if self._question is None or self._refused:
+            return 0
+        self._aside[self._number], self._question = self._question, None
+        return self._number
+
+    def late(self) -> Sequence[tuple[int, bytes]]:
+        """Give the replies to questions put aside that have come, with their numbers; each once.
+
+        None is given while a frame is half there: one that was cut short is filled up with what follows it,
+        and the rest of that shows.
+        """
+        if not self._late or self._buffer:
+            return ()
+        found, self._late = self._late, []
+        return found
+
+    def forget(self, number: int) -> None:
+        """Take no reply any more to the question that was put aside under *number*."""
+        self._aside.pop(number, None)
+
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes; give the reply, from its function code on, when it is there."""
         if not self._buffer and len(data) == self._whole and self._question and data[:9] == self._head:
@@ -79,8 +105,12 @@ class TcpFrames:
                     continue
                 break
             frame, self._buffer = self._buffer[:size], self._buffer[size:]
-            if self._fits(frame):
+            number = int.from_bytes(frame[:2], "big")
+            if self._fits(frame, self._question):
                 found, self._question = frame[7:], None
+            elif self._fits(frame, self._aside.get(number), number) and not self._swallows(frame, number):
+                self._late.append((number, frame[7:]))
+                del self._aside[number]
             else:
                 self.tally.stale += 1
                 self._refused = True
@@ -100,7 +130,7 @@ class TcpFrames:
 
     def _skip(self) -> bool:
         """Pass over stray bytes to where the reply may begin; say whether to go on."""
-        have = self._buffer
+        have, self._late = self._buffer, []  # they may be what another reply has swallowed
         begin = self._number.to_bytes(2, "big") + b"\0\0"
         at = have.find(begin, 1)
         if at < 0:
@@ -114,9 +144,9 @@ class TcpFrames:
         self._buffer = have[at:]
         return True
 
-    def _fits(self, frame: bytes) -> bool:
-        question, body = self._question, frame[7:]
-        if question is None or not body or not self._is_ours(frame, question):
+    def _fits(self, frame: bytes, question: Question | None, number: int = 0) -> bool:
+        body = frame[7:]
+        if question is None or not body or not self._is_ours(frame, question, number or self._number):
             return False
         function = question.function
         if body[0] == function | EXCEPTION:
@@ -126,7 +156,12 @@ class TcpFrames:
         size = question.size
         return len(body) == 2 + size and body[0] == function and body[1] == size
 
-    def _is_ours(self, frame: bytes, question: Question) -> bool:
+    def _swallows(self, frame: bytes, number: int) -> bool:
+        """Say whether *frame* may have been cut short, and filled up with the reply to a later question."""
+        later = range(number + 1, self._number + 1) if number < self._number else (self._number,)
+        return any(frame.find(one.to_bytes(2, "big") + b"\0\0", 9) >= 0 for one in later)
+
+    def _is_ours(self, frame: bytes, question: Question, expected: int) -> bool:
         number = int.from_bytes(frame[:2], "big")
-        numbered = number == self._number or (question.manners.zero_transaction and not number)
+        numbered = number == expected or (question.manners.zero_transaction and not number)
         return numbered and frame[6] in question.units()

@@ -1,8 +1,9 @@
 """One link to a Modbus endpoint, and the questions asked over it, one at a time.
 
-It never has two connections to an endpoint, never repeats a request of the same length, and never waits
-without an end. A connection that the other end closes between two questions is opened again by the next one
-(many devices close when idle); one that ends under a question, dies of silence, or cannot be opened, raises
+Where replies have numbers, others are asked while one is late, and it is taken when it comes. The link never
+has two connections to an endpoint, never repeats a request of the same length, and never waits without an
+end. A connection that the other end closes between two questions is opened again by the next one (many
+devices close when idle); one that ends under a question, dies of silence, or cannot be opened, raises
 DriverError.
 """
 
@@ -17,6 +18,7 @@ from drivers.modbus.figures import Figures
 from drivers.modbus.frames import Question
 from drivers.modbus.ghosts import Ghosts
 from drivers.modbus.line import OVERHEAD
+from drivers.modbus.overdue import Overdue, Waiting
 from drivers.modbus.patience import Patience
 from drivers.modbus.request import (
     POLITE,
@@ -27,11 +29,13 @@ from drivers.modbus.request import (
     Request,
     why,
 )
-from drivers.modbus.session import LinkLostError, Session, reason
+from drivers.modbus.session import Later, LinkLostError, Session, reason
 from drivers.modbus.turns import Turns
 from drivers.modbus.way import Way
 
-_HEARD: Final = 10.0  # a connection on which nobody has answered for so long is opened anew
+_BLINK: Final = 0.02  # the least time for which a probe holds the others up, where replies have numbers
+_MOMENT: Final = 0.05  # the same for a question behind one whose reply is late
+_HEARD: Final = 5.0  # a connection on which nobody has answered for so long is opened anew
 _TRIES: Final = 3
 _PEACE: Final = 1.0
 _STRANGERS: Final = 3  # frames of another master that are no accident any more
@@ -50,6 +54,7 @@ class Link:
         self.patience = Patience(ceiling)
         self._clock, self._connect_delay = clock, connect_delay
         self._frames = way.frames()
+        self._waiting = Waiting()
         self._turns = Turns()
         self._session: Session | None = None
         self._heard = 0.0
@@ -65,6 +70,11 @@ class Link:
 
     async def __aexit__(self, *failure: object) -> None:
         self.close()
+
+    @property
+    def numbered(self) -> bool:
+        """Whether a reply says what it answers."""
+        return self._frames.numbered
 
     @property
     def connected(self) -> bool:
@@ -114,11 +124,7 @@ class Link:
         manners = request.manners
         if self._frames.numbered and not manners.zero_transaction:
             question = Question(request.unit, request.body, request.reply_bytes, manners)
-            await self._turns.take(every)
-            try:
-                reply = await self._exchange(question, timeout)
-            finally:
-                self._turns.give()
+            reply = await self._ask_numbered(question, timeout, every)
             return reply if isinstance(reply, Fault) else Answer(reply.data[2:], reply.at, reply.seconds)
         for _ in range(_TRIES):
             reply = await self._ask_apart(request, timeout, every)
@@ -134,6 +140,39 @@ class Link:
         finally:
             self._turns.give()
         return reply if isinstance(reply, Fault) else Answer(reply.data[7:], reply.at)
+
+    async def _ask_numbered(self, question: Question, timeout: float | None, every: float) -> Answer | Fault:  # noqa: ASYNC109
+        """Ask where a reply says what it answers: when it is late, others have their turn meanwhile."""
+        patience, unit, most, is_probe = self.patience, question.unit, 0.0, timeout is not None
+        await self._turns.take(every)
+        try:
+            hold = timeout or (patience.of(unit) if timeout is None else patience.brief(unit, floor=_BLINK))
+            if not timeout:
+                most = patience.late(probe=is_probe)
+                if self._waiting.few:  # whoever stands behind a late one is late too
+                    hold = patience.brief(unit, floor=_MOMENT)
+            session, sent, reply = await self._speak(question, hold, max(0.0, most - hold))
+            if not isinstance(reply, tuple):
+                return self._judged(unit, reply, sent)
+        finally:
+            self._turns.give()
+        one = self._waiting.add(unit, sent, self._clock.boot() - sent, probe=is_probe)
+        return await self._overdue(session, reply, one, most)
+
+    async def _overdue(self, session: Session, late: Later, one: Overdue, most: float) -> Answer | Fault:
+        """Wait for a reply that is late, until *most* seconds after the question, while others speak."""
+        unit, sent = one.unit, one.sent
+        try:
+            body = await session.later(late, most - one.held)
+        finally:
+            now = self._clock.boot()
+            self._waiting.end(one, now)
+        if body is None:
+            return self._missed(unit, now, one.held)
+        self._waiting.charge(sent, now)
+        self.figures.late()
+        self.patience.answered_late(unit, now - sent)
+        return self._answered(body, now, now - sent)
 
     async def _ask_apart(self, request: Request, timeout: float | None, every: float) -> Answer | Fault:  # noqa: ASYNC109
         """Ask where only the length can tell a late reply from the right one."""
@@ -188,18 +227,27 @@ class Link:
 
     async def _exchange(self, question: Question, limit: float | None) -> Answer | Fault:
         """Send and wait; give the whole reply from its function code on."""
+        patience, unit = self.patience, question.unit
+        line = self.way.character * (OVERHEAD + question.size)
+        if not limit:
+            limit = patience.of(unit, line) if limit is None else patience.brief(unit, line)
+        _, sent, reply = await self._speak(question, limit)
+        assert not isinstance(reply, tuple)
+        return self._judged(unit, reply, sent, line)
+
+    async def _speak(
+        self, question: Question, limit: float, more: float = 0.0
+    ) -> tuple[Session, float, bytes | Later | None]:
+        """Send and wait; give the connection, when it was sent, and what came of it."""
         session, unit = self._session, question.unit
         if session is None or session.ended:
             session = await self._open()
         if self.way.quiet or question.manners.gap:
             await self._rest(session, question)
-        line = self.way.character * (OVERHEAD + question.size)
-        if not limit:
-            limit = self.patience.of(unit, line) if limit is None else self.patience.brief(line)
         frames, clock = self._frames, self._clock
         sent = clock.boot()
         try:
-            body = await session.exchange(frames.ask(question), limit)
+            return session, sent, await session.exchange(frames.ask(question), limit, more)
         except LinkLostError:
             self.close()
             raise
@@ -207,27 +255,36 @@ class Link:
             now = clock.boot()
             self._rested[unit] = now
             self.figures.asked(now, now - sent)
-        if body is None:
-            return self._unanswered(unit, now, now - sent)
+
+    def _judged(self, unit: int, body: bytes | None, sent: float, line: float = 0.0) -> Answer | Fault:
+        """Say what became of a question that had its turn to the end."""
+        now = self._clock.boot()
         seconds = now - sent
-        self._heard = now
+        if body is None:
+            half, bad = self._frames.half, self._frames.give_up()
+            if self._frames.numbered and half and not self.way.lasting:
+                self.close()  # it hangs in the middle of a frame
+            return self._missed(unit, now, seconds, "bad_reply" if bad else "no_reply")
+        if self._waiting and seconds > self.patience.brief(unit, floor=_MOMENT):
+            self._waiting.charge(sent, now)
         self.patience.answered(unit, seconds - line)
+        return self._answered(body, now, seconds)
+
+    def _answered(self, body: bytes, now: float, seconds: float) -> Answer | Fault:
+        self._heard = now
         self._note_strays(now)
         code = body[1] if body[0] & 0x80 else 0
         self.figures.answered(seconds, code)
         return Fault(why(code), now, code, seconds) if code else Answer(body, now, seconds + self.way.quiet)
 
-    def _unanswered(self, unit: int, now: float, seconds: float) -> Fault:
-        """Note a timeout; leave a connection that hangs in the middle of a frame, or is silent for long."""
-        half = self._frames.half
-        bad = self._frames.give_up()
+    def _missed(self, unit: int, now: float, seconds: float, word: str = "no_reply") -> Fault:
+        """Note a timeout; leave a connection on which nobody has spoken for long."""
         self.patience.missed(unit)
         self.figures.timed_out()
         self._note_strays(now)
-        hangs = self._frames.numbered and half
-        if not self.way.lasting and (hangs or now - self._heard > max(_HEARD, 3 * self.patience.ceiling)):
+        if not self.way.lasting and now - self._heard > max(_HEARD, 3 * self.patience.ceiling):
             self.close()
-        return Fault("bad_reply" if bad else "no_reply", now, 0, seconds)
+        return Fault(word, now, 0, seconds)
 
     async def _rest(self, session: Session, question: Question) -> None:
         """Wait for the silence that the line and the unit need before a request."""

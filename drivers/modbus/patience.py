@@ -10,7 +10,9 @@ from typing import Final
 
 _TIMES: Final = 4.0
 _FLOOR: Final = 0.2
+_LATER: Final = 2.0  # seconds
 _LATEST: Final = 64
+_SLOW: Final = 4
 
 
 class Slowest:
@@ -39,6 +41,7 @@ class Patience:
         self._all = Slowest()
         self._units: dict[int, Slowest] = {}
         self._silences: dict[int, int] = {}
+        self._late: dict[int, int] = {}
 
     def of(self, unit: int, line: float = 0.0) -> float:
         """Say how long to wait for *unit*, where the bytes alone take *line* seconds."""
@@ -48,9 +51,18 @@ class Patience:
         silences = self._silences.get(unit, 0)
         return min(self.ceiling, line + max(_FLOOR, _TIMES * known.seconds) * 2.0 ** min(silences, 8))
 
-    def brief(self, line: float = 0.0) -> float:
-        """Say how long a unit is worth that has been silent for long."""
-        return min(self.ceiling, line + max(_FLOOR, _TIMES * self._all.seconds))
+    def brief(self, unit: int, line: float = 0.0, floor: float = _FLOOR) -> float:
+        """Say how long *unit* is worth that has been silent for long: what it, or any other, ever took."""
+        known = self._units.get(unit, self._all)
+        return min(self.ceiling, line + max(floor, _TIMES * max(known.seconds, self._all.seconds)))
+
+    def late(self, *, probe: bool) -> float:
+        """Say until when a reply is still taken, where that keeps nobody waiting; *probe*: by a silent unit.
+
+        A probe ends sooner, since the next one is due, but later than gateways commonly wait for a unit.
+        """
+        ceiling = self.ceiling
+        return min(1.5 * ceiling, _LATER) if probe else ceiling + min(ceiling, _LATER)
 
     def answered(self, unit: int, seconds: float) -> None:
         """Note a reply after *seconds*, not counting the time of its bytes."""
@@ -61,6 +73,15 @@ class Patience:
         self._all.add(seconds)
         if self._silences:
             self._silences.pop(unit, None)
+        if self._late:
+            self._late.pop(unit, None)
+
+    def answered_late(self, unit: int, seconds: float) -> None:
+        """Note a reply that came after its turn: once, it was held up; time after time, the unit is slow."""
+        count = self._late[unit] = self._late.get(unit, 0) + 1
+        self._silences.pop(unit, None)
+        if count >= _SLOW:
+            self.answered(unit, seconds)
 
     def missed(self, unit: int) -> None:
         """Note that a reply did not come in time."""

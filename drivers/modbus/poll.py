@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 _SHED: Final = 10.0  # periods after which a slow class takes its turn at any price
 _WEIGHT: Final = 4  # a late poll outweighs so many that were in time
 _MANY: Final = 12
+_GRACE: Final = 0.5  # of a period: so late a poll is still worth its beat
 _MEMORY: Final = 100
 _SHOW: Final = 60.0  # seconds between two looks at what the plan costs
 
@@ -102,12 +103,14 @@ class Poller:
     async def _beat(self, reader: Reader) -> None:
         fastest, *slower = reader.periods
         due_at = dict.fromkeys(slower, self._clock.boot())
-        async for beat in ticks(self._clock, fastest):
+        grace = _GRACE * fastest
+        async for beat in ticks(self._clock, fastest, grace=grace):
             late = await self._cycle(reader, beat, fastest, due_at)
             self._note_silence(reader)
-            missed = max(0, int((self._clock.boot() - beat) // fastest))  # a timer may fire a little early
+            missed, over = divmod(max(0.0, self._clock.boot() - beat), fastest)  # a timer may fire early
+            missed -= bool(missed) and over < grace
             if missed:
-                self._figures.overran(missed)
+                self._figures.overran(int(missed))
             self._load(reader, late=late or missed > 0)
             self._show_plan()
 

@@ -36,6 +36,8 @@ __all__ = ("Outcome", "Reader", "Take")
 
 _BUSY_PAUSE: Final = 0.2
 _SILENCES: Final = 3
+_FIRST: Final = 0.9  # seconds between two probes of a silent device, at least: no beat of a second is missed
+_PART: Final = 0.05  # of its silence: so late is it found again, where probes cost little
 _THINK: Final = 30.0  # seconds between two thoughts about the plan
 _MOST_CUTS: Final = 64
 _AMPLE: Final = 1.2  # what is allowed for a request beyond its usual time
@@ -87,10 +89,14 @@ class Reader:
         cost: Cost = TCP,
         lore: Lore | None = None,
         spans: Sequence[Span] | None = None,
+        alone: bool = False,
     ) -> None:
-        """*spans* are where the device's points lie, if that is known of another one of its type."""
+        """*spans* are where the device's points lie, if that is known of another one of its type.
+
+        *alone*: no other device is on the link.
+        """
         self.device = device
-        self.breaker = Breaker(timeout)
+        self.breaker = Breaker(timeout, first=_FIRST, part=_PART, alone=alone)
         self.periods = device.periods
         self._link, self._clock = link, clock
         self._cost, self._model = cost, CostModel(cost)
@@ -126,7 +132,7 @@ class Reader:
         back. A device that is known to be silent is left alone, unless it is asked for by name. *tell* hears
         which meter its counters are of; a person's wish does not ask.
         """
-        now = self._clock.boot()
+        now, self._waited = self._clock.boot(), 0.0
         if self._learnt.changed():
             self._plans.clear()
         wanted = self._everything if due is None else frozenset(due)
@@ -229,7 +235,7 @@ class Reader:
 
     def _patience(self) -> int:
         """Say how many silences in a row end a poll: a late reply keeps the next one waiting too."""
-        if not self._spoke:
+        if not self._spoke or self.breaker.open:
             return 1
         return _SILENCES - 1 if self.breaker.doubts else _SILENCES
 
@@ -351,7 +357,7 @@ class Reader:
             size = request.count / 16 if request.table in BIT_TABLES else request.count
             self._model.add(size, 1000 * reply.seconds)
         if isinstance(reply, Fault) and reply.silent:
-            self._waited = reply.seconds
+            self._waited += reply.seconds
         else:
             self._spoke, self._aside.heard = True, reply.at
             self.breaker.worked()

@@ -1,4 +1,4 @@
-"""The life of one connection: bytes go out, the reply to the one question in flight comes back.
+"""The life of one connection: bytes go out, the reply to the question in flight comes back, or a late one.
 
 It fails the question at once when the connection ends, and never repeats one.
 """
@@ -15,6 +15,11 @@ from drivers.modbus.frames import Frames
 
 _SHOWN: Final = 8
 
+Later = tuple[int, "asyncio.Future[bytes | None]"]
+"""A question whose reply may still come: its number, and what will be set then."""
+
+Reply = asyncio.Future["bytes | Later | None"]
+
 
 class LinkLostError(DriverError):
     """The connection ended, or could not be opened."""
@@ -26,7 +31,8 @@ class Session(asyncio.Protocol):
     def __init__(self, frames: Frames, where: str, on_end: Callable[[Session, OSError | None], None]) -> None:
         self._frames, self._where, self._on_end = frames, where, on_end
         self._loop = asyncio.get_running_loop()
-        self._reply: asyncio.Future[bytes | None] | None = None
+        self._reply: Reply | None = None
+        self._aside: dict[int, asyncio.Future[bytes | None]] = {}
         self._sockets: asyncio.Transport | None = None
         self.ended = ""
         self.heard = self._loop.time()
@@ -47,10 +53,11 @@ class Session(asyncio.Protocol):
         """Look for the reply in what has come."""
         self.heard = self._loop.time()
         body = self._frames.feed(data)
-        if body is not None:
-            if self._reply is not None and not self._reply.done():
-                self._reply.set_result(body)
-        elif self._frames.garbage:
+        if body is not None and self._reply is not None and not self._reply.done():
+            self._reply.set_result(body)
+        if self._aside:
+            self._hand_over()
+        if body is None and self._frames.garbage:
             self._end(
                 f"{self._where} sent bytes that are no Modbus TCP "
                 f"({self._frames.garbage[:_SHOWN].hex(' ')}); is it a serial converter in transparent mode?"
@@ -68,13 +75,17 @@ class Session(asyncio.Protocol):
         if not self.ended:
             self._end(sentence)
 
-    async def exchange(self, frame: bytes, limit: float) -> bytes | None:
-        """Send *frame* and give its reply; None after *limit* seconds. Raise LinkLostError."""
+    async def exchange(self, frame: bytes, limit: float, more: float = 0.0) -> bytes | Later | None:
+        """Send *frame* and give its reply; None after *limit* seconds. Raise LinkLostError.
+
+        With *more* it is put aside then, and others may be asked. A reply that has begun to come is waited
+        for so much longer first: nothing can be told apart in the middle of a frame.
+        """
         if self.ended:
             raise LinkLostError(self.ended)
-        reply: asyncio.Future[bytes | None] = self._loop.create_future()
+        reply: Reply = self._loop.create_future()
         self._reply = reply
-        alarm = self._loop.call_later(limit, _expire, reply)
+        alarm = self._loop.call_later(limit, self._expire, reply, more)
         self.transport.write(frame)
         try:
             return await reply
@@ -82,9 +93,40 @@ class Session(asyncio.Protocol):
             alarm.cancel()
             self._reply = None
 
+    async def later(self, late: Later, limit: float) -> bytes | None:
+        """Wait for a reply that was put aside; None after *limit* seconds. Raise LinkLostError."""
+        number, reply = late
+        alarm = self._loop.call_later(limit, _give_up, reply)
+        try:
+            return await reply
+        finally:
+            alarm.cancel()
+            self._aside.pop(number, None)
+            self._frames.forget(number)
+
+    def _expire(self, reply: Reply, more: float) -> None:
+        if reply.done() or self.ended:
+            return
+        if more and self._frames.half:
+            self._loop.call_later(more, self._expire, reply, 0.0)
+        elif more and (number := self._frames.put_aside()):
+            later: asyncio.Future[bytes | None] = self._loop.create_future()
+            self._aside[number] = later
+            reply.set_result((number, later))
+        else:
+            reply.set_result(None)
+
+    def _hand_over(self) -> None:
+        for number, body in self._frames.late():
+            if (reply := self._aside.get(number)) is not None and not reply.done():
+                reply.set_result(body)
+
     def close(self) -> None:
         """Close the connection."""
         self.ended = self.ended or "closed"
+        for reply in (self._reply, *self._aside.values()):
+            if reply is not None and not reply.done():
+                reply.set_result(None)
         if self._sockets is not None:
             self._sockets.abort()
 
@@ -92,10 +134,13 @@ class Session(asyncio.Protocol):
         self.ended = sentence
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(LinkLostError(sentence))
+        for reply in self._aside.values():
+            if not reply.done():
+                reply.set_exception(LinkLostError(sentence))
         self._on_end(self, error)
 
 
-def _expire(reply: asyncio.Future[bytes | None]) -> None:
+def _give_up(reply: asyncio.Future[bytes | None]) -> None:
     if not reply.done():
         reply.set_result(None)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import Meta
 
+from agent.core.breaker import BRIEF
 from agent.core.clock import Clock
 from agent.core.driver import Desk, Driver, Guess, LinkSettings, Poll, Reading, Riddle
 from agent.core.duration import Duration
@@ -136,11 +137,15 @@ class ModbusLink(LinkSettings, kw_only=True):
 
         lore, cost = Lore(notes or Notes(), clock, self.name), self.cost()
         lying: dict[tuple[int, str], list[Span]] = {}  # devices of a type share where their points lie
-        readers = []
+        readers, alone = [], len({one.unit for one in self.devices}) == 1
+        # where late replies are taken anyway, nobody needs to be waited for in vain
+        patience = BRIEF if link.numbered else self.timeout
         for one in self.devices:
             kind = (id(one.points), one.addressing)
             spans = lying[kind] = lying.get(kind) or one.spans()
-            readers.append(Reader(one, link, clock, timeout=self.timeout, cost=cost, lore=lore, spans=spans))
+            readers.append(
+                Reader(one, link, clock, timeout=patience, cost=cost, lore=lore, spans=spans, alone=alone)
+            )
         return readers
 
 

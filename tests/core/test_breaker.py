@@ -17,14 +17,40 @@ def test_a_device_is_left_alone_after_two_silent_polls() -> None:
     assert breaker.open
 
 
-def test_a_silent_device_is_asked_ever_more_rarely_but_every_thirty_seconds() -> None:
-    breaker, now, waits = Breaker(1.0), 10.0, []
-    breaker.failed(now)
-    for _ in range(12):
-        breaker.failed(now)
-        waits.append(next(wait for wait in range(100) if breaker.allows(now + wait)))
+def _waits(breaker: Breaker, cost: float, probes: int) -> list[float]:
+    """Give the seconds from each silent probe to the next, to a tenth."""
+    now, waits = 10.0, []
+    breaker.failed(now, cost)
+    for _ in range(probes):
+        breaker.failed(now, cost)
+        waits.append(next(wait / 10 for wait in range(10_000) if breaker.allows(now + wait / 10)))
         now += waits[-1]
-    assert waits == [5, 10, 20, *[30] * 9]
+    return waits
+
+
+def test_a_silent_device_is_asked_ever_more_rarely_but_every_thirty_seconds() -> None:
+    assert _waits(Breaker(1.0), 0.0, 8) == [5, 5, 10, 20, 30, 30, 30, 30]
+
+
+def test_where_probes_cost_little_a_device_is_found_again_within_a_twentieth_of_its_silence() -> None:
+    waits = _waits(Breaker(1.0, first=1.0, part=0.05), 0.005, 300)
+    gone = 0.0
+    for wait in waits:
+        assert wait <= max(1.0, 0.05 * gone + 0.1)
+        assert wait <= 30
+        gone += wait
+
+
+def test_where_probes_cost_much_the_first_ones_are_soon_and_the_others_as_their_account_allows() -> None:
+    waits = _waits(Breaker(1.0, first=1.0, part=0.05), 0.3, 200)
+    assert waits[0] == 1
+    assert max(waits[:20]) < 22
+    assert max(waits) <= 30
+    assert 0.3 * len(waits) / sum(waits) < 0.02
+
+
+def test_a_device_that_is_alone_on_its_link_costs_nobody_anything() -> None:
+    assert _waits(Breaker(1.0, first=1.0, part=0.05, alone=True), 0.2, 12) == [1] * 12
 
 
 def test_probes_are_brief_and_every_fourth_one_is_patient() -> None:
@@ -36,8 +62,10 @@ def test_probes_are_brief_and_every_fourth_one_is_patient() -> None:
 
 
 @pytest.mark.parametrize("ceiling", [0.3, 1.0, 3.0, 30.0])
-def test_a_dead_device_costs_less_than_a_fiftieth_of_the_line(ceiling: float) -> None:
-    breaker, now, spent = Breaker(ceiling), 0.0, 0.0
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_dead_device_costs_less_than_a_fiftieth_of_the_line(ceiling: float, *, eager: bool) -> None:
+    breaker = Breaker(ceiling, first=1.0, part=0.05) if eager else Breaker(ceiling)
+    now, spent = 0.0, 0.0
     while now < 86400:
         if not breaker.allows(now):
             now += 1.0

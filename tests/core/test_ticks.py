@@ -33,6 +33,19 @@ async def test_missed_beats_are_left_out(virtual: VirtualClock) -> None:
     assert await _due_times(virtual, [35, 1], every=10) == [0, 40, 50]
 
 
+@pytest.mark.parametrize(("took", "then"), [(14.0, 10), (15.0, 20), (24.9, 20), (25.0, 30), (9.0, 10)])
+async def test_a_beat_that_is_a_little_overdue_can_still_be_had(
+    virtual: VirtualClock, took: float, then: float
+) -> None:
+    beat = ticks(virtual, 10, grace=5.0)
+    began = await anext(beat)
+    await virtual.sleep(took)
+    assert await anext(beat) - began == then
+    assert virtual.boot() - began == pytest.approx(max(took, then))
+    assert await anext(beat) - began == then + 10, "at most one is made up for"
+    await beat.aclose()  # type: ignore[attr-defined]  # an async generator, typed as the iterator it serves as
+
+
 @pytest.mark.parametrize("late", [10.0, 20.0])
 async def test_work_that_ends_on_a_beat_skips_it(virtual: VirtualClock, late: float) -> None:
     assert await _due_times(virtual, [late], every=10) == [0, late + 10]

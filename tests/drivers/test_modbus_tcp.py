@@ -292,7 +292,7 @@ async def test_one_dead_unit_of_ten_does_not_starve_the_others(virtual: VirtualC
             assert {(sample.value, sample.why) for sample in got} == {(None, "no_reply")}
         else:
             assert len(got) >= 36, "38 polls were due; the dead unit may cost two until it is known"
-    assert asked.count(3) == 4, "two polls, and probes after 5 and 15 seconds"
+    assert 10 < asked.count(3) < 38, "a probe holds the line up for a fiftieth of a second"
     assert running.desk.figures["silent"] == "unit-3"
 
 
@@ -312,12 +312,12 @@ async def test_a_device_that_speaks_again_is_found_within_its_probe(virtual: Vir
         Running(link(wire.port, device(registers(1), every=1.0)), virtual) as running,
     ):
         await virtual.sleep(100)
-        assert len(wire.asked) <= 2 + 5
+        assert len(wire.asked) <= 50
         assert {one.why for one in running.seen.samples} == {"no_reply"}
         silent = False
         spoken = virtual.boot()
         (first, *_) = await running.seen.until(1, "meter.r1", 1)
-        assert first.at - spoken <= 31
+        assert first.at - spoken <= 6  # a twentieth of its silence, and a beat
 
 
 async def test_a_poll_longer_than_its_period_never_overlaps_and_is_counted(virtual: VirtualClock) -> None:
@@ -331,7 +331,7 @@ async def test_a_poll_longer_than_its_period_never_overlaps_and_is_counted(virtu
             await virtual.sleep(20.2)
             figures = dict(running.desk.figures)
         assert (wire.ever, wire.most) == (1, 1)
-    assert figures["overruns"] == pytest.approx(20, abs=2)
+    assert figures["overruns"] == pytest.approx(13, abs=2), "what is a little overdue is still read"
     assert len(running.seen.of("fast.r2")) >= 19, "the others keep their beat"
     ats = [one.at for one in running.seen.of("slow.r1")]
     assert min(later - earlier for earlier, later in pairwise(ats)) > 0.69

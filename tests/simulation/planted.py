@@ -78,7 +78,7 @@ def _same_epoch(init: Original) -> Original:
 
 
 def _any_number(_: Original) -> Original:
-    return lambda _frames, frame, question: frame[6] in question.units()
+    return lambda _frames, frame, question, _number: frame[6] in question.units()
 
 
 def _take_for_delivered(_: Original) -> Original:

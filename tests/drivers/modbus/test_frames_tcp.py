@@ -221,3 +221,87 @@ def test_a_thousand_random_streams_are_borne(seed: int) -> None:
 @settings(max_examples=200_000, deadline=None)
 def test_two_hundred_thousand_random_streams_are_borne(seed: int) -> None:
     fuzz(seed)
+
+
+def reply(transaction: int, *values: int) -> bytes:
+    data = struct.pack(f">{len(values)}H", *values)
+    return frame(transaction, 1, bytes((3, len(data))) + data)
+
+
+def put_aside(*sizes: int) -> TcpFrames:
+    """Give frames that put questions 1, 2 ... for so many registers aside, and wait for two more."""
+    frames = TcpFrames()
+    for number, size in enumerate(sizes, 1):
+        frames.ask(Question(1, b"\x03\0\0\0" + bytes((size,)), 2 * size, POLITE))
+        assert frames.put_aside() == number
+    frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    return frames
+
+
+@pytest.mark.parametrize("size", [1, 9, 1000])
+def test_replies_to_questions_put_aside_are_told_by_their_numbers(size: int) -> None:
+    frames = put_aside(1, 1, 3)
+    stream = reply(2, 22) + reply(4, 44, 45) + reply(1, 11) + frame(3, 1, b"\x83\2")
+    found, late = list[bytes](), list[tuple[int, bytes]]()
+    for at in range(0, len(stream), size):
+        body = frames.feed(stream[at : at + size])
+        found += [body] if body else []
+        late += frames.late()
+    assert found == [b"\3\4" + struct.pack(">2H", 44, 45)]
+    assert late == [(2, b"\3\2\0\x16"), (1, b"\3\2\0\x0b"), (3, b"\x83\2")]
+    assert frames.tally.stale == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        reply(1, 11, 12), frame(1, 2, b"\3\2\0\x0b"), frame(1, 1, b"\4\2\0\x0b"), frame(1, 1, b"\x84\2"),
+        frame(1, 1, b"\3\3\0\x0b"), reply(9, 11), reply(0, 11),
+    ],
+)  # fmt: skip
+def test_a_late_reply_is_as_strictly_looked_at_as_any_other(wrong: bytes) -> None:
+    frames = put_aside(1)
+    assert frames.feed(wrong) is None
+    assert list(frames.late()) == []
+    assert frames.tally.stale == 1
+    assert frames.feed(reply(1, 11) + reply(1, 11)) is None
+    assert list(frames.late()) == [(1, b"\3\2\0\x0b")], "once"
+    assert frames.tally.stale == 2
+
+
+def test_what_is_forgotten_is_not_taken_any_more() -> None:
+    frames = put_aside(1, 1)
+    frames.forget(1)
+    frames.forget(1)
+    frames.feed(reply(1, 11))
+    assert list(frames.late()) == []
+    frames.reset()
+    frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    frames.feed(reply(2, 22))
+    assert list(frames.late()) == [], "a new connection owes nothing"
+
+
+def test_only_a_question_that_nothing_strange_has_answered_is_put_aside() -> None:
+    frames = TcpFrames()
+    assert frames.put_aside() == 0
+    frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    frames.feed(reply(9, 1))
+    assert frames.put_aside() == 0
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.data(), PIECES)
+def test_a_late_reply_that_was_cut_short_is_not_filled_up_with_the_next(
+    first: int, second: int, data: st.DataObject, pieces: list[int]
+) -> None:
+    """Whatever the lengths: the missing part may be exactly as long as the reply behind it."""
+    frames = put_aside(first)
+    whole = reply(1, *range(256, 256 + first))
+    size = len(reply(2, *range(second)))
+    cut = data.draw(st.integers(1, len(whole) - 1) | st.just(max(1, len(whole) - size)))
+    frames.ask(Question(1, b"\x03\0\0\0" + bytes((second,)), 2 * second, POLITE))
+    stream, late, at, turn = whole[:cut] + reply(3, *range(512, 512 + second)), list[object](), 0, 0
+    while at < len(stream):
+        frames.feed(stream[at : (at := at + pieces[turn % len(pieces)])])
+        late, turn = [*late, *frames.late()], turn + 1
+    late += frames.late()
+    assert late == []

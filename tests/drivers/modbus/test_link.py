@@ -84,7 +84,9 @@ async def test_a_wrong_reply_is_no_value_and_the_next_one_is_right(how: str, vir
         fault = await link.ask(FOUR)
         assert isinstance(fault, Fault)
         assert fault.why == ("no_reply" if how == "nothing" else "bad_reply")
-        assert virtual.boot() - started == pytest.approx(1.0, abs=0.05)
+        # what may still come is waited for twice as long as what was answered wrongly
+        ends = 2.0 if how in ("nothing", "half a reply", "a header alone") else 1.0
+        assert virtual.boot() - started == pytest.approx(ends, abs=0.05)
         answer = await link.ask(FOUR)
         assert isinstance(answer, Answer)
         assert answer.data == RIGHT
@@ -200,9 +202,10 @@ async def test_a_connection_closed_between_questions_is_opened_by_the_next(virtu
 
 async def test_a_connection_on_which_nobody_answers_is_opened_anew(virtual: VirtualClock) -> None:
     async with linked(lambda _: [], virtual) as (link, wire):
-        for _ in range(15):
+        begun = virtual.boot()
+        while virtual.boot() - begun < 9:
             assert isinstance(await link.ask(FOUR), Fault)
-        assert wire.ever == 2
+        assert wire.ever == 2, "after five seconds"
 
 
 async def test_an_unreachable_port_is_a_driver_error_that_says_where(virtual: VirtualClock) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from drivers.modbus.patience import Patience
 
 
 def test_nothing_is_known_at_first() -> None:
     assert Patience(3.0).of(1) == 3.0
-    assert Patience(3.0).brief() == 0.2
+    assert Patience(3.0).brief(1) == 0.2
 
 
 def test_a_wait_is_four_times_the_slowest_of_the_latest_replies() -> None:
@@ -45,7 +47,7 @@ def test_a_unit_that_never_answered_is_judged_by_the_others() -> None:
     patience = Patience(3.0)
     patience.answered(1, 0.1)
     assert patience.of(2) == 0.4
-    assert patience.brief() == 0.4
+    assert patience.brief(2) == 0.4
 
 
 def test_a_slow_reply_is_forgotten_with_the_hundred_and_twenty_eighth() -> None:
@@ -66,3 +68,43 @@ def test_after_eight_silences_a_wait_grows_no_more() -> None:
     assert patience.of(1) == 0.2 * 2**8
     patience.missed(1)
     assert patience.of(1) == 0.2 * 2**8
+
+
+def test_a_probe_is_worth_what_the_unit_itself_took_and_no_less_than_the_others() -> None:
+    patience = Patience(3.0)
+    patience.answered(1, 0.2)
+    for _ in range(200):
+        patience.answered(2, 0.01)
+    assert patience.brief(2, floor=0.02) == 0.04
+    assert patience.brief(2, line=0.1, floor=0.2) == pytest.approx(0.3)
+    assert patience.brief(3, floor=0.02) == 0.04
+    assert patience.brief(1, floor=0.02) == 0.8
+
+
+def test_who_is_late_once_is_not_slow_and_who_is_late_time_after_time_is() -> None:
+    patience = Patience(3.0)
+    patience.answered(1, 0.01)
+    for _ in range(3):
+        patience.answered_late(1, 0.5)
+    patience.answered(1, 0.01)
+    for _ in range(3):
+        patience.answered_late(1, 0.5)
+    assert patience.of(1) == 0.2
+    patience.answered_late(1, 0.5)
+    assert patience.of(1) == 2.0
+
+
+def test_a_late_unit_is_no_silent_one() -> None:
+    patience = Patience(3.0)
+    patience.answered(1, 0.01)
+    patience.missed(1)
+    assert patience.of(1) == 0.4
+    patience.answered_late(1, 0.5)
+    assert patience.of(1) == 0.2
+
+
+@pytest.mark.parametrize(("ceiling", "probe", "poll"), [(0.4, 0.6, 0.8), (1.0, 1.5, 2.0), (3.0, 2.0, 5.0)])
+def test_what_keeps_nobody_waiting_is_waited_for_longer(ceiling: float, probe: float, poll: float) -> None:
+    patience = Patience(ceiling)
+    assert patience.late(probe=True) == pytest.approx(probe)
+    assert patience.late(probe=False) == pytest.approx(poll)

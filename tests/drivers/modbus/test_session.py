@@ -13,7 +13,7 @@ from drivers.modbus.frames import Question
 from drivers.modbus.frames_rtu import RtuFrames
 from drivers.modbus.request import POLITE
 from drivers.modbus.serial_way import _SerialTransport
-from drivers.modbus.session import LinkLostError, Session, _expire
+from drivers.modbus.session import LinkLostError, Reply, Session
 
 
 class Port:
@@ -57,9 +57,9 @@ async def test_an_end_is_told_once_and_nothing_is_asked_after_it() -> None:
 
 
 async def test_an_answer_that_came_in_time_is_not_taken_back_by_its_alarm() -> None:
-    reply: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+    reply: Reply = asyncio.get_running_loop().create_future()
     reply.set_result(b"answer")
-    _expire(reply)
+    session()._expire(reply, 0.0)
     assert await reply == b"answer"
 
 
