@@ -86,7 +86,7 @@ def bit_at(data: bytes, index: int) -> bytes:
 
 def words(data: bytes) -> str:
     """Write raw bytes for people, register by register: ``4366 1999``."""
-    return data.hex(" ", -2) if len(data) > 1 else data.hex()
+    return data.hex(" ", -2)
 
 
 def _raw_decoder(point: ModbusPoint) -> Decoder:
@@ -221,8 +221,8 @@ def _scaler(scale: float, offset: float, power: int) -> Callable[[float], float]
     scale *= 10.0**power
     if scale == 1 and not offset:
         return float
-    divisor = round(1 / scale) if abs(scale) < 1 else 0
-    if divisor and abs(divisor * scale - 1) < _EXACT:
+    divisor = round(1 / scale)
+    if abs(divisor * scale - 1) < _EXACT:
         return lambda raw: raw / divisor + offset
     return lambda raw: raw * scale + offset
 

@@ -326,8 +326,8 @@ class Link:
     def _ended(self, session: Session, error: OSError | None) -> None:
         self._ending = session.ended
         self.figures.connected(up=False)
-        dead = error is not None and error.errno in _UNREACHABLE
-        if dead and error is not None:
+        if error is not None and error.errno in _UNREACHABLE:
             self._ending = session.ended = f"{self.way.where} is out of reach: {reason(error)}"
-        if dead or self.way.lasting:
+            self._lost.set()
+        if self.way.lasting:
             self._lost.set()

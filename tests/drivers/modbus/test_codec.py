@@ -133,6 +133,9 @@ def test_a_points_own_nan_values_count_too() -> None:
         (3, 0.3, 0, 0.9),
         (250, 0.1, -40, -15),
         (5, -0.5, 0, -2.5),
+        (215, 1, -40, 175),
+        (7, 2, 0, 14),
+        (7, 2, 5, 19),
     ],
 )
 def test_scaling_gives_the_decimal_number_that_was_meant(
@@ -213,11 +216,27 @@ def test_a_bit_of_a_register_is_zero_or_one() -> None:
 
 def test_coils_are_counted_from_the_lowest_bit_of_the_first_byte() -> None:
     decode = decoder(ModbusPoint(addr=0, table="coil", type="bool"))
-    assert [decode(bit_at(b"\x05\x80", index))[0] for index in (0, 1, 2, 15)] == [1, 0, 1, 1]
+    assert [decode(bit_at(b"\x06\x81", index))[0] for index in (0, 1, 2, 8, 9, 15)] == [0, 1, 1, 1, 0, 1]
 
 
 def test_raw_words_are_shown_register_by_register() -> None:
     assert words(bytes.fromhex("43661999")) == "4366 1999"
+    assert words(b"\x05") == "05", "bits come by the byte"
+
+
+def test_a_value_that_grows_beyond_every_number_is_none() -> None:
+    decode = decoder(ModbusPoint(addr=0, type="f64", scale=10))
+    assert decode(struct.pack(">d", 1.7e308)) == (None, "not_finite")
+    assert decode(struct.pack(">d", 1.5)) == (15.0, "")
+
+
+@pytest.mark.parametrize(("power", "value"), [(10, 7e10), (-10, 7e-10), (0, 7.0), (11, None), (-11, None)])
+def test_powers_of_ten_reach_as_far_as_their_specification_and_no_further(
+    power: int, value: float | None
+) -> None:
+    beside = decoder(ModbusPoint(addr=0, scale_addr=1))(struct.pack(">Hh", 7, power))
+    within = decoder(ModbusPoint(addr=0, type="u24e8"))(struct.pack(">bBH", power, 0, 7))
+    assert beside == within == (value, "" if value else "malformed")
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -60,13 +60,30 @@ def test_a_points_own_addressing_wins_over_its_devices() -> None:
         ({"addr": 0, "scale_addr": 1, "addressing": "one"}, "address 0 lies outside"),
         ({"addr": 1, "type": "bit", "bit": 1, "scale_addr": 2}, "a bit has no power of ten"),
         ({"addr": 1, "scale": 0}, "scale is 0"),
-        ({"addr": 1, "nan": [0x80000000]}, "does not fit u16"),
+        ({"addr": 1, "nan": [0x10000]}, "does not fit u16"),
+        ({"addr": 1, "nan": [-1]}, "does not fit u16"),
+        ({"addr": 1, "type": "bit", "bit": -1}, "they are 0 to 15"),
+        ({"addr": 1, "scale_addr": 2, "codes": {"1": 1}}, "without a power of ten"),
         ({"addr": 1, "type": "u64"}, "flow takes 4 registers, but max_block is 2"),
     ],
 )
 def test_an_impossible_point_is_refused_with_its_reason(keys: dict[str, Any], sentence: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=sentence):
         msgspec.convert({"max_block": 2, "points": {"flow": keys}}, ModbusDevice, dec_hook=decode_hook)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"addr": 1, "type": "bit", "bit": 0},
+        {"addr": 1, "type": "bit", "bit": 12, "bits": 4},
+        {"addr": 1, "type": "bit32", "bit": 0, "bits": 32},
+        {"addr": 1, "nan": [0, 0xFFFF]},
+        {"addr": 1, "codes": {"-1": 1}},
+    ],
+)
+def test_a_point_may_use_all_that_its_registers_have(keys: dict[str, Any]) -> None:
+    msgspec.convert({"max_block": 2, "points": {"flow": keys}}, ModbusDevice, dec_hook=decode_hook)
 
 
 def test_points_of_people_are_personal_and_others_are_not() -> None:
@@ -84,6 +101,8 @@ def test_a_point_lies_from_its_value_to_its_power_of_ten() -> None:
     device = ModbusDevice(points={"flow": ModbusPoint(addr=40072, scale_addr=40078)}, addressing="40001")
     [block] = device.blocks()
     assert (block.table, block.start, block.size) == ("holding", 71, 7)
+    before = ModbusPoint(addr=40, type="u32", scale_addr=38)
+    assert (before.words, before.place("zero")) == (4, ("holding", 38))
 
 
 def test_recorded_words_are_decoded_without_a_device() -> None:

@@ -75,3 +75,15 @@ async def test_a_turn_given_to_one_who_is_cancelled_goes_on(virtual: VirtualCloc
     first.cancel()
     await second
     assert first.cancelled()
+
+
+async def test_one_who_gives_up_waiting_hands_on_no_turn_of_another(virtual: VirtualClock) -> None:
+    turns = Turns()
+    await turns.take(0.0)
+    first, second = (asyncio.create_task(turns.take(1.0)) for _ in range(2))
+    await virtual.sleep(1)
+    first.cancel()
+    await virtual.sleep(1)
+    assert not second.done(), "two would speak at once"
+    turns.give()
+    await second
