@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PEERS := mosquitto mosquitto-clients iproute2 opencv-doc libmodbus5 libmodbus-dev mbpoll socat strace e2fsprogs gcc nats-server systemd systemd-container zsh fish openssh-client chromium faketime openssl man-db mmdebstrap minisign
+PEERS := mosquitto mosquitto-clients iproute2 opencv-doc libmodbus5 libmodbus-dev mbpoll socat strace e2fsprogs gcc nats-server systemd systemd-container zsh fish openssh-client chromium faketime openssl man-db mmdebstrap minisign iptables
 # what the long tests need besides: an emulator of arm64, and what builds and runs container images
 LONG_PEERS := qemu-user-static buildah podman runc
 NPM_PEERS := modbus-serial@8.0.25 jsmodbus@5.0.0 serialport@13.0.0 node-bacnet@0.2.4 aedes@1.2.0 ws@8.18.3 sparkplug-payload@1.0.3 @asyncapi/parser@3.6.3 mqtt@5.16.0

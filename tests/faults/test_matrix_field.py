@@ -201,6 +201,17 @@ def test_a_line_with_noise_gives_no_wrong_value(trial: Trial, spoil: str) -> Non
 
 
 @pytest.mark.long
+def test_an_adapter_that_echoes_disturbs_nothing(trial: Trial) -> None:
+    with _converter(trial) as breaks:
+        with trial.hurt():
+            breaks.set("echo")
+            time.sleep(6)
+            breaks.set("ok")
+        trial.judge()
+        _only_right(trial)
+
+
+@pytest.mark.long
 def test_late_replies_of_a_line_are_nobody_elses(trial: Trial) -> None:
     with _converter(trial) as breaks:
         with trial.hurt():

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.faults.trial import Trial
+from tests.faults.ways import lossy
 from tests.peers.proxy import Spoil, garbled
 
 _HEAD = 7  # bytes of Modbus TCP before the function
@@ -109,3 +110,11 @@ def test_replies_that_come_late_are_nobody_elses(trial: Trial) -> None:
 def _impatient(text: str) -> str:
     """Let the link wait for a second, not three, so that a test need not."""
     return text.replace("port = ", 'timeout = "1s"\nport = ')
+
+
+@pytest.mark.long
+def test_packets_that_are_lost_make_replies_late_and_no_value_wrong(trial: Trial) -> None:
+    trial.begin(edit=_impatient)
+    with trial.hurt(), lossy(trial.meter_way.port, 0.2):
+        time.sleep(15)
+    trial.judge()

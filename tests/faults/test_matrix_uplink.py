@@ -14,6 +14,7 @@ from tests.faults.disks import need_root
 from tests.faults.matrix import Row
 from tests.faults.site import Daemon
 from tests.faults.trial import Trial
+from tests.faults.ways import lossy
 from tests.peers import need
 from tests.peers.mosquitto import Authority, Tls, free_port
 
@@ -49,6 +50,14 @@ def test_a_way_that_swallows_everything_is_noticed_and_taken_anew(trial: Trial) 
         trial.broker_way.set("hole")
         assert trial.told("uplink-failed", seconds=40) < 25
         trial.broker_way.set("ok")
+    trial.judge()
+
+
+@pytest.mark.long
+def test_packets_that_are_lost_cost_a_little_time_and_no_message(trial: Trial) -> None:
+    trial.begin(share=_through(trial))
+    with trial.hurt(), lossy(trial.broker_way.port, 0.2):
+        time.sleep(15)
     trial.judge()
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.faults.disks import need_root
+from tests.peers import need
 from tests.peers.proxy import Mode, Proxy, Spoil
 
 
@@ -44,3 +47,18 @@ def way(upstream: int) -> Iterator[Way]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@contextmanager
+def lossy(port: int, share: float) -> Iterator[None]:
+    """Let the kernel lose a *share* of all packets from and to a *port* of this computer, at random."""
+    need_root()
+    words = ["-i", "lo", "-p", "tcp", "-m", "statistic", "--mode", "random", "--probability", str(share)]
+    rules = [[*words, end, str(port), "-j", "DROP"] for end in ("--dport", "--sport")]
+    for rule in rules:
+        subprocess.run([need("iptables"), "-w", "-I", "INPUT", *rule], check=True)
+    try:
+        yield
+    finally:
+        for rule in rules:
+            subprocess.run([need("iptables"), "-w", "-D", "INPUT", *rule], check=True)

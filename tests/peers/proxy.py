@@ -4,7 +4,8 @@
 without closing, as a router does that forgot the connection: one that lost bytes never recovers, and nobody
 is told.
 ``slow`` passes bytes after ``delay`` seconds. ``garbage`` hands on what ``spoil`` makes of the far end's
-bytes. ``deaf`` swallows all that the far end says. ``narrow`` passes 8,000 bytes a second.
+bytes. ``deaf`` swallows all that the far end says. ``narrow`` passes 8,000 bytes a second. ``echo`` passes
+bytes, and gives the near end its own back first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
-Mode = Literal["ok", "cut", "hole", "slow", "garbage", "deaf", "narrow"]
+Mode = Literal["ok", "cut", "hole", "slow", "garbage", "deaf", "narrow", "echo"]
 Spoil = Callable[[bytes], bytes]
 _NARROW = 8000  # bytes a second: 64 kbit/s
 
@@ -90,13 +91,20 @@ class Proxy:
             self._writers.add(up_writer)
             try:
                 # the broken half ends the other one, as a real cut would
-                await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer, far=True))
+                await asyncio.gather(
+                    self._pump(reader, up_writer, near=writer), self._pump(up_reader, writer, far=True)
+                )
             finally:
                 self._writers.discard(up_writer)
                 up_writer.transport.abort()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, far: bool = False
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        near: asyncio.StreamWriter | None = None,
+        far: bool = False,
     ) -> None:
         poisoned = False
         with suppress(OSError):
@@ -111,6 +119,8 @@ class Proxy:
                     await asyncio.sleep(len(data) / _NARROW)
                 if self._mode == "deaf" and far:
                     continue
+                if self._mode == "echo" and near:
+                    near.write(data)
                 if self._mode == "garbage" and far:
                     data = self.spoil(data)
                 self.carried += len(data)
