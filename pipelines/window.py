@@ -1,8 +1,8 @@
 """Tumbling windows: many samples of a point become one aggregate per window.
 
-Windows follow the time at which samples were taken. At its end, and after a short wait for late samples, a
-window gives one aggregate for every point, also for those that said nothing. It refuses samples of windows
-that it has published.
+Windows follow the time at which samples were taken. At its end a window gives one aggregate for every point,
+also for those that said nothing; it waits a moment for late samples where a point has not spoken since,
+counts passages or tells of few people. It refuses samples of windows that it has published.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class Window(Settings):
             min_length=1,
         ),
     ] = ("mean",)
-    late: Annotated[Duration, Meta(description="How long a window waits for late samples.")] = Duration(2)
+    late: Annotated[
+        Duration,
+        Meta(description="Longest wait for late samples; none where each point has spoken since."),
+    ] = Duration(2)
     coverage: Annotated[
         float,
         Meta(description="Share of a window that must have been observed; below it is partial.", ge=0, le=1),

@@ -181,7 +181,10 @@ class Product(Settings):
     ] = ()
     late: Annotated[
         Duration | None,
-        Meta(description="How long a window waits for late samples.", extra={"most": "1h"}),
+        Meta(
+            description="Longest wait for late samples; none where each point has spoken since.",
+            extra={"most": "1h"},
+        ),
     ] = None
     coverage: Annotated[Share | None, Meta(description="Observed share below which a figure is partial.")] = (
         None

@@ -53,6 +53,8 @@ class Windows:
         self._terms = terms
         self._points = scene.points
         self._counters = tuple(point.name for point in scene.points if point.kind is Kind.COUNTER)
+        # a window of people that is told sooner would say that somebody passed just after it
+        self._waits = any(point.tells_of_few or point.kind is Kind.COUNT for point in scene.points)
         self._span = span(terms.length, scene.zone)
         self._now = scene.now
         self._offset = scene.now.offset
@@ -84,15 +86,25 @@ class Windows:
         return ()
 
     def tick(self, now: Instant) -> Iterator[Item]:
-        """Give the aggregates of the windows whose end, and the time for late samples, have passed."""
+        """Give the aggregates of the windows whose end, and the time for late samples, have passed.
+
+        Where every point has spoken since the end, no late sample is waited for: each speaks in order. What
+        counts passages, or tells of few, always waits: when it is told must say nothing of who passed.
+        """
         self._now = now
         if abs(now.offset - self._offset) > _STEP:
             self._relabel(now)
         for _ in range(_AT_ONCE):
             frame = self._frames[0]
-            if not frame.over and now.boot < frame.until + self._terms.late:
+            if not frame.over and not self._is_told(frame, now.boot):
                 break
             yield from self._close(frame, now)
+
+    def _is_told(self, frame: Frame, now: float) -> bool:
+        if now < frame.until + self._terms.late:
+            done = all(own is not frame for own in self._frame_of.values())
+            return done and now >= frame.until and not self._waits
+        return True
 
     def blocked(self, utc: float) -> list[tuple[float, float]]:
         """List the stretches ahead of *utc* whose windows were published already, in UTC seconds."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from agent.core.clock import Instant
 from agent.core.point import Kind, Point, Scope
@@ -52,6 +53,47 @@ def test_a_window_closes_two_seconds_after_its_end() -> None:
     assert time.aggregates[0].start == EIGHT
     assert time.aggregates[0].width == 60
     assert time.aggregates[0].boot == 1000
+
+
+def test_a_window_closes_at_once_when_each_of_its_points_has_spoken_past_its_end() -> None:
+    time = Timeline((POWER, PUMP), (minutes("max"),))
+    poll(time, "meter.power", {0: 1.0, 60: 9.0})
+    assert time.records == [], "the pump may still say something of it"
+    time.feed("pump.on", 1.0)
+    time.until(61)
+    assert [(one.point, one.values) for one in time.aggregates] == [
+        ("meter.power", (1.0,)),
+        ("pump.on", (None,)),
+    ]
+    assert [at for at, _ in time.records] == [61, 61]
+
+
+@pytest.mark.parametrize("point", [DOOR, replace(PUMP, personal=True), replace(PUMP, scope=Scope.HOUSEHOLD)])
+def test_when_a_window_of_people_comes_does_not_say_that_somebody_passed(point: Point) -> None:
+    time = Timeline((POWER, point), (minutes("max"),))
+    poll(time, "meter.power", {0: 1.0, 60: 9.0})
+    time.feed(point.name, 1.0)
+    time.until(61)
+    assert time.records == []
+    time.until(62)
+    assert [at for at, _ in time.records] == [62, 62]
+
+
+def test_word_that_a_point_has_no_value_is_a_word_too() -> None:
+    time = play(POWER, "mean")
+    poll(time, "meter.power", {0: 1.0, 60: None})
+    time.until(61)
+    assert [at for at, _ in time.records] == [61]
+
+
+def test_a_window_does_not_close_before_its_end_whatever_stamps_say() -> None:
+    time = play(POWER, "mean")
+    poll(time, "meter.power", {0: 1.0})
+    time.feed("meter.power", 2.0, ago=-90.0)
+    time.until(59)
+    assert time.records == []
+    time.until(60)
+    assert [one.values for one in time.aggregates] == [(1.0,)]
 
 
 def test_every_point_has_an_aggregate_in_every_window() -> None:
