@@ -38,6 +38,7 @@ class TcpFrames:
         self._refused = False
         self._aside: dict[int, Question] = {}
         self._late: list[tuple[int, bytes]] = []
+        self._doubt = False
 
     @property
     def half(self) -> bool:
@@ -48,7 +49,7 @@ class TcpFrames:
         """Begin with a new stream; numbers go on, so that an old reply stays an old one."""
         self._buffer = self.garbage = b""
         self._question = None
-        self._aside, self._late = {}, []
+        self._aside, self._late, self._doubt = {}, [], False
 
     def ask(self, question: Question) -> bytes:
         """Write a request; from now on only its reply is taken. Raise PermissionError if it is no read."""
@@ -80,10 +81,10 @@ class TcpFrames:
     def late(self) -> Sequence[tuple[int, bytes]]:
         """Give the replies to questions put aside that have come, with their numbers; each once.
 
-        None is given while a frame is half there: one that was cut short is filled up with what follows it,
-        and the rest of that shows.
+        None is given while a frame is half there, or may be missing its head: a reply that was cut short is
+        filled up with what follows it, and the rest of that shows.
         """
-        if not self._late or self._buffer:
+        if not self._late or self._buffer or self._doubt:
             return ()
         found, self._late = self._late, []
         return found
@@ -95,7 +96,7 @@ class TcpFrames:
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes; give the reply, from its function code on, when it is there."""
         if not self._buffer and len(data) == self._whole and self._question and data[:9] == self._head:
-            self._question = None
+            self._question, self._doubt = None, False
             return data[7:]
         self._buffer += data
         found = None
@@ -105,7 +106,7 @@ class TcpFrames:
                     continue
                 break
             frame, self._buffer = self._buffer[:size], self._buffer[size:]
-            number = int.from_bytes(frame[:2], "big")
+            number, self._doubt = int.from_bytes(frame[:2], "big"), False
             if self._fits(frame, self._question):
                 found, self._question = frame[7:], None
             elif self._fits(frame, self._aside.get(number), number) and not self._swallows(frame, number):
@@ -130,7 +131,11 @@ class TcpFrames:
 
     def _skip(self) -> bool:
         """Pass over stray bytes to where the reply may begin; say whether to go on."""
-        have, self._late = self._buffer, []  # they may be what another reply has swallowed
+        have, self._late, self._doubt = (
+            self._buffer,
+            [],
+            False,
+        )  # one of them may have swallowed what is missing
         begin = self._number.to_bytes(2, "big") + b"\0\0"
         at = have.find(begin, 1)
         if at < 0:
@@ -157,9 +162,17 @@ class TcpFrames:
         return len(body) == 2 + size and body[0] == function and body[1] == size
 
     def _swallows(self, frame: bytes, number: int) -> bool:
-        """Say whether *frame* may have been cut short, and filled up with the reply to a later question."""
-        later = range(number + 1, self._number + 1) if number < self._number else (self._number,)
-        return any(frame.find(one.to_bytes(2, "big") + b"\0\0", 9) >= 0 for one in later)
+        """Say whether *frame* was cut short and filled up with the reply to a later question.
+
+        Where it ends with what may be the beginning of one, the frame behind it will tell.
+        """
+        while number != self._number:
+            number = number % 0xFFFF + 1
+            head = number.to_bytes(2, "big") + b"\0\0"
+            if frame.find(head, 7) >= 0:
+                return True
+            self._doubt = self._doubt or frame.endswith((head[:1], head[:2], head[:3]))
+        return False
 
     def _is_ours(self, frame: bytes, question: Question, expected: int) -> bool:
         number = int.from_bytes(frame[:2], "big")

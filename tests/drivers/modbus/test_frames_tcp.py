@@ -6,7 +6,7 @@ import random
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.frames import Question
@@ -289,19 +289,29 @@ def test_only_a_question_that_nothing_strange_has_answered_is_put_aside() -> Non
     assert frames.put_aside() == 0
 
 
-@given(st.integers(1, 60), st.integers(1, 60), st.data(), PIECES)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 140), PIECES)
+@example(1, 1, 2, [1])
+@example(1, 1, 1, [1])
+@example(30, 1, 11, [1000])
+@example(1, 60, 4, [11, 1000])
 def test_a_late_reply_that_was_cut_short_is_not_filled_up_with_the_next(
-    first: int, second: int, data: st.DataObject, pieces: list[int]
+    first: int, second: int, missing: int, pieces: list[int]
 ) -> None:
-    """Whatever the lengths: the missing part may be exactly as long as the reply behind it."""
+    """Whatever the lengths: what is missing may be as long as the reply behind it, or as a byte of it."""
     frames = put_aside(first)
     whole = reply(1, *range(256, 256 + first))
-    size = len(reply(2, *range(second)))
-    cut = data.draw(st.integers(1, len(whole) - 1) | st.just(max(1, len(whole) - size)))
+    cut = max(1, len(whole) - missing)
     frames.ask(Question(1, b"\x03\0\0\0" + bytes((second,)), 2 * second, POLITE))
     stream, late, at, turn = whole[:cut] + reply(3, *range(512, 512 + second)), list[object](), 0, 0
     while at < len(stream):
         frames.feed(stream[at : (at := at + pieces[turn % len(pieces)])])
         late, turn = [*late, *frames.late()], turn + 1
-    late += frames.late()
     assert late == []
+
+
+def test_a_late_reply_that_ends_as_the_next_begins_is_proven_by_that() -> None:
+    frames = put_aside(1)
+    frames.feed(reply(1, 0x0200))
+    assert list(frames.late()) == [], "its last byte may be the first one of another"
+    frames.feed(reply(2, 1, 2))
+    assert list(frames.late()) == [(1, b"\3\2\2\0")]
