@@ -13,7 +13,7 @@ from agent.core.clock import Instant
 from agent.core.point import Kind, Point, Scope
 from agent.core.product import Statistic
 from agent.core.record import Aggregate, Event, State
-from agent.core.sample import Quality
+from agent.core.sample import Quality, Sample
 from agent.core.step import Scene
 from pipelines.window import Window
 from tests.pipelines.timeline import EIGHT, Timeline
@@ -414,3 +414,12 @@ def test_the_scope_of_a_point_does_not_change_what_its_window_says() -> None:
     poll(time, "flat.power", dict.fromkeys(range(0, 60, 10), 1.0))
     time.until(62)
     assert time.aggregates[0].state is State.OK
+
+
+def test_a_sample_of_a_point_that_was_not_asked_for_is_counted_nowhere() -> None:
+    scene = Scene(points=(POWER,), zone=ZoneInfo("UTC"), now=Instant(0.0, EIGHT), saved=None)
+    stage = minutes("mean").start(scene)
+    assert list(stage.feed(Sample("other.power", 1.0, 1.0))) == []
+    assert {one.point for one in stage.tick(Instant(70.0, EIGHT + 70)) if isinstance(one, Aggregate)} == {
+        "meter.power"
+    }

@@ -23,6 +23,7 @@ from agent.core.settings import decode_hook
 from drivers.bacnet.ede_files import read
 from drivers.bacnet_ip import BacnetIp
 from drivers.searches.bacnet import Bacnet
+from tests.drivers.searches.kit import Facts, HeldLink
 from tests.peers import bacnet as peers
 from tests.peers import missing, need
 
@@ -248,3 +249,36 @@ def test_everybody_on_a_network_with_broadcasts_is_found_twins_too() -> None:
         "10.99.0.11": "north", "10.99.0.12": "south", "10.99.0.13": "boiler",
     }  # fmt: skip
     assert [one["address"] for one in told if "claimed by" in one["note"]] == ["10.99.0.11", "10.99.0.12"]
+
+
+async def test_where_a_broadcast_manager_does_not_answer_nobody_can_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("drivers.bacnet.foreign._PATIENCE", 0.05)
+    with pytest.raises(
+        DriverError, match=r"nobody can be asked: not registered at 127\.0\.0\.1:9: no answer"
+    ):
+        await searched(bbmd="127.0.0.1:9")
+
+
+async def test_a_subnet_is_asked_address_by_address() -> None:
+    told = await searched("127.0.0.8/30")
+    assert [one.address for one in missed(told)] == ["127.0.0.9", "127.0.0.10"]
+
+
+async def test_the_only_card_and_the_only_link_that_may_be_meant_are_taken_unasked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(_: object) -> dict[str, Any]:
+        raise AssertionError
+
+    held = HeldLink("bms", {"driver": "bacnet-ip", "interface": "127.0.0.1/8"}, never)
+    assert await Bacnet()._holder(Facts(held)) is held
+    assert await Bacnet()._holder(Facts(held, held)) is None
+    assert await Bacnet(port=47809)._holder(Facts(held)) is None
+    monkeypatch.setattr("drivers.bacnet.interface.only", lambda: "lo")
+    assert Bacnet(bbmd="10.0.0.1")._wish(None).link == {
+        "driver": "bacnet-ip",
+        "interface": "lo",
+        "bbmd": "10.0.0.1",
+    }

@@ -18,6 +18,7 @@ from agent.core.clock import Clock, SystemClock
 from agent.core.duration import Duration
 from agent.core.errors import ConfigError, GatewayError
 from drivers.modbus.hosts import addresses
+from drivers.modbus.targets import Endpoint
 from drivers.searches.modbus import Modbus
 from tests.drivers.modbus.rtu_wire import Asked as RtuAsked
 from tests.drivers.modbus.rtu_wire import rtu_serving
@@ -357,3 +358,9 @@ async def test_a_named_host_that_takes_no_connection_is_told_and_costs_its_time_
         heard = await searched(virtual, f"127.0.0.1:{listening.getsockname()[1]}", units="1")
     assert not heard.found
     assert "did not take a connection within" in heard.missed[0].why
+
+
+def test_the_usual_port_is_not_written() -> None:
+    search, usual = Modbus(targets=()), {"driver": "modbus-tcp", "host": "10.0.0.7"}
+    assert search._table(Endpoint("10.0.0.7", 502)) == usual
+    assert search._table(Endpoint("10.0.0.7", 5020)) == usual | {"port": 5020}

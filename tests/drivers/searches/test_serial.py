@@ -13,7 +13,7 @@ import pytest
 
 from agent.core.clock import Clock, SystemClock
 from agent.core.duration import Duration
-from agent.core.errors import ConfigError
+from agent.core.errors import ConfigError, DriverError
 from drivers.modbus.figures import Figures
 from drivers.modbus.line import Frame
 from drivers.modbus.link import Link
@@ -339,3 +339,24 @@ def test_asyncio_is_not_needed_to_know_the_options() -> None:
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     assert asyncio.iscoroutinefunction(Serial.search)
+
+
+async def test_a_port_that_can_do_none_of_the_usual_settings_says_why(virtual: VirtualClock) -> None:
+    class Odd(Line):
+        def port(self, clock: Clock) -> Port:
+            usual = super().port(clock)
+
+            def link(baud: int, frame: Frame) -> Link:
+                bus = Bus(baud, frame)
+
+                async def refuses(_: object) -> Any:  # noqa: ANN401
+                    raise DriverError(f"/dev/ttyUSB0 cannot be set up: no {baud} {frame}")
+
+                bus.open = refuses  # type: ignore[method-assign, assignment]
+                return Link(bus, clock, Figures({}), ceiling=3.0)
+
+            return Port(usual.path, usual.name, usual.ears, link)
+
+    heard = await looked(Odd(9600, "8N1"), virtual)
+    assert not heard.found
+    assert "cannot be set up: no " in heard.missed[0].why

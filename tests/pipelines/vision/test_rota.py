@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from agent.core.clock import SystemClock
 from agent.core.sight import Sight, Watch, What, cells
 from pipelines.vision.rota import Seat, next_of
+from pipelines.vision.shift import Shift
 from tests.pipelines.vision.clips import across, clip
 from tests.pipelines.vision.watched import bundle, camera, watching
 
@@ -103,3 +107,63 @@ def test_four_cameras_are_at_their_deadlines(tmp_path: Path) -> None:
     for place, rate in enumerate(rates):
         assert told[place, "analysis_rate"] == pytest.approx(rate, rel=0.1, abs=0.2)
         assert told[place, "analysed"] == pytest.approx(5, abs=0.3)
+
+
+def test_a_turn_without_a_picture_costs_the_eye_nothing() -> None:
+    class Empty(Stub):
+        due = 0.0
+
+        def take(self) -> None:  # type: ignore[override]
+            return None
+
+    stub = Empty()
+    seat = Seat(
+        camera("file:/x", Path("m"), rate=5.0), cast("Any", stub), cast("Any", stub), cast("Any", None)
+    )
+    seat.look(7.0, 100.0, lambda: None)
+    assert stub.looks == []
+    assert (seat.due, stub.due) == (7.0, 7.0)
+
+
+class Ended:
+    """An eye that notes when a cell was closed."""
+
+    def __init__(self) -> None:
+        self.closed: list[float] = []
+
+    def close(self, end: float) -> list[int | None]:
+        self.closed.append(end)
+        return [None] * 9
+
+
+def test_after_a_sleep_of_the_computer_what_was_counted_meanwhile_is_of_no_cell() -> None:
+    one = camera("file:/x", Path("m"))
+    watch = Watch(cameras=(one,), width=10, offset=0.0)
+    told: list[tuple[int, int]] = []
+
+    class Wire:
+        def numbers(self, numbers: list[int | None], bucket: int, stamp: int) -> None:
+            told.append((bucket, stamp))
+
+    shift = Shift(watch, cells(watch), cast("Any", Wire()), SystemClock())
+    eye = Ended()
+    shift._seats[0] = cast("Any", SimpleNamespace(eye=eye))
+    begun = shift._bucket
+    end = shift._end()
+    shift._finish(end, end + 1)
+    assert (shift._bucket, eye.closed) == (begun + 1, [end])
+    shift._finish(end + 10, end + 95)
+    assert shift._bucket == begun + 10
+    assert eye.closed == [end, end + 10, end + 90], "what came in between is dropped"
+    assert [bucket for bucket, _ in told] == [begun, begun + 1]
+
+
+def test_a_picture_that_comes_just_before_the_wait_is_not_waited_for() -> None:
+    watch = Watch(cameras=(camera("file:/x", Path("m")),), width=10, offset=0.0)
+    shift = Shift(watch, cells(watch), cast("Any", None), SystemClock())
+    seat = SimpleNamespace(due=1.0, source=SimpleNamespace(latest=SimpleNamespace(waits=True)))
+    shift._seats[0] = cast("Any", seat)
+    begun = time.monotonic()
+    for _ in range(100):
+        shift._wait(2.0)
+    assert time.monotonic() - begun < 1  # a glance is a quarter of a second

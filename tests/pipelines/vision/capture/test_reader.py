@@ -20,6 +20,7 @@ import pytest
 
 from agent.core.sight import Sight, What
 from agent.core.stream import parse
+from pipelines.vision.capture import opening
 from pipelines.vision.capture.opening import SightError, reason
 from pipelines.vision.capture.reader import Latest, Reader
 from pipelines.vision.clip import Scaler, Still
@@ -300,3 +301,38 @@ def test_a_frozen_camera_is_told_within_six_seconds_and_no_other_notices(tmp_pat
     # numbers of the second camera, which come last
     assert before["analysis_rate"] is not None
     assert all((one["analysis_rate"] or 0) > 4 for one in told)
+
+
+def test_a_camera_that_breaks_down_before_its_first_picture_says_how(tmp_path: Path) -> None:
+    latest = Latest(threading.Condition(), time.monotonic)
+    where = Outfit(parse("rtsp://127.0.0.1:9/x"), "", "", None)  # type: ignore[arg-type]
+    reader = Reader(where, latest)
+    with av.open(str(film(tmp_path / "short.mp4", seconds=1))) as container:
+
+        class Broken:
+            streams = container.streams
+
+            def demux(self, _: object) -> Iterator[object]:
+                raise OSError(errno.EHOSTUNREACH, "rtsp://me:secret@127.0.0.1/x")
+
+        with pytest.raises(SightError) as caught:
+            reader._read(Broken())  # type: ignore[arg-type]
+    assert caught.value.sight is Sight.UNREACHABLE
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("source", "tries"), [("rtsp://10.0.0.9/x", 1), ("http://10.0.0.9/x", 2)])
+def test_only_over_http_a_single_picture_is_tried_where_a_stream_is_none(
+    source: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forms: list[str | None] = []
+
+    def refuses(_: str, __: str, form: str | None) -> None:
+        forms.append(form)
+        raise av.ArgumentError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(opening, "_open", refuses)
+    with pytest.raises(SightError) as caught:
+        opening.opened(parse(source), "", "")
+    assert caught.value.sight is Sight.UNREACHABLE
+    assert forms == [None, "jpeg_pipe"][:tries]

@@ -19,6 +19,7 @@ from pipelines.vision.models import build
 from pipelines.vision.models.agreement import agreement
 from pipelines.vision.models.build import opened
 from pipelines.vision.models.bundle import Bundle, digest, read, write
+from pipelines.vision.models.cost import cost
 from pipelines.vision.models.fit import load
 from pipelines.vision.models.pictures import some
 from pipelines.vision.models.quantise import quantise
@@ -151,7 +152,7 @@ def test_a_model_that_sees_things_in_an_empty_picture_is_refused() -> None:
 
 def test_a_model_that_sees_what_its_reference_does_not_is_refused(film: str) -> None:
     model = everywhere(0.9).SerializeToString()
-    found = agreement(detector(toy()), Detector(Session(model, "toy"), "yolox"), some((film,), quiet))
+    found = agreement(detector(toy()), Detector(Session(model, "toy"), "yolox"), some((film,), quiet)[:8])
     assert (found.recall, found.good) == (1, False)
     assert "it sees what is not there: its reference confirms" in found.why
 
@@ -232,3 +233,13 @@ def detector(model: ModelProto) -> Detector:
 
 def quiet(_: str) -> None:
     """Say nothing."""
+
+
+def test_what_a_model_costs_is_measured_without_a_clip_too(film: str) -> None:
+    grey, moving = cost(detector(toy()), "", 0.5), cost(detector(toy()), film, 0.5)
+    assert (grey.decode, moving.decode > 0) == (0.0, True)
+    for one in (grey, moving):
+        assert one.analysis > 0
+        rates = [share.rate for share in one.shares]
+        assert [share.cameras for share in one.shares] == [1, 2, 4]
+        assert rates == sorted(rates, reverse=True)

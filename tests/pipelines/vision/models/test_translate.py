@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from agent.core.errors import GatewayError
 from pipelines.vision.arrays import Tensor
+from pipelines.vision.models.fit import load
 from pipelines.vision.models.tfjs import read
 from pipelines.vision.models.translate import translate
 from pipelines.vision.runtime import Session
@@ -123,7 +124,7 @@ HEAD_WEIGHTS: dict[str, NDArray[Any]] = {
     "to_last": TO_LAST, "to_first": TO_FIRST, "fine_k": FINE, "coarse_k": COARSE, "four": FOUR,
     "two": np.array([2], np.int32), "side": np.array([4], np.int32), "none": np.array([0], np.int32),
     "sides": np.array([4, 4], np.int32), "no_border": np.zeros((4, 2), np.int32),
-    "channel": np.array([[0, 0], [0, 0], [0, 0], [0, 1]], np.int32), "parts": np.array([3, 1], np.int32),
+    "channel": np.array([[0, 0], [0, 1], [0, 0], [0, 0]], np.int32), "parts": np.array([3, 1], np.int32),
     "axis": np.array(3, np.int32), "first_axis": np.array(0, np.int32),
     "one": np.array([1], np.int32), "cells": np.array([64, 5], np.int32),
 }  # fmt: skip
@@ -141,11 +142,13 @@ HEAD = [
     node("both", "AddV2", "fine", "up"),
     node("framed", "Pad", "fine", "no_border"),
     node("more", "AddV2", "both", "framed"),
-    node("wider", "Pad", "more", "channel"),
+    node("more_first", "Transpose", "more", "to_first"),
+    node("wider", "Pad", "more_first", "channel"),
     node("narrow", "SplitV", "more", "parts", "axis"),
     node("sure", "Sigmoid", "narrow:1"),
     node("again", "Pad", "narrow", "no_border"),
-    node("joined", "ConcatV2", "again", "sure", "sure", "axis"),
+    node("twins", "ConcatV2", "sure", "sure", "axis"),
+    node("joined", "ConcatV2", "again", "twins", "axis"),
     node("rows", "ConcatV2", "one", "cells", "first_axis"),
     node("flat", "Reshape", "joined", "rows"),
     node("out", "Identity", "flat"),
@@ -157,7 +160,7 @@ HEAD = [
 def test_grids_are_scaled_added_divided_and_joined_as_the_old_graph_says(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    outputs = {"out": (1, 64, 5)} | ({"wide": (1, 8, 8, 5)} if size == (64, 64) else {})
+    outputs = {"out": (1, 64, 5)} | ({"wide": (1, 5, 8, 8)} if size == (64, 64) else {})
     nodes = HEAD if "wide" in outputs else HEAD[:-1]
     model = translate(read(write(tmp_path, nodes, HEAD_WEIGHTS, outputs)), size)
     picture = CHANCE.normal(size=(1, 3, *size)).astype(np.float32)
@@ -167,7 +170,8 @@ def test_grids_are_scaled_added_divided_and_joined_as_the_old_graph_says(
     joined = np.concatenate([more[..., :3], sure, sure], axis=3)
     assert answers[0] == pytest.approx(joined.reshape(1, -1, 5), abs=1e-4)
     if "wide" in outputs:
-        assert answers[1] == pytest.approx(np.pad(more, ((0, 0), (0, 0), (0, 0), (0, 1))), abs=1e-4)
+        wide = np.pad(more.transpose(0, 3, 1, 2), ((0, 0), (0, 1), (0, 0), (0, 0)))
+        assert answers[1] == pytest.approx(wide, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -232,3 +236,9 @@ def between(grid: Tensor, y: float, x: float) -> NDArray[np.float64]:
         for column, part in ((left, 1 - (x - left)), (left + 1, x - left)):
             mixed += share * part * grid[min(max(row, 0), high - 1), min(max(column, 0), wide - 1)]
     return mixed
+
+
+def test_a_graph_in_the_old_form_is_loaded_as_the_new_one_at_its_own_size(tmp_path: Path) -> None:
+    path = write(tmp_path, NODES, WEIGHTS, {"out": (1, 64, 5)})
+    assert load(path, "nanodet", None) == translate(read(path)).SerializeToString()
+    assert load(path, "nanodet", (96, 64)) == translate(read(path), (96, 64)).SerializeToString()
