@@ -282,3 +282,20 @@ def test_what_a_link_needs_of_a_network_and_how_it_is_led_to_a_spy() -> None:
     assert (led.interface, led.port, led.bbmd, led.routers) == ("127.0.0.1/8", 0, "", {})
     assert {one.address for one in led.devices} == {"127.0.0.1:40001"}
     assert driver.slips() == []
+
+
+async def test_a_wish_that_nobody_waits_for_any_more_harms_nothing() -> None:
+    async with fake() as device:
+        device.delay = 0.05
+        known = points(a="analog-input,1", b="analog-input,2")
+        async with running(link(ahu(device.address, known), timeout=Duration(5))) as (seen, desk):
+            await seen.until("ahu-1.a", good)
+            gone = desk.wish(("ahu-1.b",))
+            await asyncio.sleep(0.02)
+            gone.cancel()
+            [told] = await desk.wish(("ahu-1.a",))
+            assert told.sample.value == 21
+            device.mute = True
+            late = desk.wish(("ahu-1.b",))
+            await asyncio.sleep(0.02)
+            late.cancel()

@@ -160,3 +160,30 @@ async def test_a_cancelled_question_is_remembered_too(virtual: VirtualClock) -> 
             answer = await roof.ask(Request(1, "holding", 10, 2, longer=(3,)))
             assert isinstance(answer, Answer)
             assert answer.data == bytes((0, 10, 0, 11))
+
+
+class Listening(ModbusRtuTcp):
+    """A converter whose line is listened to before the first request, as a port of our own is."""
+
+    def listening(self) -> float:
+        """Give ten seconds."""
+        return 10.0
+
+
+async def test_another_master_that_is_heard_first_ends_the_link_before_anything_is_asked(
+    virtual: VirtualClock,
+) -> None:
+    async with rtu_serving(None) as wire:
+        driver = Listening(host="127.0.0.1", port=wire.port, devices=(device(registers(1, 2)),))
+        async with Running(driver, virtual) as running:
+            waiting, gone = running.desk.wish(("meter.r2",)), running.desk.wish(())
+            gone.cancel()
+            await virtual.sleep(5)
+            for writer in wire.writers:
+                writer.write(Asked(bytes(8)).frame_of(bytes((3, 0, 0, 0, 1)), unit=4))
+            with pytest.raises(DriverError, match="another master"):
+                await running.task
+        assert wire.asked == []
+    [reading] = await waiting
+    assert (reading.sample.point, reading.sample.why) == ("meter.r2", "no_connection")
+    assert [one.why for one in running.seen.samples] == ["no_connection", "no_connection"]

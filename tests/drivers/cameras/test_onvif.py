@@ -433,3 +433,13 @@ async def test_where_no_network_is_there_to_ask_it_is_said(monkeypatch: pytest.M
     monkeypatch.setattr(module, "GROUP", "240.0.0.1")  # to which no way leads
     with pytest.raises(DriverError, match=r"nobody can be asked \(.+\): name the gateway's own address"):
         await everybody("127.0.0.1", 0.05, SystemClock())
+
+
+async def test_a_camera_that_tells_no_time_is_asked_by_the_date_of_its_answer_or_ours() -> None:
+    async with answering(instead(GetSystemDateAndTime="<GetSystemDateAndTimeResponse/>")) as (end, _):
+        assert (await Camera(end, None, SystemClock(), 5).facts()).off is None
+
+
+async def test_where_no_interface_is_named_the_computer_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GROUP", "127.0.0.1")  # where nobody listens
+    assert await everybody("", 0.05, SystemClock()) == []

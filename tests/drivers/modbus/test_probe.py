@@ -165,3 +165,15 @@ async def test_a_remote_link_is_asked_like_one_of_our_own(virtual: VirtualClock)
     assert (refusal.why, refusal.code, refusal.silent) == ("illegal_address", 2, False)
     assert isinstance(named, Fault)
     assert named.silent
+
+
+async def test_a_question_that_nobody_waits_for_any_more_harms_nothing(virtual: VirtualClock) -> None:
+    async with (
+        serving(lambda asked: [0.2, asked.reply()]) as wire,
+        Running(link(wire.port, device(registers(1), every=60)), virtual) as running,
+    ):
+        await virtual.sleep(1)
+        gone = running.desk.probe({"unit": 2})
+        await virtual.sleep(0.1)
+        gone.cancel()
+        assert await told(running.desk, unit=2, start=3) == {"data": "0003"}

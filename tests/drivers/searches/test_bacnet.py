@@ -282,3 +282,14 @@ async def test_the_only_card_and_the_only_link_that_may_be_meant_are_taken_unask
         "interface": "lo",
         "bbmd": "10.0.0.1",
     }
+
+
+async def test_an_interface_that_is_lost_while_it_is_searched_ends_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def lost(_: object) -> None:
+        raise DriverError("this computer has not the address 127.0.0.1 any more")
+
+    monkeypatch.setattr("drivers.bacnet.client.Client.watch", lost)
+    with pytest.raises(DriverError, match=r"^this computer has not the address 127\.0\.0\.1 any more$"):
+        await searched("127.0.0.1:9", settle=Duration(5))

@@ -330,3 +330,8 @@ def test_no_number_of_a_meter_goes_on() -> None:
 def test_a_reading_behind_the_meter_may_come_without_its_time() -> None:
     lines = replaced(DSMR_42, gas="0-1:24.2.1(00123.456*m3)")
     assert gas(meter(), lines, 0.0) == [(123.456, "")]
+
+
+def test_a_reading_that_is_named_and_not_there_gives_nothing_of_another_meter() -> None:
+    named = meter(gas_volume=P1Point(obis="0-4:24.2.1", unit="m3"))
+    assert gas(named, DSMR_42, 0.0) == [(None, "not_available")]
