@@ -25,7 +25,10 @@ from agent.core.sample import Quality, Sample
 from agent.supervisor import Supervisor
 from drivers.modbus.device import ModbusDevice
 from drivers.modbus.point import ModbusPoint, Table
+from drivers.modbus_rtu import ModbusRtu
+from drivers.modbus_rtu_tcp import ModbusRtuTcp
 from drivers.modbus_tcp import ModbusTcp
+from drivers.p1 import P1
 from tests.drivers.modbus.wire import Asked, serving
 from tests.peers import libmodbus, need
 from tests.virtual import VirtualClock
@@ -517,3 +520,11 @@ async def test_a_wish_that_nobody_waits_for_any_more_harms_nothing(virtual: Virt
                 writer.transport.abort()
             with pytest.raises(DriverError):
                 await running.task
+
+
+def test_a_link_says_whom_it_calls_and_which_port_it_opens() -> None:
+    assert link(502).needs().hosts == ("127.0.0.1",)
+    assert ModbusRtuTcp(host="10.20.0.9", port=4001).needs().hosts == ("10.20.0.9",)
+    assert ModbusRtu(path="/dev/serial/by-id/x").needs().ports == ("/dev/serial/by-id/x",)
+    assert P1(path="/dev/serial/by-id/y").needs().ports == ("/dev/serial/by-id/y",)
+    assert P1(host="10.20.0.9", port=4001).needs().hosts == ("10.20.0.9",)

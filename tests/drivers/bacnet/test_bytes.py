@@ -158,7 +158,8 @@ def test_an_address_reads_back_as_it_was_written(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "boiler", "10.20.0", "10.20.0.15:0", "10.20.0.15:", "0:12", "65535:1", "7:256"]
+    "text",
+    ["", "boiler", "10.20.0", "10.20.0.256", "10.20.0.15:0", "10.20.0.15:", "0:12", "65535:1", "7:256"],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected an IP address|does not exist"):

@@ -131,3 +131,15 @@ async def test_of_a_subscription_that_came_to_nothing_nothing_is_heard() -> None
         with pytest.raises(SilentError):
             await ours.subscribe(nobody, Subscription(7, ObjectId(0, 1), 60))
         assert not ours._subscribed
+
+
+async def test_a_subscription_that_cannot_be_renewed_is_still_heard_until_it_ends() -> None:
+    wish = Subscription(7, ObjectId(0, 1), 60)
+    async with fake() as device, client(Pace(timeout=0.05, retries=0, rate=0)) as ours:
+        await ours.subscribe(device.peer, wish)
+        await ours.subscribe(device.peer, wish)
+        device.transport.close()
+        await asyncio.sleep(0)
+        with pytest.raises(SilentError):
+            await ours.subscribe(device.peer, wish)
+        assert (device.peer, 7, ObjectId(0, 1)) in ours._subscribed

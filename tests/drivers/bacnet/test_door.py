@@ -383,3 +383,14 @@ async def test_a_link_shows_its_registration_its_strays_and_its_rival() -> None:
     assert figures["registration"] == f"{BBMD} waiting"
     assert figures["strays"] == 1
     assert figures["hint"] == f"{STRANGER} calls itself by our device_id: set another one"
+
+
+@pytest.mark.usefixtures("virtual")
+async def test_a_flood_for_a_broadcast_manager_is_not_answered_as_a_flood() -> None:
+    async with client() as ours:
+        with Line(ours.address) as line:
+            for _ in range(100):
+                ours._endpoint.received(b"\x81\x05\x00\x06\x00\x3c", Peer.at(*line._socket.getsockname()))
+            await settled()
+            assert 1 <= len(line.answers()) <= 10
+        assert ours.dropped == 100

@@ -100,6 +100,8 @@ async def test_a_part_before_the_first_is_not_taken_and_what_is_over_stays_as_it
     one = exchange()
     assert one.feed(part(3, b"d")) is None
     assert one.feed(b"\x30\x05") is None
+    assert one.feed(part(0, b"a")[:4]) is None
+    assert one.feed(part(0, b"a")[:4] + bytes((Confirmed.READ_PROPERTY,)) + b"a") is None
     assert one.progress == 0
     one.feed(part(0, b"a", more=False))
     one.give_up()

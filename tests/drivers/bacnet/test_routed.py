@@ -181,3 +181,21 @@ async def test_the_driver_reads_a_device_behind_a_router() -> None:
         )
         readings = await link.read((), SystemClock())
         assert [one.sample.value for one in readings] == [21, 22, 21, 22]
+
+
+async def test_a_router_from_whose_network_nothing_has_come_for_long_is_sought_again(
+    virtual: VirtualClock,
+) -> None:
+    """It may have been replaced; while others behind it are heard, one that is silent says nothing."""
+    async with network(virtual) as (router, client):
+        assert await client.read(THERE, POINT) == 21
+        router.mute = True
+        with pytest.raises(SilentError):
+            await client.read(THERE, POINT)
+        assert router.sought == 1
+        await virtual.sleep(70)
+        with pytest.raises(SilentError):
+            await client.read(THERE, POINT)
+        router.mute = False
+        assert await client.read(THERE, POINT) == 21
+        assert router.sought == 2

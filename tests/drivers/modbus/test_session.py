@@ -109,3 +109,16 @@ async def test_a_port_that_fails_while_it_is_written_to_ends_the_connection() ->
         await one.exchange(frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE)), 1.0)
     assert len(ends) == 1
     assert transport.is_closing()
+
+
+async def test_a_port_that_fails_at_a_read_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    port, ends = Port(), list[str]()
+    transport = _SerialTransport(port, session(ends), "/dev/ttyUSB0")
+    monkeypatch.setattr("os.read", fails)
+    transport._read()
+    monkeypatch.undo()
+    assert ends == ["/dev/ttyUSB0 is gone (Input/output error); was its adapter unplugged?"]
+    port.theirs.close()

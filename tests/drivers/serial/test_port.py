@@ -216,3 +216,16 @@ async def test_a_serial_server_that_resets_or_takes_nobody_is_told(monkeypatch: 
             one.connect_ex(listening.getsockname())
         with pytest.raises(DriverError, match=r"does not answer: no connection within 0\.1 s"):
             await connect(*listening.getsockname())
+
+
+async def test_a_port_that_fails_at_a_read_is_gone(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    port = SerialPort(str(adapter.path), 9600)
+    adapter.send(b"x")
+    monkeypatch.setattr(os, "read", fails)
+    with pytest.raises(DriverError, match=r"is gone \(Input/output error\); was its adapter unplugged"):
+        await port.read()
+    monkeypatch.undo()
+    port.close()
