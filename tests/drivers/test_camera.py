@@ -330,3 +330,16 @@ def test_nothing_that_cannot_be_true_is_believed_of_a_camera() -> None:
     tried, believed = camera().forged()
     assert tried > 10
     assert believed == []
+
+
+async def test_cells_that_never_came_leave_a_gap_and_no_number(virtual: VirtualClock, vision: Vision) -> None:
+    link = Heard(camera())
+    async with running(virtual, link):
+        await vision.session()
+        await vision.say(What.READY, 22)
+        for wait in (0.0, 600.0):
+            await virtual.sleep(wait)
+            now = await to_next_cell(virtual)
+            await vision.bucket(now, person_to_left=7, analysed=300_000, sight=1)
+            await virtual.sleep(0.1)
+    assert link.of("gate.person_to_left") == [(7, "good", ""), (None, "bad", "silent"), (7, "good", "")]

@@ -229,3 +229,18 @@ async def test_a_notice_is_no_voice_and_a_router_is_one() -> None:
         ours._tell(Route(router, (5, 2001)))
         async with asyncio.timeout(5):
             assert await heard.get() == Route(router, (5, 2001))
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_harms_nothing(device: bacnet.Device) -> None:
+    question = {"ask": "read", "at": device.address, "refs": [[8, 1011, 77, -1]]}
+    nobody = question | {"at": "127.0.0.1:9"}
+    async with client() as ours, served(ours) as remote:
+        link = remote._held
+        assert isinstance(link, Through)
+        gone = link._desk.probe(nobody)
+        for _ in range(200):  # until it is being asked
+            if not ours._pending:
+                await asyncio.sleep(0.001)
+        assert ours._pending
+        gone.cancel()
+        assert decoded((await link.probe(question))["value"]) == "air handler"

@@ -12,6 +12,8 @@ from drivers.bacnet.endpoint import Place
 from drivers.bacnet.interface import Interface
 from drivers.bacnet.peer import Peer
 from drivers.bacnet.roll_call import HIGHEST, Attendance, RollCall, ranges
+from drivers.bacnet.stack import Notice
+from drivers.bacnet.value import ObjectId
 from tests.drivers.bacnet.kit import OWN
 from tests.drivers.bacnet.stations import Station, town
 
@@ -103,3 +105,9 @@ def test_ranges_cover_every_instance_once() -> None:
         assert parts[0][0] == low
         assert parts[-1][1] == high
         assert all(one[1] + 1 == other[0] for one, other in pairwise(parts))
+
+
+def test_a_change_of_a_value_is_no_answer_to_the_roll() -> None:
+    there = Attendance()
+    there.note(Notice(Peer.parse("10.0.0.7"), 1, 7, ObjectId(0, 1), 60, ()))
+    assert (there.devices, there.networks, there.answered(0, HIGHEST)) == ({}, {}, [])

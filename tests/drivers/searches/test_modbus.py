@@ -364,3 +364,17 @@ def test_the_usual_port_is_not_written() -> None:
     search, usual = Modbus(targets=()), {"driver": "modbus-tcp", "host": "10.0.0.7"}
     assert search._table(Endpoint("10.0.0.7", 502)) == usual
     assert search._table(Endpoint("10.0.0.7", 5020)) == usual | {"port": 5020}
+
+
+async def test_of_a_subnet_nobody_is_waited_for_longer_than_a_knock(virtual: VirtualClock) -> None:
+    with socket.socket() as listening, contextlib.ExitStack() as waiting:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listening.getsockname())
+        begun, port = virtual.boot(), listening.getsockname()[1]
+        heard = await searched(virtual, "127.0.0.1/32", port=port, units="1", knock=Duration(0.5))
+    assert (heard.found, heard.missed) == ([], [])
+    assert 0.5 <= virtual.boot() - begun < 2

@@ -128,3 +128,20 @@ def test_of_a_line_of_very_many_numbers_the_first_become_points() -> None:
     assert found.device is not None
     assert list(found.device["points"])[:2] == ["value_1", "value_2"]
     assert 8 <= len(found.device["points"]) < 200
+
+
+class Late(VirtualClock):
+    """A clock of a computer that was busy with something else while a line was read."""
+
+    times: tuple[float, ...] = (0.0, 0.0, 20.0)
+
+    def boot(self) -> float:
+        """Give the next time, and the last one for ever."""
+        now, self.times = self.times[0], self.times[1:] or self.times
+        return now
+
+
+async def test_time_that_is_over_when_a_piece_has_been_looked_at_is_over(virtual: VirtualClock) -> None:
+    line = Line(virtual, *[b"\xff" * 40] * 9)
+    assert await listened(Late(), line) == Voice("", (9600, "8N1"))
+    assert len(line._pieces) == 8
