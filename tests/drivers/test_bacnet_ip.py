@@ -299,3 +299,14 @@ async def test_a_wish_that_nobody_waits_for_any_more_harms_nothing() -> None:
             late = desk.wish(("ahu-1.b",))
             await asyncio.sleep(0.02)
             late.cancel()
+
+
+async def test_a_mistake_of_our_own_is_not_taken_for_a_lost_interface() -> None:
+    def mistake(_: object) -> None:
+        raise ZeroDivisionError
+
+    async with fake() as device:
+        driver = link(ahu(device.address, points(a="analog-input,1")))
+        with pytest.raises(ExceptionGroup) as caught:
+            await driver.run(mistake, SystemClock(), Desk())
+    assert caught.group_contains(ZeroDivisionError)

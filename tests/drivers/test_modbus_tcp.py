@@ -528,3 +528,13 @@ def test_a_link_says_whom_it_calls_and_which_port_it_opens() -> None:
     assert ModbusRtu(path="/dev/serial/by-id/x").needs().ports == ("/dev/serial/by-id/x",)
     assert P1(path="/dev/serial/by-id/y").needs().ports == ("/dev/serial/by-id/y",)
     assert P1(host="10.20.0.9", port=4001).needs().hosts == ("10.20.0.9",)
+
+
+async def test_a_mistake_of_our_own_is_not_taken_for_a_lost_connection(virtual: VirtualClock) -> None:
+    def mistake(_: object) -> None:
+        raise ZeroDivisionError
+
+    async with serving(None) as wire:
+        with pytest.raises(ExceptionGroup) as caught:
+            await link(wire.port, device(registers(1))).run(mistake, virtual, Desk())
+    assert caught.group_contains(ZeroDivisionError)

@@ -202,3 +202,20 @@ async def test_a_wish_that_nobody_waits_for_any_more_harms_nothing(virtual: Virt
         gone.cancel()
         link.line.send(SDS011)
         assert [one.sample.value for one in await kept] == [123.6]
+
+
+async def test_a_mistake_of_our_own_is_not_taken_for_a_lost_line(
+    virtual: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Link(virtual)
+
+    async def later(_: object) -> None:
+        await virtual.sleep(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(link.listener, "_watch", later)
+    for work in (link.listener.run(link.seen), link.listener.read(())):
+        with pytest.raises(ExceptionGroup) as group:
+            await work
+        assert group.group_contains(ZeroDivisionError)
+    assert link.seen.samples == []
