@@ -420,11 +420,11 @@ async def test_a_device_that_is_busy_when_it_is_asked_about_a_hole_is_asked_agai
 
     async with (
         serving(behaviour) as wire,
-        Life(link(wire.port, device(registers(*range(10)), every=20.0)), virtual, Notes()) as running,
+        Life(link(wire.port, device(registers(*range(10)), every=50.0)), virtual, Notes()) as running,
     ):
         await virtual.sleep(HOUR)
         busy = True
-        await virtual.sleep(DAY)
+        await virtual.sleep(4 * HOUR)
         meter.lacking, busy = (), False
         await virtual.sleep(3 * MINUTE)
     assert running.seen.of("meter.r5")[-1].value == 5

@@ -13,7 +13,7 @@ from onnx import ModelProto, helper, numpy_helper
 
 from agent.core.errors import GatewayError
 from agent.core.scene import CLASSES
-from agent.core.vision import About, Agreement, Build, Family, Install, Verify
+from agent.core.vision import About, Agreement, Build, Family, Install, Size, Verify
 from pipelines.vision.detector import Detector
 from pipelines.vision.models import build
 from pipelines.vision.models.agreement import agreement
@@ -147,7 +147,7 @@ def test_a_model_that_fails_at_its_first_picture_is_refused() -> None:
 
 def test_a_model_that_sees_things_in_an_empty_picture_is_refused() -> None:
     with pytest.raises(GatewayError, match="sees things in an empty grey picture"):
-        detector(everywhere(0.9))
+        detector(everywhere(0.9, (64, 64)))
 
 
 def test_a_model_that_sees_what_its_reference_does_not_is_refused(film: str) -> None:
@@ -217,9 +217,9 @@ def wanted(folder: Path, model: ModelProto, **more: Any) -> Build:  # noqa: ANN4
     return Build(path=str(path), **(usual | more))
 
 
-def everywhere(sure: float) -> ModelProto:
+def everywhere(sure: float, size: Size = (256, 320)) -> ModelProto:
     """Make a toy that is *sure* of a person in every cell."""
-    model = toy()
+    model = toy(size=size)
     [told] = [one for one in model.graph.initializer if one.name == "told"]
     values = numpy_helper.to_array(told).copy()
     values[0, 4] = sure
