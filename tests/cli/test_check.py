@@ -226,3 +226,46 @@ def test_who_reads_at_anothers_broker_is_told_apart(site: Path, capsys: Screen) 
     assert "Nothing is sent to them" in said
     assert main(["policy", "show", str(site)]) == 0
     assert "only that broker's access list can end it" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_plan_is_told_to_people_and_to_scripts(site: Path, capsys: Screen) -> None:
+    with (site / "site.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[link.square]\ndriver = "camera"\nsource = "/dev/video0"\nmodel = "nanodet-g"\n')
+        file.write("[link.square.lines.gate]\nfrom = [0.5, 0.9]\nto = [0.5, 0.1]\n")
+    assert main(["plan", str(site), "--points"]) == 0
+    said = capsys.readouterr().out
+    assert "plant-room (modbus-tcp): 1 request serves 2 points" in said
+    assert "main-meter.active_power, main-meter.import_energy" in said
+    assert "square (camera): its driver does not poll" in said
+    assert main(["plan", str(site), "--json"]) == 0
+    [poll] = json.loads(capsys.readouterr().out)
+    assert (poll["link"], poll["device"], len(poll["points"])) == ("plant-room", "main-meter", 2)
+
+
+def test_the_cage_is_opened_to_the_cameras_that_are_configured_and_to_no_other(
+    site: Path, capsys: Screen
+) -> None:
+    line = ".lines.gate]\nfrom = [0.5, 0.9]\nto = [0.5, 0.1]\n"
+    with (site / "site.toml").open("a", encoding="utf-8") as file:
+        for name, source in (("door", "/dev/video0"), ("square", "rtsp://10.30.0.7/stream2")):
+            file.write(f'\n[link.{name}]\ndriver = "camera"\nsource = "{source}"\nmodel = "nanodet-g"\n')
+            file.write(f"[link.{name}{line}")
+    assert main(["cage", str(site)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "IPAddressAllow=10.30.0.7" in lines
+    assert "DeviceAllow=char-video4linux rw" in lines
+    assert [one for one in lines if one.startswith("IPAddressAllow=")] == ["IPAddressAllow=10.30.0.7"]
+
+
+def test_events_cost_nothing_that_could_be_foreseen_and_no_cap_drains_at_once(
+    site: Path, capsys: Screen
+) -> None:
+    text = (site / "sharing.toml").read_text("utf-8")
+    fan = 'steps = [{ use = "threshold", above = 5 }]\n'
+    events = text.replace('window = "15m"\nstatistics = ["mean", "max", "delta"]\n', fan)
+    events = events.replace("main-meter.*", "main-meter.active_power")
+    assert events != text
+    (site / "sharing.toml").write_text(events, "utf-8")
+    assert [(one.messages, one.wire) for one in volumes(load(site))] == [(0.0, 0.0)]
+    (site / "sharing.toml").write_text(text.replace(':8883"', ':8883"\nrate = 0'), "utf-8")
+    assert [one.drain for one in volumes(load(site))] == [0.0]

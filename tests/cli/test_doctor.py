@@ -37,3 +37,14 @@ def test_a_gateway_that_does_not_run_is_wrong(site: Path, tmp_path: Path, capsys
     [gateway] = [one for one in found if one["what"] == "gateway"]
     assert (gateway["verdict"], gateway["says"]) == ("wrong", "none runs here")
     assert all(one["act"] for one in found if one["verdict"] != "well")
+
+
+def test_a_person_reads_what_is_wrong_first_and_all_where_it_is_wished(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = [str(site), "--state", str(tmp_path), "--socket", str(tmp_path / "none")]
+    assert main(["doctor", *where]) == 1
+    few = capsys.readouterr().out
+    assert "none runs here" in few.splitlines()[0]
+    assert main(["doctor", *where, "--all"]) == 1
+    assert len(capsys.readouterr().out.splitlines()) > len(few.splitlines())

@@ -74,3 +74,7 @@ def test_what_never_happened_is_not_told() -> None:
 
 def test_a_figure_that_nobody_knows_keeps_its_name() -> None:
     assert list(in_words({"sun_spots": 3, "mood": "fair"})) == ["sun spots 3", "mood fair"]
+
+
+def test_what_was_never_heard_is_said_and_a_yes_in_words() -> None:
+    assert list(in_words({"last_frame_age": "never"})) == ["nothing heard yet"]

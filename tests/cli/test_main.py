@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import json
 import os
 import re
 import signal
@@ -259,3 +260,25 @@ def test_options_are_called_the_same_everywhere() -> None:
 def functions(path: Path) -> list[ast.FunctionDef]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+def test_an_error_that_nobody_could_put_right_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("agent.cli.schema.run", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        main(["schema"])
+
+
+def test_the_schema_is_printed_for_editors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"].keys() >= {"site", "link", "device", "product"}
+
+
+def test_a_demo_without_its_packages_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "BAC0" else object())
+    assert main(["demo"]) == 1
+    assert capsys.readouterr().err == "the demo needs BAC0; try: pip install 'citygate[demo]'\n"

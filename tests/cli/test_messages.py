@@ -36,3 +36,13 @@ def test_a_script_gets_the_ids_of_the_journal(capsys: Screen) -> None:
     [one] = json.loads(capsys.readouterr().out)
     assert (one["level"], len(one["id"])) == ("error", 32)
     assert "@" not in one["title"]
+
+
+def test_the_page_and_the_journals_catalogue_are_made_of_the_same_lines(capsys: Screen) -> None:
+    assert main(["messages", "--form", "page"]) == 0
+    page = capsys.readouterr().out
+    assert main(["messages", "--form", "journal"]) == 0
+    catalogue = capsys.readouterr().out
+    for one in entries():
+        assert one.code in page
+        assert f"-- {one.id}\n" in catalogue

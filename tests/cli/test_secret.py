@@ -13,7 +13,7 @@ import pytest
 
 from agent.cli import vault
 from agent.cli.main import main
-from agent.core.errors import ConfigError
+from agent.core.errors import ConfigError, GatewayError
 from agent.core.secrets import secret as opened
 
 
@@ -117,3 +117,56 @@ def test_on_a_terminal_it_is_asked_for_twice_without_being_shown(site: Path) -> 
     assert "hush" not in said
     assert "kept a" in said
     assert opened("credential:a") == "hush"
+
+
+def test_two_answers_that_differ_keep_nothing(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter(["hush", "hash"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", lambda _: next(answers))
+    assert main(["secret", "set", "a", "--plain", "--config", str(site)]) == 2
+    assert capsys.readouterr().err == "the two are not the same; nothing was kept\n"
+    assert not (site / "credentials").exists()
+
+
+@pytest.fixture
+def sealer(site: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a systemd-creds that turns a secret round; where a file "fails" lies beside it, it refuses."""
+    folder = tmp_path_factory.mktemp("bin")
+    program = folder / "systemd-creds"
+    program.write_text(
+        '#!/bin/sh\nif [ -e "$(dirname "$0")/fails" ]; then echo "no key on this host" >&2; exit 1; fi\n'
+        'case "$1" in encrypt) rev > "$4";; decrypt) rev < "$3";; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(vault, "_SYSTEMD", site)
+    return folder
+
+
+def test_what_systemd_seals_can_be_opened_by_it_alone(
+    site: Path, sealer: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    piped(monkeypatch, b"open sesame")
+    assert main(["secret", "set", "a", "--config", str(site)]) == 0
+    assert (site / "sealed/a").read_bytes().strip() == b"emases nepo"
+    assert stat.S_IMODE((site / "sealed/a").stat().st_mode) == 0o600
+    assert not (site / "credentials").exists()
+    assert vault.opened("a").strip() == b"open sesame"
+    with pytest.raises(GatewayError, match="there is no secret called b"):
+        vault.opened("b")
+    (sealer / "fails").touch()
+    with pytest.raises(GatewayError, match="a cannot be opened; use sudo: no key on this host"):
+        vault.opened("a")
+
+
+def test_where_systemd_cannot_seal_it_is_said_and_the_secret_kept_readable_by_root(
+    site: Path, sealer: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sealer / "fails").touch()
+    piped(monkeypatch, b"x")
+    assert main(["secret", "set", "a", "--config", str(site)]) == 0
+    assert "systemd cannot encrypt here: no key on this host" in capsys.readouterr().err
+    assert opened("credential:a") == "x"
+    assert vault.opened("a") == b"x"

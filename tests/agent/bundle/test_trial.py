@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -382,3 +383,57 @@ def test_a_note_that_cannot_be_read_says_what_to_do(city: City) -> None:
     (memory.folder / "trial.json").write_text("{")
     with pytest.raises(ConfigError, match="remove it to begin anew"):
         city.keeper.apply(city.made(), TEN_MINUTES)
+
+
+def test_a_bundle_is_of_a_whole_folder_and_of_a_bearable_size(
+    city: City, tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--number", "9", "--key", str(city.keys / "admin"), "--out", str(tmp_path / "library.bundle")]
+    assert main(["bundle", "make", str(city.desk / "site.toml"), *words]) == 2
+    assert "name the folder, not one file: a bundle is a whole configuration" in capsys.readouterr().err
+    assert main(["bundle", "make", str(city.desk), *words[:2], "--key", "/nowhere/key", *words[4:]]) == 1
+    assert "/nowhere/key does not sign: " in capsys.readouterr().err
+    assert not (tmp_path / "library.bundle").exists()
+    (tmp_path / "huge").write_bytes(bytes(101))
+    monkeypatch.setattr("agent.bundle.pack.LONGEST", 100)
+    assert main(["bundle", "apply", str(tmp_path / "huge"), "--config", str(city.etc)]) == 2
+    assert "huge is larger than a bundle may be (100 bytes)" in capsys.readouterr().err
+
+
+def test_what_is_on_trial_and_what_was_taken_back_is_shown(city: City, capsys: Screen) -> None:
+    assert main(["bundle", "show", "--config", str(city.etc)]) == 0
+    assert capsys.readouterr().out == "in force: none came as a bundle\n"
+    city.change()
+    city.answer = lambda at: cut() if at > 20 else city.report()
+    with pytest.raises(PowerCutError):
+        city.keeper.apply(city.made(), TEN_MINUTES)
+    assert main(["bundle", "show", "--config", str(city.etc)]) == 0
+    assert "on trial: number " in capsys.readouterr().out
+    city.answer = lambda _: None
+    verdict = city.keeper.settle()
+    assert verdict is not None
+    assert not verdict.kept
+    assert main(["bundle", "show", "--config", str(city.etc)]) == 0
+    said = capsys.readouterr().out
+    assert "taken back: number " in said
+    assert said.endswith(f", signed by admin@vaasa.example: {verdict.why}\n")
+
+
+def test_without_a_bundle_on_trial_there_is_nothing_to_settle(
+    city: City, tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.journal.set_up", lambda **_: None)
+    words = ["--config", str(city.etc), "--state", str(tmp_path), "--socket", str(tmp_path / "none.sock")]
+    assert main(["bundle", "settle", *words]) == 0
+    assert capsys.readouterr().out == "No bundle is on trial.\n"
+
+
+def test_files_before_that_are_gone_cannot_be_put_back(city: City) -> None:
+    city.change()
+    city.answer = lambda at: cut() if at > 20 else city.report()
+    with pytest.raises(PowerCutError):
+        city.keeper.apply(city.made(), TEN_MINUTES)
+    shutil.rmtree(city.etc / ".bundle" / "before")
+    city.answer = lambda _: None
+    with pytest.raises(ConfigError, match="is missing: the configuration before cannot be put back"):
+        city.keeper.settle()
