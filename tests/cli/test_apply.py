@@ -319,3 +319,28 @@ def test_a_socket_is_opened_for_cameras_alone(
     monkeypatch.setattr(units, "installed", lambda: frozenset({fence.GATEWAY, fence.VISION, units._SOCKET}))
     main(["apply", str(place / "site")])
     assert "enable --quiet --now citygate-vision.socket" in systemd.told()
+
+
+def test_without_a_list_of_name_servers_the_address_alone_is_opened(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fence, "_RESOLVERS", place / "none")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers("nobody knows it"))
+    assert main(["apply", str(place / "site")]) == 0
+    lines = (place / "units" / fence.SITE).read_text("utf-8").splitlines()
+    assert "IPAddressAllow=10.20.0.15" in lines
+    assert "IPAddressAllow=10.0.0.53" not in lines
+
+
+def test_a_site_without_serial_lines_gets_no_device(place: Path) -> None:
+    serial = '[link.meters]\ndriver = "modbus-rtu"\npath = "/dev/ttyUSB0"\n'
+    (place / "site/site.toml").write_text(SITE.replace(serial, ""), "utf-8")
+    main(["apply", str(place / "site")])
+    assert "DeviceAllow" not in (place / "units" / fence.SITE).read_text("utf-8")
+
+
+def test_units_are_known_by_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "citygate.service").touch()
+    monkeypatch.setattr(units, "_PLACES", (tmp_path / "etc", tmp_path / "lib"))
+    assert units.installed() == {"citygate.service"}

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.explore import _print
 from agent.cli.main import main
 from agent.config.load import load
+from agent.core.driver import Guess
 from tests.cli.conftest import SITE, lay
 from tests.cli.test_scan import gateway
 from tests.peers import libmodbus
@@ -97,3 +99,16 @@ def test_a_link_without_registers_has_nothing_to_explore(tmp_path: Path, capsys:
     (tmp_path / "site.toml").write_text(SITE.partition("[link")[0] + text + line, "utf-8")
     assert explore(tmp_path, "square", "--addr", "1") == 1
     assert "square: driver camera has no registers to explore" in capsys.readouterr().err
+
+
+def test_of_many_guesses_the_likely_ones_are_shown_and_text_gives_no_line(capsys: Screen) -> None:
+    text = Guess(value="SDM630", where="holding 0", raw="5344", likely=0.9, why="text", keys={"text": 6})
+    rest = [
+        Guess(value=str(n), where="input 0", raw="0000", likely=0.01, why="-", keys={"addr": n})
+        for n in range(9)
+    ]
+    _print([text, *rest], "directly")
+    said = capsys.readouterr().out
+    assert "SDM630" in said
+    assert "my_point" not in said
+    assert "9 less likely ones: --json prints them all" in said

@@ -263,3 +263,31 @@ def test_a_value_that_nobody_expected_fails(own: Path, capsys: Screen) -> None:
     assert main(["profile", "test", str(own)]) == 1
     assert "import_energy is " in (out := capsys.readouterr().out)
     assert "which nobody expected" in out
+
+
+def test_a_list_that_cannot_be_read_is_a_sentence(tmp_path: Path, capsys: Screen) -> None:
+    assert main(["profile", "import", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}: Is a directory\n"
+    (tmp_path / "list.csv").write_text('Address;Name\n1;"' + "x" * 140_000 + "\n", "utf-8")
+    assert main(["profile", "import", str(tmp_path / "list.csv")]) == 2
+    assert "this is no list that a spreadsheet would read: " in capsys.readouterr().err
+
+
+def test_scales_are_read_as_vendors_write_them_and_doubts_are_remarked(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    scales = ("1/10", "/100", "÷ 1000", "10^-2", "10", "0.1", "/none")
+    rows = [f"{at};Value {at};uint16;kW;{scale}" for at, scale in enumerate(scales)]
+    more = ["20;Flag;bool;;", "21;Lamp;bit field;;"]
+    head = "Register address;Register name;Data type;Unit;Scale"
+    (tmp_path / "list.csv").write_text("\n".join([head, *rows, *more]), "utf-8")
+    words = ["profile", "import", str(tmp_path / "list.csv"), "--vendor", "A", "--model", "M"]
+    assert main([*words, "--table", "input"]) == 0
+    text = capsys.readouterr().out
+    made = tomllib.loads(text)
+    found = [made["point"][f"value_{at}"].get("scale", 1) for at in range(len(scales))]
+    assert found == [0.1, 0.01, 0.001, 0.01, 10, 0.1, 1]
+    assert [made["point"][name]["type"] for name in ("flag", "lamp")] == ["bool", "bool"]
+    assert made["defaults"]["table"] == "input"
+    assert 'scale: is "10" what to multiply by, or to divide by?' in text
+    assert 'scale: "/none" is not understood' in text

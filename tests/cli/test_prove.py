@@ -101,3 +101,36 @@ def test_an_interrupted_proof_leaves_neither_copies_nor_a_gateway() -> None:
             assert process.wait(20) == 130
         assert not Path(f"/proc/{found[0]}").exists()
         assert list(room.iterdir()) == []
+
+
+def two(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let two promises be all there are; give the words of a command that tries them."""
+    monkeypatch.setattr("agent.prove.run.names", lambda: ["x", "y"])
+    monkeypatch.setattr("agent.prove.run.try_all", lambda _: iter([proof(State.KEPT), proof(State.OPEN)]))
+    return ["--state", str(folder), "--socket", str(folder / "none.sock")]
+
+
+def test_a_person_sees_each_promise_as_it_is_tried_and_the_sum(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = two(tmp_path, monkeypatch)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["prove", DEMO, *where]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("demo-city/library/gw1, policy ")
+    assert "2 promises are put to the test" in said.out
+    assert said.out.count("It holds.") == 2
+    assert f"1 pass, 0 fail, 1 not enforced on this system. Kept in {tmp_path}." in said.out
+    assert "(2/2) y ..." in said.err
+    assert main(["prove", DEMO, *where, "--strict"]) == 1
+
+
+def test_without_any_files_the_demos_site_is_taken_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = two(tmp_path, monkeypatch)
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path / "nothing"))
+    assert main(["prove", *where]) == 0
+    said = capsys.readouterr()
+    assert f"There is no *.toml in {tmp_path}/nothing: the demo's site is taken." in said.err
+    assert said.out.startswith("demo-city/library/gw1")

@@ -16,6 +16,7 @@ from agent.cli.read import advice, matching
 from agent.config.load import load
 from agent.core.errors import ConfigError
 from tests.cli.conftest import SITE, lay
+from tests.cli.test_scan import gateway
 
 Screen = pytest.CaptureFixture[str]
 
@@ -122,3 +123,29 @@ def test_other_links_are_left_alone(metered: Path, capsys: Screen) -> None:
     assert [one["point"] for one in json.loads(capsys.readouterr().out)["readings"]] == [
         "main-meter.active_power"
     ]
+
+
+def test_a_running_gateway_reads_links_devices_and_points(metered: Path, capsys: Screen) -> None:
+    with gateway(metered) as socket:
+        for name in ("plant-room", "main-meter", "main-meter.active_power"):
+            assert main(["read", name, "--config", str(metered), "--socket", str(socket)]) == 0
+            said = capsys.readouterr().out
+            assert "through the running gateway" in said
+            assert "main-meter.active_power" in said
+            assert ("import_energy" in said) is ("." not in name)
+
+
+def test_values_come_again_and_again_until_somebody_has_seen_enough(
+    metered: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def wait(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("agent.cli.read.time.sleep", wait)
+    assert read(metered, "main-meter.active_power", "--every", "2s") == 130
+    assert pauses == [2.0] * 3
+    assert capsys.readouterr().out.count("main-meter.active_power") == 3

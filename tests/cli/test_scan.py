@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from agent.cli.progress import ProgressBar
 from agent.cli.proposal import proposals, text_of
 from agent.config.load import load
 from agent.core.driver import LinkSettings
+from agent.core.errors import DriverError
 from agent.core.search import Found, Progress
 from tests.cli.conftest import SITE, lay
 from tests.peers import libmodbus
@@ -281,3 +282,45 @@ def test_each_search_explains_itself_with_examples() -> None:
     assert ways is not None
     for word, parser in ways._group_actions[0].choices.items():  # type: ignore[union-attr]  # a mapping here
         assert f"citygate scan {word}" in parser.format_help()
+
+
+def test_what_is_done_without_a_measure_is_named_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+    bar = ProgressBar(out)
+    bar.show(Progress(done=0, of=0, what="listening"))
+    bar.end()
+    assert out.getvalue().startswith("listening ...")
+
+
+def test_what_cannot_be_a_device_is_told_and_not_proposed(site: Path) -> None:
+    here = load(site).links[0]
+    assert isinstance(here.driver, LinkSettings)
+    line = {"driver": "modbus-tcp", "host": here.driver.host, "port": here.driver.port}  # type: ignore[attr-defined]
+    only = Found(address="10.0.0.7", what="something that answers")
+    known = Found(address="127.0.0.1", what="the link itself", link=line)
+    odd = Found(address="y", what="z", link={"driver": "modbus-tcp", "host": 7}, link_name="odd")
+    meter = Found(
+        address="127.0.0.1 unit 9", what="a meter", link=line, device_name="new",
+        device={"unit": 9, "points": {"power": {"addr": 1}}},
+    )  # fmt: skip
+    told = proposals([only, known, odd, meter], load(site))
+    assert [(one.link, one.device, one.known) for one in told] == [
+        ("", "", False), ("plant-room", "plant-room", True), ("odd", "", False), ("plant-room", "new", False),
+    ]  # fmt: skip
+    assert told[0].toml == "# 10.0.0.7: something that answers\n"
+    assert tomllib.loads(told[3].toml)["device"]["new"]["points"] == {"power": {"addr": 1}}
+
+
+def test_what_was_found_before_a_search_failed_is_given_all_the_same(
+    tmp_path: Path, capfd: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def searched(search: object, args: object, tell: Callable[[object], None]) -> bool:
+        del search, args
+        tell(Found(address="10.0.0.7", what="a meter", link={"driver": "modbus-tcp", "host": "10.0.0.7"}))
+        raise DriverError("the network has gone")
+
+    monkeypatch.setattr("agent.cli.scan._searched", searched)
+    assert scan(tmp_path, "modbus", "10.0.0.7") == 1
+    said, told = capfd.readouterr()
+    assert tomllib.loads(said)["link"]
+    assert "the network has gone" in told

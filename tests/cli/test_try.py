@@ -10,6 +10,7 @@ import pytest
 
 from agent.cli.main import main
 from agent.cli.recorded import samples
+from agent.core.errors import ConfigError
 
 Screen = pytest.CaptureFixture[str]
 CASES = Path(__file__).parents[1] / "cases" / "pipelines"
@@ -245,3 +246,15 @@ def test_windows_are_shown_as_they_close_while_samples_still_come(
     monkeypatch.setattr("sys.stdin", coming())
     assert main(["try", "-", str(site)]) == 0
     assert "20:00:00Z" in "".join(shown), "before the last sample has come"
+
+
+def test_without_any_sample_nothing_would_leave(site: Path, tmp_path: Path, capsys: Screen) -> None:
+    assert main(["try", str(write(tmp_path / "samples.jsonl", [])), str(site)]) == 1
+    assert capsys.readouterr().err == "nothing would leave: no granted product takes these samples\n"
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "-1" + "0" * 400, "1e999"])
+def test_a_number_beyond_all_bounds_is_refused_with_its_line(value: str) -> None:
+    line = '{"at": 1795291200, "point": "a.x", "value": VALUE}'.replace("VALUE", value)
+    with pytest.raises(ConfigError, match=r'^f:1: "value" is not finite'):
+        list(samples([line], "f"))
