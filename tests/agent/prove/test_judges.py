@@ -1,0 +1,214 @@
+"""Whoever judges a promise can say each way in which it may be broken."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import socket
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agent.core.product import Privacy
+from agent.core.record import Aggregate, Event, State
+from agent.outbox.ledger import LedgerRow
+from agent.prove import planted, watched
+from agent.prove.promises import (
+    noise_is_what_it_says,
+    small_counts_are_withheld,
+    the_system_confines_it,
+    unshared_points_stay,
+)
+from agent.prove.scene import Parts
+from agent.prove.spies import bacnet
+from agent.prove.spies.bacnet import bacnet_spy
+from agent.prove.spies.heard import Heard
+from agent.prove.spies.listening import listening_spy
+from agent.prove.spies.modbus import modbus_spy
+from tests.agent.prove.scenes import street
+from tests.agent.uplink.kit import until
+
+UNCONFINED = {"Uid": "0\t0\t0\t0", "CapEff": "000001ffffffffff", "NoNewPrivs": "0", "Seccomp": "0"}
+CONFINED = {"Uid": "998\t998\t998\t998", "CapEff": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2"}
+
+
+def row(body: bytes) -> LedgerRow:
+    return LedgerRow(
+        id=1, route="city.flow", recipient="city", product="flow", epoch=1, seq=1, kind="batch",
+        state="waiting", made=0.0, expires=None, policy="", topic="t", content_type="", user=(), body=body,
+        digest="", link="",
+    )  # fmt: skip
+
+
+def test_what_depends_on_a_point_that_is_not_shared_is_named() -> None:
+    def said(first: list[LedgerRow], second: list[LedgerRow]) -> list[str]:
+        return list(unshared_points_stay._differences(first, second, {"door.in"}))
+
+    assert said([row(b"x")], [row(b"x")]) == []
+    assert said([row(b"x")], []) == ["The number of messages depends on points that are not shared: 1, 0."]
+    [told] = said([row(b"1")], [row(b"2")])
+    assert told == "Message 1/1 of city.flow depends on points that are not shared."
+    for body in (b'{"door.in":1}', gzip.compress(b'["door.in"]')):
+        [told] = said([row(body)], [row(body)])
+        assert told == "Message 1/1 of city.flow names door.in, which is not shared."
+    assert said([row(b'{"door.inner":1}')], [row(b'{"door.inner":1}')]) == []
+
+
+@dataclass
+class Told:
+    """What a gate let out of one product."""
+
+    product: Any
+    records: tuple[Any, ...]
+
+
+def test_what_a_small_count_leaves_behind_is_named() -> None:
+    plan = street()
+    product = next(one for one in plan.products if one.privacy.mode == "suppress")
+    kept = replace(product, privacy=Privacy(mode="suppress", k=5))
+    held = replace(plan, products=tuple(kept if one is product else one for one in plan.products))
+    figure = Aggregate("door.in", 0.0, 900.0, None, (None,), State.SUPPRESSED)
+
+    def said(*records: Aggregate | Event) -> list[str]:
+        told: Any = [Told(kept, records)]
+        return list(small_counts_are_withheld._below(held, told))
+
+    assert said(figure, replace(figure, state=State.OK, n=15, values=(5.0,))) == []
+    event = Event("door.in", "threshold", "warning", 0.0, 1.0, "1", "above")
+    assert said(event) == [f"{kept.id} told of an event of door.in, with mode suppress."]
+    assert said(replace(figure, n=15)) == [f"{kept.id} told something beside a withheld count of door.in."]
+    assert said(replace(figure, values=(9.0,))) == [
+        f"{kept.id} told something beside a withheld count of door.in."
+    ]
+    assert said(replace(figure, state=State.OK, values=(4.0,))) == [
+        f"{kept.id} told 4 passages of door.in, below 5."
+    ]
+
+
+def test_noise_that_is_not_what_the_law_says_is_named() -> None:
+    privacy = Privacy(mode="dp", epsilon="1", sensitivity=1)
+    noisy = replace(planted.modes(Parts()).products[0], id="flow", privacy=privacy)
+    assert list(noise_is_what_it_says._odd(noisy, [])) == []
+    assert (
+        list(noise_is_what_it_says._odd(noisy, [0.0, 1.0, -1.0] * 100 + [0.0] * 75 + [2.0, -2.0] * 25)) == []
+    )
+    assert "The noise of flow is not in whole numbers." in noise_is_what_it_says._odd(
+        noisy, [0.5, -0.5] * 200
+    )
+    told = " ".join(noise_is_what_it_says._odd(noisy, [3.0] * 400))
+    assert "0% of 400 figures have no noise" in told
+    assert "flow: its noise lies 3 from zero on average" in told
+
+
+def test_each_hole_of_a_process_is_named_and_a_confined_one_has_none() -> None:
+    assert list(the_system_confines_it._holes(CONFINED)) == []
+    assert list(the_system_confines_it._holes(UNCONFINED)) == [
+        "The gateway runs as root.",
+        "It has capabilities beyond those of an ordinary user.",
+        "It could gain rights by programs that it starts.",
+        "Its calls to the kernel are not filtered.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "args", "found"),
+    [
+        ("open", ("/etc/passwd", "w", os.O_WRONLY), ("write", "open", "/etc/passwd")),
+        ("open", (b"/srv/x", None, os.O_RDONLY | os.O_CREAT), ("write", "open", "/srv/x")),
+        ("open", ("/etc/passwd", "r", os.O_RDONLY), None),
+        ("open", (5, "w", os.O_WRONLY), None),
+        ("sqlite3.connect", ("/var/lib/x.db",), ("write", "sqlite3.connect", "/var/lib/x.db")),
+        ("os.fork", (), ("start", "os.fork", "")),
+        ("subprocess.Popen", ("/bin/sh", [], None, None), ("start", "subprocess.Popen", "/bin/sh")),
+        ("socket.getaddrinfo", (b"broker.example", 1883, 0, 1, 0), ("lookup", "name", "broker.example")),
+        ("socket.gethostbyname", ("broker.example",), ("lookup", "name", "broker.example")),
+        ("import", ("json", None, None, None, None), None),
+    ],
+)
+def test_what_a_gateway_does_is_understood(
+    event: str, args: tuple[Any, ...], found: tuple[str, str, str] | None
+) -> None:
+    told = watched._event(event, args)
+    assert (told and (told["what"], told["kind"], told["where"])) == found
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "name"),
+    [
+        (socket.AF_INET, socket.SOCK_STREAM, "tcp"),
+        (socket.AF_INET6, socket.SOCK_DGRAM, "udp"),
+        (socket.AF_UNIX, socket.SOCK_STREAM, "unix"),
+        (socket.AF_NETLINK, socket.SOCK_RAW, "other"),
+    ],
+)
+def test_whom_it_calls_and_where_it_listens_is_understood(family: int, kind: int, name: str) -> None:
+    with socket.socket(family, kind) as made:
+        told = watched._event("socket.bind", (made, ("0.0.0.0", 502, 0, 0)))  # noqa: S104
+        assert told == {"what": "bind", "kind": name, "where": "0.0.0.0:502"}
+        assert watched._event("socket.sendto", (made, None)) is None, "it was connected, which was told"
+        told = watched._event("socket.connect", (made, "/run/x.sock"))
+        assert told == {"what": "call", "kind": name, "where": "/run/x.sock"}
+
+
+def datagram(message: str, control: str = "00", kind: str = "0a") -> bytes:
+    body = bytes.fromhex("01" + control + message)
+    return bytes.fromhex("81" + kind) + (len(body) + 4).to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize(
+    ("raw", "application"),
+    [
+        (datagram("1008"), b"\x10\x08"),
+        (datagram("1008", kind="0b"), b"\x10\x08"),
+        (datagram("ffff00ff1008", control="20"), b"\x10\x08"),
+        (datagram("00", control="80"), None),
+        (datagram("1008", kind="00"), None),
+        (b"\x81\x0a\x00\x04", None),
+        (b"\x82" + datagram("1008")[1:], None),
+    ],
+    ids=["to one", "to all", "routed", "network layer", "a result", "too short", "another protocol"],
+)
+def test_the_message_within_a_datagram_is_found(raw: bytes, application: bytes | None) -> None:
+    assert bacnet._application(raw) == application
+
+
+@pytest.mark.parametrize(
+    ("message", "written"),
+    [
+        ("1008", None),
+        ("000501 0c".replace(" ", ""), None),
+        ("0005010f", "confirmed service 15"),
+        ("1006", "unconfirmed service 6"),
+        ("204d0f", "it acknowledged a write to itself"),
+        ("80", None),
+    ],
+    ids=["Who-Is", "ReadProperty", "WriteProperty", "time", "an acknowledgement", "too short"],
+)
+async def test_a_spy_in_a_bacnet_network_hears_what_would_change_a_device(
+    message: str, written: str | None
+) -> None:
+    async with bacnet_spy() as (port, heard):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.sendto(datagram(message), ("127.0.0.1", port))
+            asker.sendto(datagram("0005020e"), ("127.0.0.1", port))
+            await until(lambda: bool(heard.asked) and len(heard.writes) >= (written is not None))
+    assert heard.writes == ([written] if written else [])
+
+
+def _was_asked(heard: Heard) -> bool:
+    return heard.asked >= 2
+
+
+async def test_a_spy_lives_through_a_link_that_is_reset() -> None:
+    for spy in (listening_spy(), modbus_spy(rtu=False)):
+        async with spy as (port, heard):
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(bytes.fromhex("000100000006 01 03 0000 0001".replace(" ", "")))
+                await reader.read(1)
+                writer.transport.abort()
+            await until(partial(_was_asked, heard))
