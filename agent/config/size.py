@@ -47,9 +47,6 @@ class Size(int):
         unit = max(whole, key=UNITS.__getitem__, default="B")
         return f"{self // UNITS[unit]}{unit}"
 
-    def __repr__(self) -> str:
-        return f"Size({int(self)})"
-
 
 def decode(wanted: type, value: object) -> Any:  # noqa: ANN401 - msgspec's own signature
     """Read the types of a configuration that msgspec does not know: sizes and durations."""

@@ -76,11 +76,8 @@ class Again:
         self._books.kept.save(self._key, state)
 
     def saved(self) -> Any:  # noqa: ANN401 - plain JSON values
-        """Give what was kept; None if there is nothing that can be read."""
-        try:
-            return self._books.kept.saved(self._key)
-        except (ValueError, RecursionError):
-            return None
+        """Give what was kept; None if there is nothing."""
+        return self._books.kept.saved(self._key)
 
     def _known(self, lane: Lane, wanted: Wanted) -> int:
         """Give the last number that a row should be there for; those of this run beyond it are to come.

@@ -251,3 +251,18 @@ async def test_a_pruning_writer_does_not_disturb_a_check(tmp_path: Path) -> None
         assert verify(tmp_path / DB).faults == ()
     assert verify(tmp_path / DB).first > 1
     await world.outbox.close()
+
+
+async def test_a_message_of_another_product_proves_nothing_of_a_day(tmp_path: Path) -> None:
+    world = await filled(tmp_path, windows=80)
+    kept = tmp_path / "kept"
+    with kept.open("wb") as out:
+        for row in rows(tmp_path / DB):
+            out.write(b"plain/people " + (row.body or b"") + b"\n")
+        out.write(b"no message at all\n")
+    world.clock.turn(world.keep + 3600.0)
+    await world.flush()
+    found = match(tmp_path / DB, [kept])
+    assert (found.rows, found.proven, found.days) == (0, 0, ())
+    assert found.strangers == 82
+    await world.outbox.close()

@@ -12,7 +12,9 @@ import pytest
 
 from agent.core.errors import OutboxError
 from agent.outbox.outbox import Outbox
+from agent.outbox.store import FullError, Store
 from agent.outbox.verdict import verify
+from agent.outbox.work import Done, Work
 from tests.agent.outbox.scenes import CAP, KEEP, World, covered, losses, route
 
 ROUTES = ("city.energy", "city.people")
@@ -250,3 +252,39 @@ async def bodies_in(path: Path) -> dict[tuple[str, int, int], bytes]:
     with closing(sqlite3.connect(path)) as db:
         found = db.execute("SELECT name, epoch, seq, body FROM row JOIN route ON route=number").fetchall()
     return {(name, epoch, seq): body for name, epoch, seq, body in found}
+
+
+async def test_a_mark_of_damage_without_a_damaged_file_is_a_fresh_start(tmp_path: Path) -> None:
+    (tmp_path / "outbox.damaged").write_text("found")
+    world = World(tmp_path)
+    outbox = await world.start()
+    assert not (tmp_path / "outbox.damaged").exists()
+    world.window()
+    await world.flush()
+    assert [row.kind for row in await world.deliver()] == ["start", "batch"]
+    await outbox.close()
+
+
+async def test_a_disk_without_room_for_the_rest_ends_the_salvage_and_the_rest_is_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world, rows = await filled(tmp_path)
+    (tmp_path / "outbox.damaged").write_text("found")
+    commits = 0
+    real = Store.commit
+
+    def full(store: Store, work: Work) -> Done:
+        nonlocal commits
+        commits += bool(work.rows)
+        if commits > 1 and work.rows:
+            raise FullError("no room on the disk")
+        return real(store, work)
+
+    monkeypatch.setattr("agent.outbox.salvage._STRETCH", 100)
+    with monkeypatch.context() as tight:
+        tight.setattr(Store, "commit", full)
+        await world.start()
+    assert "the salvage ends before row" in caplog.text
+    await world.deliver()
+    await world.outbox.close()
+    await assert_all_covered(world, rows)
