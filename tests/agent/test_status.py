@@ -227,7 +227,7 @@ def test_a_gateway_that_we_may_not_ask_is_there(tmp_path: Path, monkeypatch: pyt
 )
 async def test_an_answer_that_is_none_is_said(tmp_path: Path, answer: bytes | None, said: str) -> None:
     path = tmp_path / "control.sock"
-    asked = asyncio.Event()
+    asked, gone = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
@@ -235,11 +235,15 @@ async def test_an_answer_that_is_none_is_said(tmp_path: Path, answer: bytes | No
             await asked.wait()
         writer.write(answer or b"")
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        gone.set()
 
     async with await asyncio.start_unix_server(serve, path):
         with pytest.raises(GatewayError, match=said):
             await asyncio.to_thread(lambda: ask(path, {"ask": "ping"}, patience=0.2))
         asked.set()
+        await gone.wait()
 
 
 async def test_who_is_cut_off_while_it_asks_hears_that_the_answer_broke_off(tmp_path: Path) -> None:

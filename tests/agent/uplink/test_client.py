@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import sys
+from contextlib import suppress
 
 import pytest
 from msgspec.structs import replace
@@ -184,13 +185,19 @@ async def test_a_refused_connection_says_what_the_broker_meant(client: str, welc
 
 
 async def test_a_broker_that_hangs_up_instead_of_answering_is_said(client: str) -> None:
+    gone = asyncio.Event()
+
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        gone.set()
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
         with pytest.raises(UplinkError, match=r"closed the connection instead of answering|was lost"):
             await connect(a_call(server.sockets[0].getsockname()[1], client))
+        await gone.wait()
 
 
 async def test_an_end_that_the_broker_gives_a_reason_for_is_told_with_it(client: str) -> None:
