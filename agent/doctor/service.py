@@ -31,10 +31,13 @@ def gateway(facts: Facts) -> Iterator[Finding]:
         return
     status = facts.status or {}
     software = status.get("software", facts.release)
-    if software != facts.release:
+    if facts.status is None:
+        act = "journalctl -u citygate -n 50; then systemctl restart citygate"
+        yield wrong("gateway", "one runs, and does not answer", act)
+    elif software != facts.release:
         says = f"release {software} runs, and {facts.release} is installed"
         yield notice("gateway", says, "systemctl restart citygate when it suits")
-    elif status:
+    else:
         yield well("gateway", str(status.get("sentence", "it runs")))
     if facts.runs_as_root:
         act = "run it as the service that ships with it: systemd/citygate.service"

@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from agent.answers import Answers
 from agent.app import Daemon
 from agent.core.errors import ConfigError, GatewayError, OutboxError
-from agent.core.plan import Edition, Grant, Link, Plan, Recipient
+from agent.core.plan import Edition, Grant, Link, OutboxPlan, Plan, Recipient
 from agent.core.sample import Sample
+from agent.flow import _paces
 from agent.outbox.heads import compare
 from agent.outbox.port import Inline
 from agent.policy.edition import admit
+from agent.reach import VARIABLE
 from tests.agent.small_site import NETWORK, Meter, MuteLine, Site, link, plan, product, route
 from tests.virtual import VirtualClock
 
@@ -716,3 +718,40 @@ async def test_a_question_that_cannot_be_answered_says_why(
     async with site.running():
         with pytest.raises(GatewayError, match=sentence):
             await _answers(site)(wish)
+
+
+async def test_more_wishes_than_a_link_can_serve_are_turned_away_with_a_sentence(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(35)
+        desk = site.gateway.desks["hall"]
+        wishes = [desk.wish(()) for _ in range(16)]
+        with pytest.raises(GatewayError, match="hall has enough to read already; ask again in a moment"):
+            await Answers(site.gateway)({"ask": "read", "points": ["hall-meter"]})
+        await site.clock.sleep(5)
+        assert all(one.done() for one in wishes)
+
+
+async def test_a_question_whose_words_are_no_texts_is_refused(site: Site) -> None:
+    async with site.running():
+        for wish in ({"name": 5}, {"name": "energy", "recipient": ["city"]}):
+            with pytest.raises(GatewayError, match='"name" and "recipient" are texts'):
+                await Answers(site.gateway)({"ask": "why", **wish})
+
+
+async def test_what_waits_for_the_next_start_and_what_the_fence_keeps_away_is_told(
+    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "10.0.0.0/8")
+    [city] = plan().recipients
+    site.plan = replace(plan(), recipients=(replace(city, host="broker.example"),))
+    async with site.running():
+        await site.clock.sleep(35)
+        assert "recipient city: broker.example is outside the fence of citygate.service" in caplog.text
+        await site.reload(replace(plan(), outbox=OutboxPlan(cap=10**9)))
+        assert "the new [outbox] takes effect when the gateway is started again" in caplog.text
+        assert site.gateway._head("nobody") is None
+
+
+async def test_rates_that_an_older_run_kept_in_another_form_have_used_nothing(site: Site) -> None:
+    assert _paces({"city.energy": "many"}) == {}
+    assert _paces(None) == {}

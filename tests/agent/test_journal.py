@@ -14,7 +14,7 @@ import pytest
 
 from agent import journal
 from agent.core.catalogue.entry import Entry
-from agent.journal import JournalHandler, PrefixHandler, Trouble, journal_record, spoken
+from agent.journal import JournalHandler, PrefixHandler, Trouble, _is_journal, journal_record, spoken
 
 
 def _entry(code: str, level: int, text: str) -> Entry:
@@ -218,3 +218,23 @@ def test_what_root_tells_of_a_unit_is_found_with_that_unit(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     journal.set_up(environment={}, unit="citygate.service")
     assert not isinstance(root.handlers[0], JournalHandler), "from others the journal would not take it"
+
+
+def test_a_line_of_a_library_has_no_fields_of_ours(tmp_path: Path, listener: socket.socket) -> None:
+    handler = JournalHandler(tmp_path / "socket")
+    record = logging.makeLogRecord({"name": "paho", "msg": "odd", "levelno": logging.ERROR, "fields": "none"})
+    handler.handle(record)
+    handler.close()
+    sent = listener.recv(4096)
+    assert b"MESSAGE=odd\n" in sent
+    assert b"none" not in sent
+
+
+def test_without_a_standard_error_nothing_is_taken_for_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: int) -> os.stat_result:
+        raise OSError(9, "Bad file descriptor")
+
+    with monkeypatch.context() as without:
+        without.setattr(os, "fstat", closed)
+        taken = _is_journal("8:1234")
+    assert not taken

@@ -55,6 +55,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"config_fault": "site.toml:1:1: no\nmore"}, "wrong", "it has faults: site.toml:1:1: no", "check"),
     ({"config_warnings": ("a:1:1: b", "c")}, "notice", "but check warns: a:1:1: b, and 1 more", "check"),
     ({"running": False}, "wrong", "none runs here", "systemctl start"),
+    ({"status": None}, "wrong", "one runs, and does not answer", "systemctl restart citygate"),
     ({"status": {"software": "0.0.9"}}, "notice", "release 0.0.9 runs, and 0.1.0", "systemctl restart"),
     (
         {"status": {"products": [{"name": "flow", "withheld": 0.5}]}},

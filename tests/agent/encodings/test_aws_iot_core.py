@@ -72,3 +72,10 @@ def test_its_terms() -> None:
     found = AwsIotCore.demands(EXAMPLE, "x-ats.iot.eu-north-1.amazonaws.com")
     assert found.ports == {8883: "", 443: "x-amzn-mqtt-ca"}
     assert (found.client_id, found.login, found.rate) == ("library-gw1", "certificate", 100.0)
+
+
+def test_without_a_rule_data_stay_at_the_broker_and_none_is_made() -> None:
+    found = AwsIotCore(PLACE, AwsIotCoreSettings(thing="library-gw1")).provision([climate()])
+    assert "rule" not in found
+    publish = found["policy"]["Statement"][1]
+    assert not [one for one in publish["Resource"] if "$aws" in one]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from agent.core.message import Head, Message, Place, Queue, Status
 from agent.core.point import Kind, Point
@@ -199,3 +200,10 @@ def test_discovery_topics_have_only_allowed_letters_and_the_chosen_prefix() -> N
     for one in made.birth(of(TEMPERATURE), ROUTE, HEAD, "3f9c0a1b"):
         assert re.fullmatch(r"ha/device/[A-Za-z0-9_-]+/config", one.topic)
         assert all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in body(one)["cmps"])
+
+
+def test_a_sensor_of_events_does_not_expire() -> None:
+    events = of(TEMPERATURE, statistics=("last",))
+    sensors = announced(replace(events, window=0.0, span=""))
+    assert all("exp_aft" not in one for one in sensors.values())
+    assert any("exp_aft" in one for one in announced(events).values())

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent.core.attested import Attested
 from agent.core.command import ANSWERS as COMMANDS
@@ -670,3 +671,15 @@ LOSS: Final = Loss(why="cap", epoch=42, first=1, last=2, count=2)
 def test_a_numbering_of_answers_is_theirs_alone() -> None:
     for made in (native().start(COMMANDS, HEAD, None), native().gap(COMMANDS, HEAD, [LOSS])):
         assert made.topic == "citygate/1/vaasa/library/gw1/r"
+
+
+def test_a_step_beyond_all_numbers_leaves_a_value_as_it_is() -> None:
+    assert rounded(1e308, 3e-9) == 1e308
+    assert rounded(10.1, 0.25) == 10.0
+
+
+def test_the_number_of_an_asset_is_among_the_names_of_a_point() -> None:
+    labelled = Point(name="ahu-1.t", label="Supply air", asset="V-1017")
+    birth = native().birth(replace(product(), points=(labelled,), published=(labelled,)), ROUTE, HEAD, LID)
+    [about] = [one["points"]["ahu-1.t"] for one in map(body, birth) if "ahu-1.t" in one.get("points", {})]
+    assert about["alias"] == ["Supply air", "asset:V-1017"]

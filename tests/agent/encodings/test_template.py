@@ -126,3 +126,11 @@ def test_a_payload_can_say_whether_its_time_is_a_guess(synced: bool, word: str) 
     assert not list(made.objections(climate()))
     [message] = made.batch(climate(), HEAD, [figure])
     assert json.loads(message.body) == {"v": 20, "q": "ok", "clock": word}
+
+
+def test_a_payload_of_another_kind_need_not_be_json() -> None:
+    plain = TemplateSettings(topic="$point", payload="$value $quality", content_type="text/plain")
+    assert not list(Template(PLACE, plain).objections(climate()))
+    claimed = TemplateSettings(topic="$point", payload="$value $quality")
+    [said] = Template(PLACE, claimed).objections(climate())
+    assert "the payload is no JSON" in said

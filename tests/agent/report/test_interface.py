@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ from agent.core.plan import Plan, Recipient, Tls
 from agent.core.point import Kind, Point
 from agent.core.product import Privacy, Product, Route
 from agent.registry import kinds
-from agent.report.asyncapi import asyncapi
+from agent.report.asyncapi import _older, asyncapi
 from agent.report.document import markdown
 from agent.report.interface import interface
 from agent.report.interface_page import page
+from pipelines.threshold import Threshold
 from tests.agent.encodings.test_states import PLACE, example
 from tests.peers.foreign import asyncapi_errors
 
@@ -152,3 +154,31 @@ def test_a_page_says_who_writes_where() -> None:
     city = replace(made.recipients[0], commands=("replay",))
     told = markdown(page(interface(replace(made, recipients=(city,)), ""), software="0.1.0"))
     assert "| citygate/1/vaasa/library/gw1/c/replay | you, to the gateway | replay |" in told
+
+
+def of_events(kind: str) -> Plan:
+    """Give a plan whose product tells events alone."""
+    found = plan(kind)
+    alarm = replace(
+        found.products[0],
+        steps=(Threshold(above=5.0),),
+        window=0.0,
+        span="",
+        statistics=(),
+        privacy=Privacy(),
+    )
+    return replace(found, products=(alarm,))
+
+
+@pytest.mark.parametrize("kind", ["native", "senml"])
+def test_a_product_of_events_has_an_event_for_its_example_and_no_window(kind: str) -> None:
+    messages = asyncapi(interface(of_events(kind), ""), software="0.1.0")["components"]["messages"]
+    said = json.dumps(messages)
+    assert "is above its limit" in said
+    assert not [name for name in messages if name.endswith("-batch")]
+
+
+def test_a_schema_of_today_is_rewritten_for_tools_of_yesterday() -> None:
+    assert _older({"const": 1, "prefixItems": [{"const": "a"}], "items": {"$ref": "#/$defs/cell"}}) == {
+        "enum": [1], "items": [{"enum": ["a"]}], "additionalItems": {"$ref": "#/components/schemas/cell"},
+    }  # fmt: skip

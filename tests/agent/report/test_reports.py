@@ -195,3 +195,23 @@ def test_the_annex_sums_up_what_was_released_with_noise() -> None:
     assert "| leaving | door.out | ac5e474670b5 | 1/2 | 2 | 2 | 96 | 190 |" in text
     assert "| leaving | door.in | ac5e474670b5 | 1/2 | 2 | 1 | 94 | 94 |" in text
     assert "Figures with noise" not in markdown(annex(plan, None, made="2026-11-28", software="0.1.0"))
+
+
+def test_events_are_told_as_events_and_noise_over_several_products_is_added_up() -> None:
+    plan = load(CASES[0], today=date(2026, 11, 28))
+    noisy = Privacy(mode="dp", epsilon="0.5", sensitivity=1, round=5, clamp=True)
+    one, *others = plan.products
+    counted = replace(one, privacy=noisy)
+    twice = replace(counted, id="again")
+    route = next(each for each in plan.routes if each.product == one.id)
+    both = replace(
+        plan, products=(counted, twice, *others), routes=(*plan.routes, replace(route, product="again"))
+    )
+    text = markdown(annex(both, None, made="2026-11-28", software="0.1.0"))
+    assert "all count loses at most epsilon 1 together" in text
+    assert "rounded to multiples of 5 after the noise" in text
+    assert "below zero told as zero" in text
+    events = replace(one, window=0.0, span="", statistics=(), privacy=Privacy())
+    told = replace(plan, products=(events, *others))
+    words = phrases("en")
+    assert words.page["events"] in html([notice(told, each, words) for each in groups(told)])
