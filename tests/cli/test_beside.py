@@ -276,3 +276,31 @@ def test_a_configuration_of_one_file_gets_the_tables_to_copy(site: Path) -> None
 def test_the_camera_to_be_counted_has_to_be_named(site: Path, capsys: Screen) -> None:
     assert main(["validate", "--config", str(site)]) == 2
     assert "name the camera to be counted; cameras of this site: square" in capsys.readouterr().err
+
+
+def test_a_tally_of_a_few_is_compared_and_not_kept(site: Path, capsys: Screen) -> None:
+    (site / "few.txt").write_text("[lines.north-gate]\nto_left = 2\n", encoding="utf-8")
+    with listening(Gateway(site)):
+        assert validate(site, "--expect", str(site / "few.txt")) == 0
+    said = capsys.readouterr()
+    assert "Accuracy" in said.out
+    assert "not kept of north-gate: fewer than 20 passages say too little" in said.err
+    assert not (site / "site.d").exists()
+
+
+def test_a_look_that_shows_nothing_new_says_nothing(site: Path, capsys: Screen) -> None:
+    class Still(Gateway):
+        last: dict[str, Any] | None = None
+
+        async def answer(self, wish: dict[str, Any]) -> dict[str, Any]:
+            if wish.get("look") and self.last is not None:
+                told, self.last = self.last, None
+                return told
+            told = await super().answer(wish)
+            self.last = told if wish.get("look") and not told["ended"] else None
+            return told
+
+    with listening(Still(site)):
+        assert validate(site) == 0
+    lines = [one for one in capsys.readouterr().err.splitlines() if one.startswith("until")]
+    assert len(lines) == len(set(lines)) > 1

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.cli.main import main
 from agent.cli.volume import DAY, MONTH, sample_messages, volumes, wire_size
@@ -269,3 +270,11 @@ def test_events_cost_nothing_that_could_be_foreseen_and_no_cap_drains_at_once(
     assert [(one.messages, one.wire) for one in volumes(load(site))] == [(0.0, 0.0)]
     (site / "sharing.toml").write_text(text.replace(':8883"', ':8883"\nrate = 0'), "utf-8")
     assert [one.drain for one in volumes(load(site))] == [0.0]
+
+
+def test_figures_of_a_coarse_meter_are_as_coarse_as_it_makes_them(site: Path) -> None:
+    plan = load(site)
+    [product] = plan.products
+    coarse = replace(product, published=tuple(replace(one, resolution=0.5) for one in product.published))
+    [message] = sample_messages(coarse, plugin("encoding", "native")(plan.place), plan.policy)
+    assert json.loads(message.body)["r"][0][2:4] == [1234.5, 1234.5]

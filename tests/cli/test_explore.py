@@ -112,3 +112,12 @@ def test_of_many_guesses_the_likely_ones_are_shown_and_text_gives_no_line(capsys
     assert "SDM630" in said
     assert "my_point" not in said
     assert "9 less likely ones: --json prints them all" in said
+
+
+def test_guesses_that_are_all_likely_are_all_shown(capsys: Screen) -> None:
+    _print(
+        [Guess(value="230.4", where="input 0", raw="4366", likely=0.9, why="-", keys={"addr": 0})], "directly"
+    )
+    said = capsys.readouterr().out
+    assert "my_point = { addr = 0 }  # 230.4" in said
+    assert "less likely" not in said

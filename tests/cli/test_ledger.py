@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.ledger import moment
+from agent.cli.ledger import _told, moment
 from agent.cli.main import main
 from agent.core.clock import SystemClock
 from agent.core.errors import ConfigError
 from agent.core.message import Place, Tip
 from agent.core.record import Aggregate
 from agent.gate import Gate
+from agent.outbox.heads import Heads
+from agent.outbox.match import DayMatch, Match
 from agent.outbox.outbox import Outbox
 from agent.outbox.signing import own_key
 from agent.registry import plugin
@@ -238,3 +240,15 @@ def test_a_script_gets_what_matched_and_its_status(state: Path, tmp_path: Path, 
     assert main(["ledger", "match", str(kept), "--state", str(state), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["holds"], told["strangers"]) == (False, 1)
+
+
+def test_heads_and_days_that_have_left_by_retention_are_told(
+    state: Path, tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Heads(heads=3, confirmed=1, older=2, key="AAAA", faults=())
+    assert "1 confirmed, 2 too old (their rows have left by retention)" in _told(old)
+    day = DayMatch(route="city.energy", day="2026-11-20", n=97, have=96, holds=False)
+    past = Match(messages=96, rows=0, proven=0, strangers=96, unknown=(), days=(day,))
+    monkeypatch.setattr("agent.outbox.ledger.match", lambda *_: past)
+    assert main(["ledger", "match", str(tmp_path), "--state", str(state)]) == 1
+    assert "  city.energy 2026-11-20: 96 of 97, does not agree\n" in capsys.readouterr().out

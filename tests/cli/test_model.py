@@ -22,9 +22,10 @@ import pytest
 from agent.cli import fitting
 from agent.cli.fetch import weights
 from agent.cli.main import main
+from agent.cli.model import _tell
 from agent.config.models import model, models
 from agent.core.errors import ConfigError, GatewayError
-from agent.core.vision import PROGRAM, Agreement, Cost, Share, Weights
+from agent.core.vision import PROGRAM, About, Agreement, Cost, Manifest, Share, Weights
 from tests.pipelines.vision.clips import busy, clip, toy
 
 Screen = pytest.CaptureFixture[str]
@@ -351,3 +352,37 @@ def test_without_the_program_for_pictures_it_is_said_what_to_install(
         "citygate-vision is not installed: install citygate with its extra [vision]"
         in capsys.readouterr().err
     )
+
+
+def test_a_shape_is_fitted_before_anything_is_fetched(tmp_path: Path, capsys: Screen) -> None:
+    words = [
+        "model",
+        "add",
+        "nanodet-g",
+        "--aspect",
+        "16:9",
+        "--from",
+        "/nowhere.tgz",
+        "--models",
+        str(tmp_path),
+    ]
+    assert main(words) == 1
+    assert "/nowhere.tgz" in capsys.readouterr().err
+
+
+def test_a_model_that_nobody_compared_is_told_as_such_and_one_of_ones_own_has_no_notes(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    about = About(family="yolox", label="Toy", classes=("person",), licence="none")
+    manifest = Manifest(
+        name="toy", about=about, source="here", size=(256, 320), int8=True, sha256="1", reference_sha256="2"
+    )
+    assert _tell(manifest, tmp_path, as_json=False) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"toy: yolox, 256x320, int8, in {tmp_path}\n")
+    assert said.endswith("`citygate model verify` does that on a clip of your camera.\n")
+    (tmp_path / "own.citymodel").touch()
+    assert main(["model", "list", "--models", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [one.split()[2] for one in lines if one.startswith("  own ")] == ["yes"]
+    assert not [one for one in lines if one.startswith(("own:", "  own:"))]

@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import Meta
 
+from agent.cli.lent import _files
 from agent.cli.main import main, parser_of
 from agent.cli.progress import ProgressBar
 from agent.cli.proposal import proposals, text_of
+from agent.cli.search_words import _taken_apart
 from agent.config.load import load
 from agent.core.driver import LinkSettings
 from agent.core.errors import DriverError
@@ -324,3 +327,16 @@ def test_what_was_found_before_a_search_failed_is_given_all_the_same(
     said, told = capfd.readouterr()
     assert tomllib.loads(said)["link"]
     assert "the network has gone" in told
+
+
+def test_what_is_shipped_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text("a = 1\n")
+    (tmp_path / "bad.toml").write_text("a = \n")
+    (tmp_path / "odd.toml").mkdir()
+    assert _files(tmp_path) == {"good": {"a": 1}}
+    assert _files(tmp_path / "none") == {}
+
+
+def test_an_option_without_a_word_about_it_is_an_option_all_the_same() -> None:
+    assert _taken_apart(int) == (int, Meta())
+    assert _taken_apart(int | None) == (int, Meta())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import io
 import os
 import stat
@@ -170,3 +171,14 @@ def test_where_systemd_cannot_seal_it_is_said_and_the_secret_kept_readable_by_ro
     assert "systemd cannot encrypt here: no key on this host" in capsys.readouterr().err
     assert opened("credential:a") == "x"
     assert vault.opened("a") == b"x"
+
+
+def test_without_systemd_a_secret_is_kept_for_root_and_the_gateways_group(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault, "_SYSTEMD", site / "none")
+    monkeypatch.setattr(vault, "_GROUP", grp.getgrgid(os.getgid()).gr_name)
+    piped(monkeypatch, b"x")
+    assert main(["secret", "set", "a", "--config", str(site)]) == 0
+    assert not (site / "sealed").exists()
+    assert stat.S_IMODE((site / "credentials/a").stat().st_mode) == 0o640

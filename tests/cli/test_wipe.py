@@ -106,3 +106,25 @@ def test_a_copy_that_is_not_sound_removes_nothing(place: Path, capsys: pytest.Ca
     assert wiped(place, "library/gw1", "--ledger", str(place / "kept.db")) == 1
     assert "nothing was removed" in capsys.readouterr().err
     assert left(place) == before
+
+
+def test_a_copy_that_holds_what_no_ledger_holds_is_not_sound(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(place / "state/outbox.db")) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw = (place / "state/outbox.db").read_bytes()
+    text = b"\x04\x00\x13\x13lidabc"
+    assert raw.count(text) == 1
+    blob = text.replace(b"\x13lid", b"\x12lid")  # a blob where a text has to stand
+    (place / "state/outbox.db").write_bytes(raw.replace(text, blob))
+    before = left(place)
+    assert wiped(place, "library/gw1", "--ledger", str(place / "kept.db")) == 1
+    assert "is not sound; nothing was removed" in capsys.readouterr().err
+    assert left(place) == before
+
+
+def test_a_state_folder_that_is_not_there_needs_no_emptying(place: Path) -> None:
+    words = ["wipe", "library/gw1", "--without-ledger", "--config", str(place / "site")]
+    assert main([*words, "--state", str(place / "none")]) == 0
+    assert not list((place / "site").iterdir())

@@ -21,7 +21,7 @@ from agent.cli.main import main
 from agent.config.load import load
 from agent.config.seal import sign
 from agent.core.errors import ConfigError, GatewayError
-from agent.trials import Known, Memory, Trial
+from agent.trials import Known, Memory, Trial, Verdict
 from tests.agent.config.test_seal import EDITION
 from tests.cli.conftest import SHARING, SITE
 from tests.cli.test_status import WELL, changed
@@ -437,3 +437,36 @@ def test_files_before_that_are_gone_cannot_be_put_back(city: City) -> None:
     city.answer = lambda _: None
     with pytest.raises(ConfigError, match="is missing: the configuration before cannot be put back"):
         city.keeper.settle()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_became_of_a_bundle_is_said_with_a_status(
+    tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    status, word = (0, "kept") if kept else (1, "taken back")
+    verdict = Verdict(number=9, signer="admin@vaasa.example", kept=kept, why="so it is", at=0.0)
+    worlds: list[World] = []
+
+    class Decided:
+        def __init__(self, folder: Path, state: Path, models: Path, world: World) -> None:
+            del folder, state, models
+            worlds.append(world)
+
+        def apply(self, raw: bytes, patience: float, calm: float) -> Verdict:
+            assert (raw, patience, calm) == (b"bundle", 600.0, 60.0)
+            return verdict
+
+        def settle(self) -> Verdict:
+            return verdict
+
+    monkeypatch.setattr("agent.bundle.trial.Keeper", Decided)
+    monkeypatch.setattr("agent.journal.set_up", lambda **_: None)
+    (tmp_path / "b").write_bytes(b"bundle")
+    where = ["--config", str(tmp_path), "--state", str(tmp_path), "--socket", str(tmp_path / "none.sock")]
+    for words in (["apply", str(tmp_path / "b"), "--wait", "10m", "--calm", "1m"], ["settle"]):
+        assert main(["bundle", *words, *where]) == status
+        assert capsys.readouterr().out == f"bundle 9, signed by admin@vaasa.example: {word}: so it is\n"
+    assert worlds[0].status() is None, "no gateway answers there"
+    assert worlds[0].boot() > 0
+    assert main(["bundle", "apply", str(tmp_path / "b"), "--wait", "soon", *where]) == 2
+    assert "--wait: expected a duration" in capsys.readouterr().err
