@@ -88,13 +88,7 @@ class _Check:
 
     def _state(self) -> dict[str, str]:
         query = "SELECT name, value FROM state WHERE name IN ('lid', 'epoch')"
-        try:
-            return dict(self._db.execute(query).fetchall())
-        except UNREADABLE as error:
-            if not self._rows:
-                raise
-            self._faults.append(f"which outbox it is cannot be read: {error}")
-            return {}
+        return dict(self._db.execute(query).fetchall())
 
     def _chunks(self) -> Iterator[tuple[tuple[int, bytes] | None, dict[int, str], list[Any]]]:
         """Give rows in order; where the walk has to begin (again), with the anchor."""

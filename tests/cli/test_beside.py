@@ -20,6 +20,7 @@ from agent.control import Control
 from agent.core.clock import Instant
 from agent.core.driver import CanTell
 from agent.core.errors import ConfigError
+from agent.core.measured import Measured
 from agent.core.message import Head, Place
 from agent.core.product import Route
 from agent.core.sample import Quality, Sample
@@ -304,3 +305,8 @@ def test_a_look_that_shows_nothing_new_says_nothing(site: Path, capsys: Screen) 
         assert validate(site) == 0
     lines = [one for one in capsys.readouterr().err.splitlines() if one.startswith("until")]
     assert len(lines) == len(set(lines)) > 1
+
+
+def test_a_result_whose_bounds_are_the_wrong_way_round_is_refused() -> None:
+    with pytest.raises(ValueError, match='"low" lies above "high"'):
+        Measured(accuracy=0.9, low=0.95, high=0.8, passages=40, on="2026-11-28", of="x")

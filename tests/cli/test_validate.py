@@ -155,6 +155,7 @@ def test_a_whole_site_file_may_hold_the_lines(tmp_path: Path) -> None:
         (("to = [0.5, 0.05]", "too = [0.5, 0.05]"), r'did you mean "to"'),
         (("to = [0.5, 0.05]", "to = [0.5, 0.95]"), "two different ends"),
         (("[0.5, 1.0], [0.0, 1.0]", "[0.0, 1.0], [0.5, 1.0]"), "crosses itself"),
+        (("[0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]", "[0.5, 0.0], [1.0, 0.0]]"), "the corners enclose nothing"),
         (("[zones.left]", "[zones.gate]"), "must not share a name: gate"),
         (("[lines.gate]", '[lines.gate]\nclasses = ["dog"]'), "person"),
         ((LINES, ""), "draws nothing"),

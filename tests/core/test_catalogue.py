@@ -116,3 +116,8 @@ def test_journald_understands_the_catalogue(tmp_path: Path) -> None:
         [journalctl, root, "--list-catalog"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     assert {line.split()[0] for line in listed.splitlines()} == {one.id for one in entries()}
+
+
+def test_a_line_without_a_logger_has_priority_and_code_on_each_of_its_lines() -> None:
+    entry = Entry(code="odd", level=logging.WARNING, text="%s is odd\nand %s", title="", matters="", act="")
+    assert entry.line("this", "that") == "<4>this is odd\n<4>and that (odd)\n"

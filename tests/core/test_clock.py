@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.core import clock
 from agent.core.clock import Clock, Instant, SystemClock, kernel_is_synced
 from tests.virtual import START, VirtualClock, VirtualLoop, simulate
 
@@ -118,3 +121,17 @@ def test_a_test_that_is_not_async_can_simulate_too() -> None:
         return clock.now().utc
 
     assert simulate(scenario()) == pytest.approx(START + 5)
+
+
+@pytest.mark.parametrize(("status", "synced"), [(0x0001, True), (0x0041, False)])
+def test_the_kernel_says_whether_it_is_synchronised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, synced: bool
+) -> None:
+    class Kernel:
+        def adjtimex(self, where: Any) -> int:  # noqa: ANN401 - a reference of ctypes
+            where._obj.status = status
+            return 0
+
+    monkeypatch.setattr(clock, "_libc", Kernel)
+    monkeypatch.setattr(clock, "_SYNCED_FILE", tmp_path / "none")
+    assert clock.kernel_is_synced() is synced

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agent.core.driver import Desk
+from agent.core.errors import GatewayError
 from agent.core.ticks import ticks
 from tests.virtual import VirtualClock
 
@@ -78,3 +80,15 @@ async def test_a_step_of_the_time_of_day_does_not_disturb_the_beat(virtual: Virt
     virtual.step(-86400)
     assert await anext(beat) - first == 10
     await beat.aclose()  # type: ignore[attr-defined]  # an async generator, typed as the iterator it serves as
+
+
+async def test_a_question_that_nobody_waits_for_any_more_is_declined_in_silence() -> None:
+    desk = Desk()
+    first, second = desk.probe({"n": 1}), desk.probe({"n": 2})
+    one, two = await desk.next_probe(), await desk.next_probe()
+    first.cancel()
+    one.decline("the line is away")
+    two.decline("the line is away")
+    with pytest.raises(GatewayError, match="the line is away"):
+        await second
+    assert first.cancelled()

@@ -54,6 +54,7 @@ def told(table: dict[str, Any]) -> list[tuple[str, str, str]]:
             {"form": {"shape": "steps", "levels": [1, 2, 3, 4]}},
             [("form.levels", "may have at most 3 items, has 4", "")],
         ),
+        ({"form": "sine"}, [("form", "expected a table, got text", "")]),
         ({"name": "breaker"}, [("name", "may have at most 5 characters, has 7", "")]),
         ({"loud": "yes", "name": "tide"}, [("loud", "expected true or false, got text", "")]),
         ({"loud": True, "name": 5}, [("name", "expected text, got a whole number", 'write "5"')]),

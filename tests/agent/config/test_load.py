@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agent import registry
 from agent.config.load import load
+from agent.config.wording import chosen
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan, Purpose
 from agent.core.product import Privacy
@@ -289,3 +290,12 @@ def test_a_credential_that_systemd_keeps_is_no_warning_although_nobody_here_can_
     (tmp_path / "sealed").mkdir()
     (tmp_path / "sealed" / "city").write_bytes(b"what systemd alone can open")
     assert load(tmp_path, today=TODAY).warnings == ()
+
+
+def test_a_file_of_endless_brackets_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text("x = " + "[" * 20_000, "utf-8")
+    assert refusal(tmp_path) == "site.toml: too many nested lists or tables"
+
+
+def test_settings_that_nobody_gave_differ_in_nothing() -> None:
+    assert chosen(None) == {}

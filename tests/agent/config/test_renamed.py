@@ -68,3 +68,8 @@ def test_in_two_files_they_are_the_same_key_twice(tmp_path: Path) -> None:
     (tmp_path / "more.toml").write_text('[link.plant-room]\nhost = "10.20.0.16"\n', "utf-8")
     with pytest.raises(ConfigError, match="already set"):
         load(site(tmp_path, SITE))
+
+
+def test_an_old_word_below_what_is_no_table_is_left_to_who_explains_that(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a table"):
+        load(site(tmp_path, SITE.partition("[link")[0] + "[link]\nplant-room = 5\n"))

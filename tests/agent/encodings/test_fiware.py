@@ -332,3 +332,7 @@ def test_what_an_entity_always_is_comes_with_its_type_and_its_own_place_goes_fir
         "location": ("geo:json", pole), "refs": ("StructuredValue", ["a"]),
     }  # fmt: skip
     assert gateway["static_attributes"]
+
+
+def test_a_product_without_a_mapping_meets_no_objection() -> None:
+    assert list(made().objections(STREAM)) == []

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import OutboxError
+from agent.outbox import chain
 from agent.outbox.ledger import rows, verify
 from agent.outbox.reserve import Reserve
+from agent.outbox.soundness import PROVEN, Judge, has_losses
 from agent.outbox.store import DamagedError, FullError, Store
 from tests.agent.outbox.scenes import World
 
@@ -122,3 +124,66 @@ def _failing(*_: object) -> None:
 
 def test_a_reserve_that_holds_nothing_gives_nothing(tmp_path: Path) -> None:
     assert Reserve(tmp_path / "reserve", 1 << 20).give() is False
+
+
+@pytest.mark.parametrize(("full", "gives"), [(False, True), (True, False)], ids=["cap", "nothing put by"])
+async def test_where_no_room_can_be_made_it_is_trouble_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool, gives: bool
+) -> None:
+    world = World(tmp_path)
+    outbox = await world.start()
+    await world.flush()
+    world.window()
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "_commit", _full)
+        broken.setattr(Store, "_disk_is_full", lambda _: full)
+        broken.setattr(Reserve, "give", lambda *_: gives)
+        await outbox.flush()
+        assert outbox.trouble == "no room"
+    await world.flush()
+    assert [row.kind for row in await world.deliver()] == ["start", "batch"]
+    await outbox.close()
+
+
+async def test_a_file_that_can_be_no_outbox_is_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").mkdir()
+    with pytest.raises(OutboxError, match=r"outbox\.db|disk under"):
+        await World(tmp_path).start()
+
+
+async def test_a_time_that_cannot_be_written_down_is_learnt_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.clock.synced = False
+    outbox = await world.start()
+    world.window()
+    await outbox.flush()
+    world.clock.synced = True
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "_commit", _failing)
+        await outbox._keeper.keep_house()
+        assert outbox.trouble
+    await world.flush()
+    assert outbox.trouble == ""
+    assert all(one.expires is not None for one in rows(tmp_path / "outbox.db"))
+    await outbox.close()
+
+
+async def test_a_row_of_another_form_is_no_row_of_ours(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    outbox = await world.start()
+    world.window()
+    await world.flush()
+    await outbox.close()
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as db:
+        names = dict(db.execute("SELECT number, name FROM route"))
+        [first, *_] = db.execute(f"SELECT {PROVEN} FROM row ORDER BY id").fetchall()  # noqa: S608
+    judge = Judge(names)
+    judge.expect(0, chain.START)
+    assert judge.holds(first)
+    for at, wrong in ((0, "one"), (-1, "a text"), (9, "{"), (9, b"[]"), (2, None)):
+        odd = list(first)
+        odd[at] = wrong
+        assert not Judge(names).holds(odd), at
+    assert [has_losses(one) for one in (None, "{", 7, b"\xff")] == [True, False, False, False]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC
 
 import pytest
 from msgspec.structs import replace
 
 from agent.core.product import Privacy
+from agent.core.record import Event
 from agent.privacy.guard import taken_over
+from agent.privacy.holding import Holding
 from tests.agent.privacy.street import DOORS, FLATS, SEEN, Street, plan, product
 
 HOLD = Privacy(mode="hold", k=5)
@@ -205,3 +208,9 @@ def test_cells_that_cannot_be_read_are_lost_and_the_log_says_so(caplog: pytest.L
     assert taken_over(HELD, [{"point": "gate.in"}]) == ([], [])
     [line] = caplog.records
     assert line.__dict__["fields"]["PRODUCT"] == "held"
+
+
+def test_an_event_of_a_product_that_holds_its_counts_has_no_way_out() -> None:
+    event = Event("door.in", "threshold", "warning", 0.0, 1.0, "1", "above")
+    held = product("flow", DOORS, Privacy(mode="hold", k=5))
+    assert Holding(held, UTC, []).protect([event]) == []
