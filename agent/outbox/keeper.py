@@ -81,10 +81,12 @@ class Keeper:
         since = max(lane.since, self.floor)
         return await self._ask(partial(self._store.numbered, lane.number, since, number, count))
 
-    def expiry(self, lane: Lane, row: Header | Found | Draft, number: int | None = None) -> float:
+    def expiry(self, lane: Lane, row: Header | Found) -> float:
         """Give the UTC second at which *row* must no longer leave."""
+        return self._expiry(lane, row, row.id)
+
+    def _expiry(self, lane: Lane, row: Header | Found | Draft, at: int) -> float:
         now = self.clock.now()
-        at = number if number is not None else getattr(row, "id", 0)
         if row.expires is None and at < self.books.boot_from and now.synced:
             return lane.end(row)  # its time is learnt first
         return lane.expiry(row, utc=now.utc, boot=now.boot, same_boot=at >= self.books.boot_from)
@@ -213,7 +215,7 @@ class Keeper:
             qos=message.qos,
             retain=message.retain,
             made=draft.made,
-            expires=self.expiry(lane, draft, number),
+            expires=self._expiry(lane, draft, number),
             policy=draft.policy,
             boot=draft.boot,
             correlation=message.correlation,

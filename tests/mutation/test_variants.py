@@ -97,6 +97,7 @@ WATCHED = {
     ),
     "agent/outbox/store.py": (f"{OUTBOX}/test_store.py",),
     "agent/outbox/salvage.py": (f"{OUTBOX}/test_salvage_alone.py",),
+    "agent/outbox/keeper.py": (f"{OUTBOX}/test_keeper.py", f"{OUTBOX}/test_house.py"),
     "agent/outbox/soundness.py": (f"{OUTBOX}/test_soundness.py",),
     "agent/outbox/ledger.py": (LEDGER, PRUNING),
     "agent/outbox/match.py": (LEDGER, PRUNING),

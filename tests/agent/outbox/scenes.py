@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, date
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec.structs import asdict
 
 from agent.config.brokers import is_loopback
 from agent.core.clock import Instant
+from agent.core.errors import OutboxError
 from agent.core.message import Encoding, Head, Late, Loss, Message, NoSettings, Place, Previous, Status
 from agent.core.plan import Plan, Recipient
 from agent.core.point import Point
@@ -20,8 +23,11 @@ from agent.core.product import Product, Route
 from agent.core.record import Aggregate, Event, Record
 from agent.core.settings import Settings
 from agent.gate import Cleared, Gate
+from agent.outbox.keeper import Keeper
 from agent.outbox.outbox import Outbox
 from agent.outbox.row import Row
+from agent.outbox.work import Done, Work
+from tests.virtual import VirtualClock
 
 START = 1_795_291_200.0
 KEEP = 30 * 86400.0
@@ -204,6 +210,49 @@ class World:
             got += rows
         self.got += got
         return got
+
+
+class Disk:
+    """Stands before a store: notes each commit with its boot second, and fails while it is told to."""
+
+    def __init__(self, world: World) -> None:
+        self.bad = False
+        self.at: list[float] = []
+        self.works: list[Work] = []
+        self.breaths: list[float] = []
+        self.reopened = 0
+        store = world.outbox._store
+        self._clock, self._commit, self._breathe = world.clock, store.commit, store.breathe
+        store.commit, store.breathe, store.reopen = self.commit, self.breathe, self.reopen  # type: ignore[method-assign]
+
+    def commit(self, work: Work) -> Done:
+        self.at.append(self._clock.boot())
+        self.works.append(work)
+        if self.bad:
+            raise OutboxError("the disk does not answer as it should")
+        return self._commit(work)
+
+    def breathe(self) -> Done:
+        self.breaths.append(self._clock.boot())
+        return self._breathe()
+
+    def reopen(self) -> None:
+        self.reopened += 1
+
+
+async def started(folder: Path, clock: VirtualClock | None = None) -> tuple[World, Keeper, Disk]:
+    """Start an outbox with all its beginnings on the disk."""
+    world = World(folder)
+    if clock is not None:
+        world.clock = clock  # type: ignore[assignment]
+    await world.start()
+    await world.flush()
+    return world, world.outbox._keeper, Disk(world)
+
+
+def ask(folder: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(folder / "outbox.db")) as db:
+        return db.execute(query).fetchall()
 
 
 def losses(rows: Sequence[Row]) -> list[Loss]:
