@@ -43,7 +43,7 @@ def open_or_salvage(
 
         salvage(store, old, new_lid, told)
         store.disconnect()
-    mark.unlink(missing_ok=True)
+    mark.unlink()
     sync_folder(store.path.parent)
     return store.open(new_lid)
 

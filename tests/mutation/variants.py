@@ -22,7 +22,10 @@ _SWAPPED: Final[dict[type[ast.operator], type[ast.operator]]] = {ast.Add: ast.Su
 
 
 class Variant(Struct, frozen=True):
-    """*file* with ``before`` turned into ``after`` in *line*, which reads ``within``; *text* is all of it."""
+    """*file* with ``before`` turned into ``after`` in *line*, which reads ``within``.
+
+    *text* is all of it, and *statement* those of its lines that are the statement.
+    """
 
     file: str
     line: int
@@ -30,6 +33,7 @@ class Variant(Struct, frozen=True):
     before: str
     after: str
     text: str
+    statement: str
 
 
 class Explained(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +73,7 @@ def _of(file: str, lines: list[bytes], statement: ast.stmt) -> Iterator[Variant]
     for node in _walked(statement):
         if node.lineno == node.end_lineno:
             for changed in _changes(node):
-                yield _variant(file, lines, node, ast.unparse(changed))
+                yield _variant(file, lines, statement, node, ast.unparse(changed))
 
 
 def _walked(node: ast.AST) -> Iterator[ast.expr]:
@@ -100,10 +104,17 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
             yield ast.Constant(number + 1)
 
 
-def _variant(file: str, lines: list[bytes], node: ast.expr, after: str) -> Variant:
+def _variant(file: str, lines: list[bytes], statement: ast.stmt, node: ast.expr, after: str) -> Variant:
     at = node.lineno - 1
     line, begin, end = lines[at], node.col_offset, node.end_col_offset
     # in brackets, since what stands around it may bind more closely
-    changed = b"%b(%b)%b" % (line[:begin], after.encode(), line[end:])
-    text = b"".join((*lines[:at], changed, *lines[at + 1 :])).decode()
-    return Variant(file, node.lineno, line.decode().strip(), line[begin:end].decode(), after, text)
+    changed = [*lines[:at], b"%b(%b)%b" % (line[:begin], after.encode(), line[end:]), *lines[at + 1 :]]
+    return Variant(
+        file=file,
+        line=node.lineno,
+        within=line.decode().strip(),
+        before=line[begin:end].decode(),
+        after=after,
+        text=b"".join(changed).decode(),
+        statement=b"".join(changed[statement.lineno - 1 : statement.end_lineno]).decode(),
+    )

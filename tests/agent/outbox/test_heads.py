@@ -78,6 +78,16 @@ def test_the_key_is_made_once_and_for_nobody_else_to_read(tmp_path: Path) -> Non
     assert read_public((tmp_path / PUBLIC).read_text("ascii")) == first.public
 
 
+def test_a_public_half_that_is_of_another_key_is_put_right(tmp_path: Path) -> None:
+    key = own_key(tmp_path)
+    (tmp_path / PUBLIC).write_text(pem(Key(bytes(32)).public), "ascii")
+    before = (tmp_path / PUBLIC).stat().st_mtime_ns
+    assert own_key(tmp_path).public == key.public == read_public((tmp_path / PUBLIC).read_text("ascii"))
+    after = (tmp_path / PUBLIC).stat().st_mtime_ns
+    own_key(tmp_path)
+    assert before < after == (tmp_path / PUBLIC).stat().st_mtime_ns
+
+
 @pytest.mark.parametrize("text", ["", "00", "zz" * 32])
 def test_a_spoilt_key_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / KEY).write_text(text, "ascii")
@@ -236,3 +246,5 @@ def test_a_key_is_read_from_pem_and_from_base64() -> None:
     assert read_public(base64.b64encode(key.public).decode()) == key.public
     with pytest.raises(ValueError, match="no public key"):
         read_public("AAAA")
+    with pytest.raises(ValueError, match="base64"):
+        read_public("!" + base64.b64encode(key.public).decode())

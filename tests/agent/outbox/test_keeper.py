@@ -115,6 +115,23 @@ async def test_what_is_under_way_when_its_grant_ends_is_erased_within_seconds_of
         assert not keeper.books.lane(CITY).erasing
 
 
+async def test_what_a_plan_withdraws_and_what_a_set_clock_tells_is_seen_to_at_once(
+    tmp_path: Path, virtual: VirtualClock
+) -> None:
+    virtual.synced = False
+    world, keeper, _ = await started(tmp_path, virtual)
+    async with running(world):
+        world.window(start=MORNING)
+        await virtual.sleep(5.0)
+        virtual.synced = True
+        world.outbox.tell_time(virtual.now().offset)
+        await virtual.sleep(2.5)
+        assert keeper.books.lane(CITY).unsynced == ""
+        world.configure(route("city.people"))
+        await virtual.sleep(2.5)
+        assert not keeper.books.lane(CITY).erasing
+
+
 async def test_damage_ends_the_process_and_is_marked_for_the_next(
     tmp_path: Path, virtual: VirtualClock
 ) -> None:

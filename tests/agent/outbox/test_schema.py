@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_a_newer_file_is_refused_in_words_and_not_touched(
     with pytest.raises(OutboxError, match=rf"newer citygate \(form {NEXT}, this one knows {NEXT - 1}\)"):
         schema.connect(path)
     assert path.read_bytes() == before
+
+
+def test_a_file_of_this_release_is_taken_as_it_is_on_any_thread(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    schema.connect(path).close()
+    with closing(schema.connect(path)) as db, ThreadPoolExecutor(1) as thread:
+        thread.submit(db.execute, "INSERT INTO state VALUES(1, 'lid', 'abc')").result()
+    with closing(schema.connect_reader(path)) as db:
+        assert db.execute("SELECT value FROM state").fetchall() == [("abc",)]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            db.execute("DELETE FROM state")
 
 
 def test_there_is_a_step_to_every_form() -> None:
