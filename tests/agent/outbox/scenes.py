@@ -159,6 +159,7 @@ class World:
             boxed=boxed,
             new_lid=lambda: next(self.lids),
         )
+        self.outbox._store.wait_for_disk(False)  # no power is cut here
         self.configure()
         return self.outbox
 

@@ -60,6 +60,7 @@ class Old:
         """Make the file: *rows*, two routes and what is kept beside them."""
         store = Store(self.path, 64 << 20)
         store.open(lid)
+        store.wait_for_disk(False)
         store.commit(Work(routes=NAMES))
         for at in range(0, len(rows), 1000):
             store.commit(Work(rows=tuple(rows[at : at + 1000])))

@@ -32,6 +32,7 @@ CAP = 4 << 20
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "outbox.db", CAP)
     opened(made)
+    made.wait_for_disk(False)  # no power is cut here
     made.commit(Work(routes={1: "city.energy"}))
     yield made
     made.abandon()
