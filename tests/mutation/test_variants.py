@@ -120,6 +120,7 @@ WATCHED = {
     ),
     "agent/outbox/signing.py": (HEADS, SCHEMA),
     "agent/outbox/schema.py": (f"{OUTBOX}/test_schema.py",),
+    "agent/outbox/port.py": (f"{OUTBOX}/test_port.py",),
     "agent/outbox/bounds.py": (f"{OUTBOX}/test_bounds.py",),
     "drivers/modbus/link.py": (
         f"{MODBUS}/test_link_line.py",
