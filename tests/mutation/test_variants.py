@@ -103,7 +103,7 @@ WATCHED = {
     "agent/outbox/soundness.py": (f"{OUTBOX}/test_soundness.py",),
     "agent/outbox/ledger.py": (LEDGER, PRUNING),
     "agent/outbox/match.py": (LEDGER, PRUNING),
-    "agent/outbox/verdict.py": (LEDGER,),
+    "agent/outbox/verdict.py": (LEDGER, f"{OUTBOX}/test_readers.py"),
     "agent/outbox/heads.py": (HEADS, SCHEMA),
     "agent/outbox/again.py": (f"{OUTBOX}/test_again.py",),
     "agent/outbox/account.py": (f"{OUTBOX}/test_account.py",),
