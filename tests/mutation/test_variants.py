@@ -40,6 +40,9 @@ GATE = {
     "agent/privacy/share.py": (f"{PRIVACY}/test_share.py",),
     "agent/privacy/statement.py": (f"{PRIVACY}/test_statement.py",),
     "agent/privacy/street.py": ("tests/cli/test_utility.py",),
+    "agent/flow.py": ("tests/agent/test_flow.py", f"{PRIVACY}/test_guard.py"),
+    "agent/pipeline.py": ("tests/agent/test_pipeline.py", "tests/agent/test_flow.py"),
+    "agent/intake.py": ("tests/agent/test_intake.py",),
 }
 """What stands between a record and the outbox, and what is said of it."""
 WINDOWS = (
@@ -57,6 +60,8 @@ SUMS = {
     f"pipelines/windows/{one}.py": WINDOWS
     for one in ("cell", "counter", "figures", "frame", "handover", "kept", "published", "spans", "stage")
 }
+SUMS["pipelines/_lifetime.py"] = SUMS["pipelines/_personal.py"] = WINDOWS
+SUMS["pipelines/combine.py"] = ("tests/pipelines/test_combine.py",)
 """Where the sums come from by which a city is billed."""
 CONFIG = "tests/agent/config"
 CASES = (

@@ -64,7 +64,7 @@ def variants(file: str) -> list[Variant]:
     for function in ast.walk(ast.parse(text)):
         if isinstance(function, _Function):
             for statement in function.body:
-                if not isinstance(statement, _Function):  # walked by itself
+                if not isinstance(statement, _Function | ast.Assert):  # an inner function: walked by itself
                     found += _of(file, lines, statement)
     return found
 
@@ -88,8 +88,9 @@ def _walked(node: ast.AST) -> Iterator[ast.expr]:
 
 def _changes(node: ast.expr) -> Iterator[ast.expr]:
     match node:
-        case ast.Compare(left=left, ops=[op], comparators=others) if type(op) in _TURNED:
-            yield ast.Compare(left, [_TURNED[type(op)]()], others)
+        case ast.Compare(left=left, ops=ops, comparators=others):  # each one, where several are chained
+            for place, op in enumerate(ops):
+                yield ast.Compare(left, [*ops[:place], _TURNED[type(op)](), *ops[place + 1 :]], others)
         case ast.BoolOp(op=ast.And(), values=values):
             yield ast.BoolOp(ast.Or(), values)
         case ast.BoolOp(op=ast.Or(), values=values):

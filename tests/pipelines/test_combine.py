@@ -154,3 +154,21 @@ def test_parts_and_whole_agree(values: list[float | None]) -> None:
     whole = combined(*(figure(n, v, state=s) for n, (v, s) in enumerate(zip(values, states, strict=True), 1)))
     known = [part[0] for part in whole.parts if part[0] is not None]
     assert whole.values[0] == (pytest.approx(sum(known)) if known else None)
+
+
+def test_two_points_can_be_combined_and_one_cannot() -> None:
+    assert len(ALL.points(FLATS[:2])) == 1
+    with pytest.raises(ValueError, match="one point alone cannot be combined"):
+        ALL.points(FLATS[:1])
+
+
+def test_the_first_point_that_measures_something_else_is_named_beside_the_first_of_all() -> None:
+    with pytest.raises(ValueError, match=r'"flat-1\.energy" is in kW\.h, "flat-2\.energy" in W\.h'):
+        ALL.points((FLATS[0], replace(FLATS[1], unit="W.h"), FLATS[2]))
+
+
+def test_a_whole_has_as_many_samples_as_its_parts_together() -> None:
+    none = replace(figure(2, None, state=State.NO_DATA), n=0)
+    withheld = replace(figure(3, 4.0), n=None)
+    assert combined(figure(1, 5.0), none, withheld).n == 6
+    assert combined(figure(1, 5.0), figure(2, 1.0), figure(3, 4.0)).n == 18

@@ -125,6 +125,14 @@ def test_a_late_value_that_is_all_there_is_tells_the_window() -> None:
     assert (told.values, told.n, told.state) == ((1.0, 1.0, 1.0, 1.0), 1, State.PARTIAL)
 
 
+def test_a_late_value_of_the_moment_between_two_windows_is_of_the_second() -> None:
+    time = play(DOOR, "sum")
+    feed(time, {10: 1.0, 61: 2.0})
+    time.feed("door.in", 4.0, ago=1)
+    time.until(122)
+    assert [(one.n, one.values) for one in time.aggregates] == [(1, (1.0,)), (2, (6.0,))]
+
+
 @pytest.mark.parametrize("why", ["out_of_range", ""])
 def test_doubt_about_a_value_is_told_with_its_reason_or_as_doubt(why: str) -> None:
     time = play(POWER, "mean")

@@ -54,11 +54,14 @@ def test_who_stops_and_starts_after_the_end_of_a_window_has_missed_nothing_of_th
     assert states(time) == [(0, State.OK, ""), (1, State.OK, "")]
 
 
-def test_who_stops_at_the_end_of_a_window_has_seen_all_of_it() -> None:
+@pytest.mark.parametrize(("last", "away"), [(59, 1), (61, 0)], ids=["before-it", "with-its-first-sample"])
+def test_who_stops_at_the_end_of_a_window_has_seen_all_of_it(last: float, away: float) -> None:
     time = play(POWER)
-    poll(time, 59)
+    poll(time, min(last, 60))
     time.until(60)
-    off(time, 1)
+    if last > 60:
+        time.feed("meter.power", 60.0)
+    off(time, away)
     poll(time, 122)
     assert states(time) == [(0, State.OK, ""), (1, State.OK, "")]
 

@@ -21,6 +21,7 @@ from agent.privacy.epsilon import exact_epsilon
         ('" 1 / 4 "', Fraction(1, 4)),
         ('"0.25"', Fraction(1, 4)),
         ("1e-2", Fraction(1, 100)),
+        ("10", Fraction(10)),
     ],
 )
 def test_it_is_read_exactly(text: str, exact: Fraction) -> None:

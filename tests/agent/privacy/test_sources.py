@@ -41,6 +41,10 @@ def test_too_few_or_one_too_large_or_nothing_at_all_is_withheld(parts: tuple[flo
     assert (said.values, said.n, said.state) == ((None,), None, State.SUPPRESSED)
 
 
+def test_a_home_that_has_just_the_share_that_is_allowed_is_told_with_the_others() -> None:
+    assert enough(whole(5.0, 2.0, 1.0, 1.0, 1.0), FIVE).state is State.OK
+
+
 def test_the_fifteen_fifteen_rule() -> None:
     assert enough(whole(*[1.0] * 15), RULE).state is State.OK
     assert enough(whole(*[1.0] * 14), RULE).state is State.SUPPRESSED

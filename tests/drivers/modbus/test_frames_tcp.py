@@ -315,3 +315,11 @@ def test_a_late_reply_that_ends_as_the_next_begins_is_proven_by_that() -> None:
     assert list(frames.late()) == [], "its last byte may be the first one of another"
     frames.feed(reply(2, 1, 2))
     assert list(frames.late()) == [(1, b"\3\2\2\0")]
+
+
+@pytest.mark.parametrize(("size", "taken_"), [(250, True), (253, True), (254, False)])
+def test_a_frame_may_be_as_long_as_the_specification_allows_and_no_longer(size: int, *, taken_: bool) -> None:
+    frames = TcpFrames()
+    frames.ask(Question(1, WHO_ARE_YOU, -1, POLITE))
+    said = (b"\x2b\x0e\x01\x01\x00\x00\x01\x00" + bytes((size - 9,))).ljust(size, b"a")
+    assert (frames.feed(frame(1, 1, said)) == said) is taken_

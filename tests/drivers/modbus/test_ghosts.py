@@ -73,3 +73,7 @@ def test_a_request_grows_only_to_the_ends_of_values_and_within_the_limit(
 
 def test_no_request_reaches_beyond_the_last_address() -> None:
     assert longer(Request(1, "holding", 0xFFFE, 1), (0x10000, 0x10002), 125) == (2,)
+
+
+def test_a_request_may_grow_to_the_very_limit_of_its_device() -> None:
+    assert longer(Request(1, "holding", 0, 4), (4, 8, 9), 8) == (8,)
