@@ -148,7 +148,7 @@ class Link:
         try:
             hold = timeout or (patience.of(unit) if timeout is None else patience.brief(unit, floor=_BLINK))
             if not timeout:
-                most = patience.late(probe=is_probe)
+                most = patience.late(every, probe=is_probe)
                 if self._waiting.few:  # whoever stands behind a late one is late too
                     hold = patience.brief(unit, floor=_MOMENT)
             session, sent, reply = await self._speak(question, hold, max(0.0, most - hold))
@@ -166,7 +166,7 @@ class Link:
             body = await session.later(late, most - one.held)
         finally:
             now = self._clock.boot()
-            self._waiting.end(one, now)
+            self._waiting.end(one, now, self.patience.ceiling)
         if body is None:
             return self._missed(unit, now, one.held)
         self._waiting.charge(sent, now)

@@ -47,11 +47,14 @@ class Waiting:
         self._waiting.append(one)
         return one
 
-    def end(self, one: Overdue, now: float) -> None:
-        """Note that its reply has come, or will not; it is charged for those that still wait behind it."""
+    def end(self, one: Overdue, now: float, most: float) -> None:
+        """Note that its reply has come, or will not; it is charged for those that still wait behind it.
+
+        How long they will, nobody knows: *most* seconds are charged at least.
+        """
         self._waiting.remove(one)
         if any(other.sent > one.sent for other in self._waiting):
-            one.held = now - one.sent
+            one.held = max(most, now - one.sent)
 
     def charge(self, sent: float, now: float) -> None:
         """Charge those asked before *sent* with what the late reply to that question had to wait for."""

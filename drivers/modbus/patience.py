@@ -11,6 +11,8 @@ from typing import Final
 _TIMES: Final = 4.0
 _FLOOR: Final = 0.2
 _LATER: Final = 2.0  # seconds
+_BEAT: Final = 0.95
+_BEATS: Final = 1.45
 _LATEST: Final = 64
 _SLOW: Final = 4
 
@@ -56,13 +58,15 @@ class Patience:
         known = self._units.get(unit, self._all)
         return min(self.ceiling, line + max(floor, _TIMES * max(known.seconds, self._all.seconds)))
 
-    def late(self, *, probe: bool) -> float:
+    def late(self, every: float, *, probe: bool) -> float:
         """Say until when a reply is still taken, where that keeps nobody waiting; *probe*: by a silent unit.
 
-        A probe ends sooner, since the next one is due, but later than gateways commonly wait for a unit.
+        Not so long that the next reading, due after *every* seconds (0: none), could not be made up for; a
+        probe ends before that one is due.
         """
-        ceiling = self.ceiling
-        return min(1.5 * ceiling, _LATER) if probe else ceiling + min(ceiling, _LATER)
+        most = self.ceiling + min(self.ceiling, _LATER)
+        beats = _BEAT if probe else _BEATS
+        return min(most, beats * every) if every else most
 
     def answered(self, unit: int, seconds: float) -> None:
         """Note a reply after *seconds*, not counting the time of its bytes."""

@@ -111,7 +111,8 @@ class Poller:
             missed -= bool(missed) and over < grace
             if missed:
                 self._figures.overran(int(missed))
-            self._load(reader, late=late or missed > 0)
+            # who does not answer is late by itself: the line may be able to carry more
+            self._load(reader, late=late or (missed > 0 and not reader.breaker.doubts))
             self._show_plan()
 
     async def _cycle(self, reader: Reader, beat: float, fastest: float, due_at: dict[float, float]) -> bool:
