@@ -33,7 +33,7 @@ from drivers.modbus.session import Later, LinkLostError, Session, reason
 from drivers.modbus.turns import Turns
 from drivers.modbus.way import Way
 
-_BLINK: Final = 0.02  # the least time for which a probe holds the others up, where replies have numbers
+_BLINK: Final = 0.02  # so long a probe holds the others up where its reply is taken later, too
 _MOMENT: Final = 0.05  # the same for a question behind one whose reply is late
 _HEARD: Final = 5.0  # a connection on which nobody has answered for so long is opened anew
 _TRIES: Final = 3
@@ -146,7 +146,7 @@ class Link:
         patience, unit, most, is_probe = self.patience, question.unit, 0.0, timeout is not None
         await self._turns.take(every)
         try:
-            hold = timeout or (patience.of(unit) if timeout is None else patience.brief(unit, floor=_BLINK))
+            hold = patience.of(unit) if timeout is None else timeout or min(_BLINK, patience.ceiling)
             if not timeout:
                 most = patience.late(every, probe=is_probe)
                 if self._waiting.few:  # whoever stands behind a late one is late too
