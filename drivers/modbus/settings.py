@@ -138,11 +138,12 @@ class ModbusLink(LinkSettings, kw_only=True):
         lore, cost = Lore(notes or Notes(), clock, self.name), self.cost()
         lying: dict[tuple[int, str], list[Span]] = {}  # devices of a type share where their points lie
         readers, alone = [], len({one.unit for one in self.devices}) == 1
-        # where late replies are taken anyway, nobody needs to be waited for in vain
-        patience = BRIEF if link.numbered else self.timeout
         for one in self.devices:
             kind = (id(one.points), one.addressing)
             spans = lying[kind] = lying.get(kind) or one.spans()
+            # where late replies are taken anyway, nobody needs to be waited for in vain
+            is_told = link.numbered and not one.manners.zero_transaction
+            patience = BRIEF if is_told else self.timeout
             readers.append(
                 Reader(one, link, clock, timeout=patience, cost=cost, lore=lore, spans=spans, alone=alone)
             )

@@ -188,7 +188,8 @@ async def test_ten_devices_cost_ten_requests_a_cycle_on_one_connection(
         for one in devices:
             await running.seen.until(3, f"{one.name}.r99")
     cycles = len(running.seen.of("unit-10.r0"))
-    assert 10 * cycles <= len(meter.requests()) <= 10 * (cycles + 1)
+    # on a busy computer the first of them may be two cycles ahead
+    assert 10 * cycles <= len(meter.requests()) <= 10 * (cycles + 2)
     assert meter.connections()[0] == 1
     assert running.desk.figures["connected"] == "no"
 
