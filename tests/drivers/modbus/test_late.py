@@ -156,3 +156,38 @@ async def test_a_silent_unit_costs_little_even_where_the_gateway_waits_for_it(
     assert probes * 1.0 / 1200 < 0.02
     read = Counter(one.point for one in running.seen.samples if one.value is not None)
     assert all(read[f"{one.name}.r0"] >= 1200 for one in units if one.unit != 3), "nobody else is marked"
+
+
+async def test_who_is_late_is_charged_with_what_others_had_to_wait_behind_it(virtual: VirtualClock) -> None:
+    slowed = Slowed()
+    async with serving(slowed) as wire:
+        room = Link(TcpWay("127.0.0.1", wire.port), virtual, Figures({}), ceiling=CEILING)
+        assert isinstance(await room.ask(one_of(1)), Answer)
+        slowed.late = {1: [60.0]}  # it answers in order, and so nobody behind it is answered either
+        first = asyncio.create_task(room.ask(one_of(1)))
+        await virtual.sleep(0.3)
+        await room.identify(2, 0.4)
+        alone = await first
+        assert isinstance(alone, Fault)
+        assert alone.seconds < 0.3, "nobody who was answered waited behind it"
+        room.close()
+
+    def both(asked: Asked) -> Sequence[bytes | float]:
+        return (
+            []
+            if asked.unit == 1 and len(wire.asked) > 1
+            else [0.5, asked.reply()]
+            if asked.unit == 2
+            else [asked.reply()]
+        )
+
+    async with serving(both) as wire:
+        room = Link(TcpWay("127.0.0.1", wire.port), virtual, Figures({}), ceiling=CEILING)
+        assert isinstance(await room.ask(one_of(1)), Answer)
+        first = asyncio.create_task(room.ask(one_of(1)))
+        await virtual.sleep(0.3)
+        assert isinstance(await room.ask(one_of(2), 0.9), Answer)
+        charged = await first
+        assert isinstance(charged, Fault)
+        assert charged.seconds > 0.5
+        room.close()

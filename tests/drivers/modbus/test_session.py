@@ -11,9 +11,11 @@ import pytest
 
 from drivers.modbus.frames import Question
 from drivers.modbus.frames_rtu import RtuFrames
+from drivers.modbus.frames_tcp import TcpFrames
 from drivers.modbus.request import POLITE
 from drivers.modbus.serial_way import _SerialTransport
-from drivers.modbus.session import LinkLostError, Reply, Session
+from drivers.modbus.session import LinkLostError, Reply, Session, _give_up
+from tests.drivers.modbus.wire import Asked
 
 
 class Port:
@@ -122,3 +124,37 @@ async def test_a_port_that_fails_at_a_read_ends_the_connection(monkeypatch: pyte
     monkeypatch.undo()
     assert ends == ["/dev/ttyUSB0 is gone (Input/output error); was its adapter unplugged?"]
     port.theirs.close()
+
+
+async def test_a_reply_without_a_number_is_never_put_aside() -> None:
+    one = session()
+    reply: Reply = asyncio.get_running_loop().create_future()
+    one._expire(reply, 1.0)
+    assert await reply is None
+    assert (RtuFrames().put_aside(), RtuFrames().late()) == (0, ())
+
+
+async def test_who_waits_when_the_connection_is_closed_by_us_hears_nothing_and_waits_no_longer() -> None:
+    port, one = Port(), session()
+    _SerialTransport(port, one, "/dev/ttyUSB0")
+    frame = RtuFrames().ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    asking = asyncio.create_task(one.exchange(frame, 60.0))
+    await asyncio.sleep(0)
+    one.close()
+    assert await asking is None
+    port.theirs.close()
+
+
+async def test_a_late_reply_that_was_given_up_in_the_same_moment_is_dropped() -> None:
+    frames, ends = TcpFrames(), list[str]()
+    one = Session(frames, "10.0.0.7 port 502", lambda it, _: ends.append(it.ended))
+    asked = frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    number = frames.put_aside()
+    late: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+    one._aside[number] = late
+    _give_up(late)
+    one.data_received(Asked(asked).reply())
+    _give_up(late)
+    one.gone("it was unplugged")
+    assert await late is None
+    assert ends == ["it was unplugged"]
