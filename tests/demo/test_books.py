@@ -42,3 +42,9 @@ def test_a_message_against_the_schema_is_not_booked() -> None:
     assert not books.enter(TOPIC, batch(1), ["$.x: too much"])
     assert books.faults == [f"{TOPIC}: $.x: too much"]
     assert not books.batches
+
+
+def test_a_gap_is_kept_with_what_it_declares() -> None:
+    books, gap = Books(), {"k": "gap", "e": 1, "s": 1}
+    assert books.enter(TOPIC, gap, [])
+    assert books.gaps == [gap]

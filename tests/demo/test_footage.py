@@ -71,3 +71,15 @@ def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
     lay_model(tmp_path)
     with pytest.raises(GatewayError, match=r"^pip failed: .*no_such_program"):
         module._run(("no_such_program",), "pip", lambda _: None)
+
+
+def test_a_slow_program_gives_a_sign_of_life_and_is_ended_when_it_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SIGN_OF_LIFE", 0.05)
+    monkeypatch.setattr(module, "_PATIENCE", 0.1)
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
+    said: list[str] = []
+    with pytest.raises(GatewayError, match=r"^pip failed: it gave no reason"):
+        module._run(("slow",), "pip", said.append, {"PYTHONPATH": str(tmp_path)})
+    assert said[0] == "  ... 0 s"

@@ -37,6 +37,7 @@ def test_registers_hold_singles_with_the_high_word_first() -> None:
     ("request_", "answer"),
     [
         (struct.pack(">BHH", 3, 0, 2), b"\x83\x01"),
+        (struct.pack(">BH", 4, 0), b"\x84\x03"),
         (struct.pack(">BHH", 4, 0, 0), b"\x84\x03"),
         (struct.pack(">BHH", 4, 0, 126), b"\x84\x03"),
         (struct.pack(">BHH", 4, 0x17F, 2), b"\x84\x02"),

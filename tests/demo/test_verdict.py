@@ -134,3 +134,18 @@ def test_nothing_is_missing_after_birth_and_three_windows() -> None:
     for number in range(3):
         kept.enter("citygate/1/a/b/c/d/energy", electricity(number), [])
     assert missing(kept, judge(kept, {ENERGY: Electricity(SERVED)}), (ENERGY,)) == []
+
+
+def test_a_product_without_a_judge_is_not_judged_and_counts_for_no_other() -> None:
+    kept = books(electricity(0))
+    kept.batches += [("doors", moved_air(0)), (AIR, moved_air(0)), (ENERGY, electricity(1))]
+    found = judge(kept, {ENERGY: Electricity(SERVED), AIR: Air()})
+    assert [one.window.product for one in found] == [ENERGY, AIR, ENERGY]
+    assert longest_run(found, ENERGY) == 2
+
+
+def test_numbers_that_never_came_are_said() -> None:
+    kept = Books()
+    for number in (1, 3):
+        kept.enter("t/energy", {"k": "other", "e": 1, "s": number}, [])
+    assert "1 numbered messages never arrived and no gap declared them" in missing(kept, [], ())

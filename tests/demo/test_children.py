@@ -1,0 +1,18 @@
+"""A program of the demo that ends too early is quoted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.core.errors import GatewayError
+from agent.demo.children import child
+
+
+async def test_a_program_that_ends_instead_of_speaking_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "short.py").write_text("raise SystemExit('no bus here')\n")
+    async with child("meter", "short", folder=tmp_path, environment={"PYTHONPATH": str(tmp_path)}) as one:
+        with pytest.raises(GatewayError) as caught:
+            await one.line()
+        assert str(caught.value) == "the meter ended with status 1; its last words:\nno bus here"
