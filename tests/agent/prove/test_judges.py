@@ -8,19 +8,32 @@ import os
 import socket
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from agent.config.load import load
 from agent.core.product import Privacy
 from agent.core.record import Aggregate, Event, State
 from agent.outbox.ledger import LedgerRow
-from agent.prove import planted, watched
+from agent.prove import planted, sealed, watched
+from agent.prove.life import Life
 from agent.prove.promises import (
+    files_are_closed_to_others,
+    homes_leave_only_together,
+    no_port_listens,
+    nobody_gets_more_by_asking,
     noise_is_what_it_says,
+    nothing_is_started_or_written_elsewhere,
+    nothing_is_written_to_a_bus,
+    nothing_leaves_too_often,
     small_counts_are_withheld,
     the_system_confines_it,
+    tls_never_falls_back,
     unshared_points_stay,
 )
 from agent.prove.scene import Parts
@@ -29,7 +42,8 @@ from agent.prove.spies.bacnet import bacnet_spy
 from agent.prove.spies.heard import Heard
 from agent.prove.spies.listening import listening_spy
 from agent.prove.spies.modbus import modbus_spy
-from tests.agent.prove.scenes import street
+from agent.resources import resource
+from tests.agent.prove.scenes import NOW, street
 from tests.agent.uplink.kit import until
 
 UNCONFINED = {"Uid": "0\t0\t0\t0", "CapEff": "000001ffffffffff", "NoNewPrivs": "0", "Seccomp": "0"}
@@ -212,3 +226,104 @@ async def test_a_spy_lives_through_a_link_that_is_reset() -> None:
                 await reader.read(1)
                 writer.transport.abort()
             await until(partial(_was_asked, heard))
+
+
+@dataclass
+class Site:
+    """What a promise looks at, in the place of a scene."""
+
+    plan: Any = None
+    life: Any = None
+    parts: Any = None
+    folder: Any = None
+    outbox: Any = None
+    socket: Any = None
+    now: float = NOW
+
+
+def life(folder: Path, *left_out: str) -> Life:
+    return Life(
+        port=1, own=folder, events=(), sockets=frozenset(), libraries=frozenset(), environment={}, modes={},
+        left_out=left_out,
+    )  # fmt: skip
+
+
+def test_files_that_everybody_can_change_are_named() -> None:
+    with TemporaryDirectory() as name:  # what lies in a closed folder, as pytest's are, is closed too
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "site.toml").touch(0o644)
+        (folder / "sharing.toml").touch()
+        (folder / "sharing.toml").chmod(0o666)
+        site: Any = Site(folder=folder, outbox=folder / "state" / "outbox.db")
+        assert list(files_are_closed_to_others._writable(site)) == [folder / "sharing.toml"]
+
+
+def test_what_is_no_sum_of_homes_has_no_figure_of_them() -> None:
+    event = Event("door", "alarm", "high", NOW, 1.0, "1", "open")
+    assert list(homes_leave_only_together._values([event])) == []
+
+
+def test_links_that_no_spy_can_hear_are_named(tmp_path: Path) -> None:
+    told = no_port_listens.prove(
+        Site(plan=street(), life=life(tmp_path, "dali"), socket=tmp_path / "none")  # type: ignore[arg-type]
+    )
+    assert "Without these links, which cannot be led elsewhere: dali." in told.told
+
+
+def test_another_file_of_figures_is_left_alone_and_named(tmp_path: Path) -> None:
+    site: Any = Site(plan=street(metrics="/run/citygate.prom"), life=life(tmp_path))
+    told = nothing_is_started_or_written_elsewhere.prove(site)
+    assert told.told[1] == "Beside them [metrics] names /run/citygate.prom: that one was left alone here."
+
+
+def test_bytes_that_are_taken_for_a_command_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'{"v":1,"k":"rebirth"}'
+    monkeypatch.setattr(nobody_gets_more_by_asking, "_NO_COMMANDS", (("rebirth", body),))
+    assert list(nobody_gets_more_by_asking._no_commands(street())) == [
+        'These bytes were taken for a command: {"v":1,"k":"rebirth"}.'
+    ]
+
+
+def test_a_broker_that_got_a_word_without_tls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def called(_: object) -> list[str]:
+        return ["A broker without TLS got 14 bytes."]
+
+    monkeypatch.setattr(tls_never_falls_back, "_call_all", called)
+    told = tls_never_falls_back.prove(Site())  # type: ignore[arg-type]
+    assert told.told == ("A broker without TLS got 14 bytes.",)
+
+
+def test_too_few_events_to_conclude_anything_from_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nothing_leaves_too_often, "cleared_by", lambda *_, **__: [])
+    monkeypatch.setattr(planted, "alarms", lambda _: load(resource("config/planted/alarms.toml")))
+    faults = nothing_leaves_too_often._fluttering(Site(now=NOW))  # type: ignore[arg-type]
+    assert [one.rpartition(" was told ")[2] for one in faults] == [
+        "0 events only: nothing can be concluded from that."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("writes", "asked", "slips", "said"),
+    [
+        (("write single register",), 3, (), "bus sent what changes a device: write single register."),
+        ((), 3, ("function 6",), "bus: function 6 was not refused."),
+        ((), 0, (), "Nothing could be heard of these links: bus, loose."),
+    ],
+)
+def test_what_reached_a_bus_what_slipped_through_and_who_was_not_heard_is_named(
+    monkeypatch: pytest.MonkeyPatch, writes: tuple[str, ...], asked: int, slips: tuple[str, ...], said: str
+) -> None:
+    async def spied(*_: object) -> dict[str, Any]:
+        return {"bus": SimpleNamespace(writes=writes, asked=asked)}
+
+    driver = SimpleNamespace(language="modbus", led=lambda *_: None, slips=lambda: slips)
+    links = (SimpleNamespace(name="bus", driver=driver), SimpleNamespace(name="loose", driver=None))
+    monkeypatch.setattr(nothing_is_written_to_a_bus, "_spied", spied)
+    site: Any = Site(plan=SimpleNamespace(links=links), parts=SimpleNamespace(seconds=0))
+    assert said in nothing_is_written_to_a_bus.prove(site).told
+
+
+def test_a_link_that_cannot_be_led_is_left_out() -> None:
+    link: Any = SimpleNamespace(name="loose", driver=None)
+    assert sealed.lead([link], 1) == ([], ["loose"])
