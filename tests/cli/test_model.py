@@ -386,3 +386,11 @@ def test_a_model_that_nobody_compared_is_told_as_such_and_one_of_ones_own_has_no
     lines = capsys.readouterr().out.splitlines()
     assert [one.split()[2] for one in lines if one.startswith("  own ")] == ["yes"]
     assert not [one for one in lines if one.startswith(("own:", "  own:"))]
+
+
+def test_an_entry_of_the_site_that_is_no_toml_is_shown_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "own.toml").write_text("[model]\nlicence = \n")
+    with pytest.raises(ConfigError) as caught:
+        model("own", tmp_path)
+    assert "models/own.toml:2:" in str(caught.value)

@@ -33,6 +33,7 @@ def test_no_secret_is_in_it(
     folder.mkdir()
     (folder / "city").write_text(f"{known}\n")
     (folder / "city").chmod(0o600)
+    (folder / "old").mkdir()
     (site / "bad.toml").write_text(f'[recipient.other]\npassword = "{literal}"\n')
     monkeypatch.setattr(bundle, "_journal", lambda: f"somebody wrote {known} into the log\n")
     out = tmp_path / "help.tar.gz"

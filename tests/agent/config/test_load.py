@@ -299,3 +299,10 @@ def test_a_file_of_endless_brackets_is_a_sentence(tmp_path: Path) -> None:
 
 def test_settings_that_nobody_gave_differ_in_nothing() -> None:
     assert chosen(None) == {}
+
+
+def test_two_readers_of_one_broker_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    text = (CASES / "two-readers-of-one-name" / "site.toml").read_text()
+    begin, _, rest = text.rpartition('username = "uni"')
+    (tmp_path / "site.toml").write_text(f'{begin}username = "school"{rest}')
+    assert [one.username for one in load(tmp_path).readers] == ["uni", "school"]

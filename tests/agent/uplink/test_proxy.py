@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -117,3 +119,18 @@ async def test_tls_begins_behind_the_proxy_with_the_brokers_own_name(tmp_path: P
                 await rig.until(lambda: len(rig.feed.done) == 5)
             assert rig.errors == []
             assert proxy.heard[0].startswith(b"CONNECT localhost:")
+
+
+async def test_a_proxy_that_resets_the_connection_is_said_in_words() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        proxy = Proxy()
+        proxy.port = server.sockets[0].getsockname()[1]
+        with pytest.raises(UplinkError, match=rf"^127\.0\.0\.1:{proxy.port}: Connection reset by peer$"):
+            await connect(through(proxy, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,9 @@ from agent.core.errors import UplinkError
 from agent.core.plan import Tls
 from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
+from agent.uplink.stream import Wants
 from agent.uplink.trial import trial
+from agent.uplink.websocket.stream import WebSocketStream
 from tests.agent.uplink.kit import QUICK, Rig, subscribed
 from tests.agent.uplink.test_own_client import Serve, saying
 from tests.agent.uplink.test_proxy import proxying
@@ -255,3 +258,23 @@ async def test_the_trial_shows_the_step_and_what_stops_it() -> None:
     assert "which path" in lost[-1].act
     plain = await trial(a_call(free_port()), [TOPIC])
     assert plain[-1].step == "connection"
+
+
+async def test_whoever_leaves_before_the_server_has_agreed_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        opened = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        with theirs:
+            opened.setblocking(False)
+            ends: list[object] = []
+            call = a_call(int(server.getsockname()[1]))
+            stream = WebSocketStream(
+                opened, Wants(), call, hear=ends.append, ended=ends.append, broken=ends.append
+            )
+            stream.last(b"\xe0\x00")
+            await asyncio.sleep(0.01)
+            stream.close()
+            said = theirs.recv(4096)
+        assert said.startswith(b"GET ")
+        assert said.endswith(b"\r\n\r\n")
+        assert ends == []
