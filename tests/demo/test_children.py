@@ -10,6 +10,7 @@ from agent.core.errors import GatewayError
 from agent.demo.children import child
 
 
+@pytest.mark.usefixtures("unmeasured")
 async def test_a_program_that_ends_instead_of_speaking_is_quoted(tmp_path: Path) -> None:
     (tmp_path / "short.py").write_text("raise SystemExit('no bus here')\n")
     async with child("meter", "short", folder=tmp_path, environment={"PYTHONPATH": str(tmp_path)}) as one:
