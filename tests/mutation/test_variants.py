@@ -84,6 +84,7 @@ WATCHED = {
         f"{MODBUS}/test_frames_rtu.py::test_an_identification_is_taken_whatever_its_length",
     ),
     "drivers/modbus/frames_tcp.py": (
+        f"{MODBUS}/test_late_edges.py",
         f"{MODBUS}/test_link.py",
         f"{MODBUS}/test_frames_tcp.py",
         f"--deselect={MODBUS}/test_frames_tcp.py::test_a_thousand_random_streams_are_borne",
@@ -129,12 +130,14 @@ WATCHED = {
     "agent/outbox/bounds.py": (f"{OUTBOX}/test_bounds.py",),
     "drivers/modbus/link.py": (
         f"{MODBUS}/test_link_line.py",
+        f"{MODBUS}/test_late_edges.py",
         f"{MODBUS}/test_link.py",
         f"{MODBUS}/test_link_rtu.py",
     ),
     "drivers/modbus/session.py": (
         f"{MODBUS}/test_session.py",
         f"{MODBUS}/test_session_ends.py",
+        f"{MODBUS}/test_late_edges.py",
         f"{MODBUS}/test_link.py",
     ),
     "drivers/modbus/turns.py": (f"{MODBUS}/test_turns.py",),

@@ -151,3 +151,10 @@ def test_of_the_points_that_are_lacking_eight_are_named_and_the_rest_counted(man
     Figures(desk).lacking([f"p{n}" for n in range(many)], 5)
     assert desk["lacking"] == ", ".join(f"p{n}" for n in range(7)) + ", " + end
     assert desk["learnt"] == 5
+
+
+def test_a_late_reply_is_counted_once() -> None:
+    desk: Desk = {}
+    figures = Figures(desk)
+    figures.late()
+    assert desk["late_replies"] == 1
