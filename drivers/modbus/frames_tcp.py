@@ -38,7 +38,7 @@ class TcpFrames:
         self._refused = False
         self._aside: dict[int, Question] = {}
         self._late: list[tuple[int, bytes]] = []
-        self._doubt = False
+        self._doubt = False  # each frame that comes decides it anew
 
     @property
     def half(self) -> bool:
@@ -49,7 +49,7 @@ class TcpFrames:
         """Begin with a new stream; numbers go on, so that an old reply stays an old one."""
         self._buffer = self.garbage = b""
         self._question = None
-        self._aside, self._late, self._doubt = {}, [], False
+        self._aside, self._late = {}, []
 
     def ask(self, question: Question) -> bytes:
         """Write a request; from now on only its reply is taken. Raise PermissionError if it is no read."""
@@ -131,11 +131,7 @@ class TcpFrames:
 
     def _skip(self) -> bool:
         """Pass over stray bytes to where the reply may begin; say whether to go on."""
-        have, self._late, self._doubt = (
-            self._buffer,
-            [],
-            False,
-        )  # one of them may have swallowed what is missing
+        have, self._late = self._buffer, []  # one of them may have swallowed what is missing
         begin = self._number.to_bytes(2, "big") + b"\0\0"
         at = have.find(begin, 1)
         if at < 0:

@@ -52,6 +52,46 @@ def test_a_late_reply_that_the_beginning_of_the_next_has_filled_up_is_not_given(
     assert list(frames.late()) == []
 
 
+@pytest.mark.parametrize("before", [0, 0x0100])
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_late_reply_that_may_end_with_the_beginning_of_the_next_waits_for_what_follows(
+    missing: int, before: int
+) -> None:
+    frames = TcpFrames()
+    for _ in range(before):
+        frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    late = frames.put_aside()
+    frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    following = reply(late + 1, 9)
+    frames.feed(reply(late, 7, 8)[:-missing] + following[:missing])
+    assert list(frames.late()) == []
+    frames.feed(following[missing:])
+    assert list(frames.late()) == [], "what followed was the rest of another"
+
+
+def test_a_late_reply_of_the_last_number_is_as_strictly_looked_at_as_the_first_numbers_come_again() -> None:
+    frames = TcpFrames()
+    for _ in range(0xFFFE):
+        frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    frames.ask(Question(1, b"\x03\0\0\0\x14", 40, POLITE))
+    assert frames.put_aside() == 0xFFFF
+    frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    frames.feed(reply(0xFFFF, *range(500, 520))[:-11] + reply(1, 5))
+    assert list(frames.late()) == []
+
+
+def test_a_late_reply_of_which_a_header_alone_came_has_swallowed_what_stands_behind_it() -> None:
+    frames = TcpFrames()
+    for _ in range(0x0303):
+        frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    assert frames.put_aside() == 0x0303
+    frames.ask(Question(1, b"\x03\0\0\0\1", 2, POLITE))
+    # the number of the next reply reads as function 3 with four bytes, which are the next ones of its header
+    frames.feed(reply(0x0303, 7, 8)[:7] + reply(0x0304, 9)[:6])
+    assert list(frames.late()) == []
+
+
 @pytest.mark.parametrize("between", [0, 1], ids=["the-next", "the-one-after"])
 def test_a_late_reply_that_has_swallowed_another_whole_is_not_given(between: int) -> None:
     frames = asked(20, *[1] * between)
