@@ -62,6 +62,7 @@ SUMS = {
 }
 SUMS["pipelines/_lifetime.py"] = SUMS["pipelines/_personal.py"] = WINDOWS
 SUMS["pipelines/combine.py"] = ("tests/pipelines/test_combine.py",)
+SUMS["pipelines/validate.py"] = ("tests/pipelines/test_validate.py",)
 """Where the sums come from by which a city is billed."""
 CONFIG = "tests/agent/config"
 CASES = (

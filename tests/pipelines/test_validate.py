@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
 from agent.core.duration import Duration
 from agent.core.point import Kind, Point
 from agent.core.record import Event
-from agent.core.sample import Quality, Sample
+from agent.core.sample import Meter, Quality, Sample
 from agent.core.settings import decode_hook
 from pipelines.validate import Validate
 from tests.pipelines.stages import Hand
@@ -133,3 +135,57 @@ def test_settings_read_as_toml_gives_them() -> None:
     assert msgspec.convert(table, Validate, dec_hook=decode_hook) == Validate(
         slope="50 kW/s", stuck=Duration(7200), mark="bad"
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "second", "why"),
+    [
+        (lambda: Validate(minimum=10.0), 9.0, "out_of_range"),
+        (lambda: Validate(maximum=10.0), 11.0, "out_of_range"),
+        (lambda: Validate(slope="1 K/s"), 25.0, "slope"),
+        (lambda: Validate(stuck=Duration(1)), 10.0, "stuck"),
+    ],
+    ids=["least", "most", "slope", "stuck"],
+)
+def test_each_check_works_by_itself(step: Callable[[], Validate], second: float, why: str) -> None:
+    hand = Hand(step(), TEMPERATURE)
+    assert hand.one(0, 10.0).why == ""
+    assert hand.one(2, second).why == why
+
+
+def test_limits_that_leave_one_value_are_limits() -> None:
+    hand = Hand(Validate(minimum=5.0, maximum=5.0), TEMPERATURE)
+    assert [hand.one(n, value).why for n, value in enumerate((5.0, 5.1, 4.9))] == [
+        "",
+        "out_of_range",
+        "out_of_range",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("marks", "why"),
+    [
+        ([("aa", False), ("bb", False)], ""),
+        ([("", True)], ""),
+        ([("aa", True)], ""),
+        ([("aa", False), ("aa", False)], "slope"),
+        ([("aa", False)], "slope"),
+    ],
+    ids=["another", "new-and-unnamed", "new", "the-same", "named-for-the-first-time"],
+)
+def test_a_reading_is_compared_with_those_of_its_own_meter_alone(
+    marks: list[tuple[str, bool]], why: str
+) -> None:
+    hand = Hand(Validate(point="a.e", slope="1 kW.h/h"), ENERGY, POWER)
+    for name, new in marks[:-1]:
+        list(hand.stage.feed(Meter("a.e", None, 0.0, meter=name, new=new)))
+    assert hand.one(0, 70_000.0, "a.e").why == ""
+    name, new = marks[-1]
+    mark = Meter("a.e", None, 5.0, meter=name, new=new)
+    assert list(hand.stage.feed(mark)) == [mark]
+    assert hand.one(10, 1.0, "a.e").why == why
+
+
+def test_word_of_a_meter_that_is_not_checked_passes() -> None:
+    mark = Meter("a.z", None, 0.0, meter="aa")
+    assert list(Hand(Validate(point="a.e", slope="1 kW.h/h"), ENERGY).stage.feed(mark)) == [mark]
