@@ -82,6 +82,20 @@ def test_who_starts_within_a_window_has_missed_some_of_it() -> None:
     assert states(time)[1] == (1, State.PARTIAL, "started")
 
 
+def test_the_highest_and_the_lowest_of_before_a_stop_are_those_of_the_window() -> None:
+    time = Timeline((POWER,), (Window(length="1m", statistics=("min", "max", "last")),))
+    for at, value in {0: 5.0, 10: 9.0, 20: 1.0, 30: 6.0}.items():
+        time.until(at)
+        time.feed("meter.power", value)
+    time.until(35)
+    off(time, 0)
+    for at in (40, 50):
+        time.until(at)
+        time.feed("meter.power", 7.0)
+    time.until(62)
+    assert time.aggregates[0].values == (1.0, 9.0, 7.0)
+
+
 # --- counters over stops and crashes ------------------------------------------------------------------
 
 
