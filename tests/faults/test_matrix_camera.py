@@ -54,7 +54,8 @@ def film(path: Path, *, walk: bool = True, light: float = 1.0, tall: int = HEIGH
             pixels = (picture(train(number if walk else 0))[:tall] * light).astype("uint8")
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="bgr24")))
         container.mux(stream.encode())
-    path.write_bytes(made.read_bytes())  # into the same file, which is all that the cage lets it open
+    # the cage lets it open this file only; whoever reads it meanwhile sees no film for a moment
+    path.write_bytes(made.read_bytes())
 
 
 class Eye:
