@@ -74,8 +74,7 @@ class Breaker:
         self._failures += 1
         pause = min(max(self._first, self._part * (now - self._since)), _LONGEST)
         self._next = now + max(pause, self._owed / self._share)
-        probes = self._failures - _FAILURES + 1
-        self._patient = probes % _PATIENT == 0 and self._next >= self._patient_from
+        self._patient = self._failures % _PATIENT == 1 and self._next >= self._patient_from
 
     def _pay(self, now: float, waited: float) -> None:
         if self._patient:

@@ -8,6 +8,7 @@ TCP/IP Implementation Guide V1.0b, §3.1.3 and §4.4.2.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from typing import Final
@@ -18,8 +19,10 @@ from drivers.modbus.request import IDENTIFY
 _HEADER: Final = 6  # transaction, protocol and length: two bytes each, before what the length counts
 _SHORTEST: Final = 2
 _LONGEST: Final = 254
+_NUMBERS: Final = 0xFFFF
 _GARBAGE: Final = 8  # so many bytes without a frame are no accident
 _header = struct.Struct(">HHHB").pack
+_begin_frames = re.compile(rb"(?s)(?=(..)\0\0)").findall  # what may be a number: it stands before a zero word
 _reply_head = struct.Struct(">HHHBBB").pack
 
 
@@ -56,7 +59,10 @@ class TcpFrames:
         body = question.body
         only_reads(body)
         # 0 is left out: some devices put it into every reply
-        self._number = number = self._number % 0xFFFF + 1
+        number = self._number % _NUMBERS + 1
+        while number in self._aside:
+            number = number % _NUMBERS + 1
+        self._number = number
         self._question, self._refused = question, False
         if question.size >= 0:
             size = question.size
@@ -95,7 +101,8 @@ class TcpFrames:
 
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes; give the reply, from its function code on, when it is there."""
-        if not self._buffer and len(data) == self._whole and self._question and data[:9] == self._head:
+        alone = self._question and not self._buffer and not self._aside
+        if alone and len(data) == self._whole and data[:9] == self._head:
             self._question, self._doubt = None, False
             return data[7:]
         self._buffer += data
@@ -107,7 +114,7 @@ class TcpFrames:
                 break
             frame, self._buffer = self._buffer[:size], self._buffer[size:]
             number, self._doubt = int.from_bytes(frame[:2], "big"), False
-            if self._fits(frame, self._question):
+            if self._fits(frame, self._question) and not self._holds_late(frame):
                 found, self._question = frame[7:], None
             elif self._fits(frame, self._aside.get(number), number) and not self._swallows(frame, number):
                 self._late.append((number, frame[7:]))
@@ -169,6 +176,15 @@ class TcpFrames:
                 return True
             self._doubt = self._doubt or frame.endswith((head[:1], head[:2], head[:3]))
         return False
+
+    def _holds_late(self, frame: bytes) -> bool:
+        """Say whether *frame* may have been cut short, and filled up with a late reply, given up or not."""
+        if not self._aside:
+            return False
+        first = next(iter(self._aside))
+        asked_since = (self._number - first) % _NUMBERS
+        inside = (int.from_bytes(two, "big") for two in _begin_frames(frame[7:]))
+        return any(number and (number - first) % _NUMBERS <= asked_since for number in inside)
 
     def _is_ours(self, frame: bytes, question: Question, expected: int) -> bool:
         number = int.from_bytes(frame[:2], "big")

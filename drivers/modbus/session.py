@@ -89,6 +89,10 @@ class Session(asyncio.Protocol):
         self.transport.write(frame)
         try:
             return await reply
+        except asyncio.CancelledError:
+            if not (reply.cancelled() or reply.exception()) and isinstance(late := reply.result(), tuple):
+                self._forget(late[0])  # it was put aside in the moment in which its asker left
+            raise
         finally:
             alarm.cancel()
             self._reply = None
@@ -101,8 +105,11 @@ class Session(asyncio.Protocol):
             return await reply
         finally:
             alarm.cancel()
-            self._aside.pop(number, None)
-            self._frames.forget(number)
+            self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        self._aside.pop(number, None)
+        self._frames.forget(number)
 
     def _expire(self, reply: Reply, more: float) -> None:
         if reply.done() or self.ended:

@@ -49,6 +49,39 @@ def test_where_probes_cost_much_the_first_ones_are_soon_and_the_others_as_their_
     assert 0.3 * len(waits) / sum(waits) < 0.02
 
 
+def test_after_a_second_of_credit_each_probe_waits_until_what_it_took_is_paid() -> None:
+    breaker, now, waits = Breaker(1.0, first=1.0, part=0.0), 10.0, list[float]()
+    breaker.failed(now)
+    breaker.failed(now)
+    for _ in range(3):
+        breaker.failed(now, 0.7)
+        waits.append(breaker._next - now)
+        now += waits[-1]
+    assert waits == [pytest.approx(one) for one in (1.0, (0.4 - 0.014) / 0.014, 0.7 / 0.014)]
+
+
+def test_a_patient_probe_is_made_in_the_moment_in_which_the_one_before_is_paid() -> None:
+    for took, then in ((0.08, 1.0), (0.081, BRIEF)):
+        breaker = Breaker(1.0, part=0.0)
+        for now in (0.0, 0.0, 5.0, 10.0, 15.0):
+            breaker.failed(now)
+        assert breaker.timeout == 1.0
+        breaker.failed(20.0, took)
+        for now in (25.0, 30.0, 35.0):
+            breaker.failed(now)
+        assert breaker.timeout == then, "a two hundred and fiftieth of the time: 0.08 s in 20 s"
+
+
+def test_who_answers_has_no_silence_behind_it() -> None:
+    breaker = Breaker(1.0)
+    for _ in range(3):
+        breaker.failed(10.0)
+    breaker.worked()
+    assert not breaker.doubts
+    breaker.failed(20.0)
+    assert (breaker.doubts, breaker.open) == (True, False)
+
+
 def test_a_device_that_is_alone_on_its_link_costs_nobody_anything() -> None:
     assert _waits(Breaker(1.0, first=1.0, part=0.05, alone=True), 0.2, 12) == [1] * 12
 

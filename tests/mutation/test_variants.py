@@ -98,6 +98,9 @@ WATCHED = {
     "drivers/modbus/strays.py": (f"{MODBUS}/test_strays.py",),
     "drivers/modbus/ghosts.py": (f"{MODBUS}/test_ghosts.py", f"{MODBUS}/test_link_rtu.py"),
     "drivers/modbus/patience.py": (f"{MODBUS}/test_patience.py",),
+    "drivers/modbus/overdue.py": (f"{MODBUS}/test_overdue.py",),
+    "agent/core/breaker.py": ("tests/core/test_breaker.py",),
+    "agent/core/ticks.py": ("tests/core/test_ticks.py",),
     "agent/outbox/books.py": (
         f"{OUTBOX}/test_books.py",
         f"{OUTBOX}/test_withdrawn.py",
@@ -134,11 +137,13 @@ WATCHED = {
         f"{MODBUS}/test_late_edges.py",
         f"{MODBUS}/test_link.py",
         f"{MODBUS}/test_link_rtu.py",
+        f"{MODBUS}/test_late.py",
     ),
     "drivers/modbus/session.py": (
         f"{MODBUS}/test_session.py",
         f"{MODBUS}/test_session_ends.py",
         f"{MODBUS}/test_late_edges.py",
+        f"{MODBUS}/test_session_late.py",
         f"{MODBUS}/test_link.py",
     ),
     "drivers/modbus/turns.py": (f"{MODBUS}/test_turns.py",),

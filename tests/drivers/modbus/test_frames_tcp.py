@@ -323,3 +323,93 @@ def test_a_frame_may_be_as_long_as_the_specification_allows_and_no_longer(size: 
     frames.ask(Question(1, WHO_ARE_YOU, -1, POLITE))
     said = (b"\x2b\x0e\x01\x01\x00\x00\x01\x00" + bytes((size - 9,))).ljust(size, b"a")
     assert (frames.feed(frame(1, 1, said)) == said) is taken_
+
+
+@pytest.mark.parametrize(
+    ("cut", "other"),
+    [(3, 0xFFFE), (3, 0xFFFF), (3, 1), (3, 2), (3, 3), (0xFFFE, 0xFFFF), (0xFFFE, 1), (0xFFFF, 2), (2, 3)],
+)
+def test_a_reply_is_not_filled_up_with_another_that_may_come(cut: int, other: int) -> None:
+    """Be it late or not, asked before or after, put aside or given up, and where numbers begin anew."""
+    one = Question(1, b"\x03\0\0\0\2", 4, POLITE)
+    for missing in range(4, 13):
+        frames = TcpFrames()
+        frames._number = 0xFFFD
+        for each in (0xFFFE, 0xFFFF, 1, 2):
+            frames.ask(one)
+            assert frames.put_aside() == each
+        frames.forget(1)
+        assert frames.ask(one)[:2] == b"\0\3"
+        found = frames.feed(reply(cut, 7, 8)[:-missing] + reply(other, 256, 512))
+        bodies = {found, *(body for _, body in frames.late())}
+        assert bodies <= {None, reply(other, 256, 512)[7:]}, "a whole one behind it may be found"
+
+
+def test_a_reply_cut_behind_its_header_is_not_filled_up_where_a_number_looks_like_a_function() -> None:
+    frames = TcpFrames()
+    frames._number = 0x0303
+    frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    assert frames.put_aside() == 0x0304
+    frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    assert frames.feed(reply(0x0305, 7, 8)[:7] + reply(0x0304, 256, 512)) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "taken"),
+    [((3, 0), None), ((4, 0), None), ((5, 0), None), ((2, 0), "it"), ((6, 0), "it"), ((0, 0), "it")],
+)
+def test_only_the_numbers_from_the_first_late_one_on_are_suspect(
+    values: tuple[int, int], taken: str | None
+) -> None:
+    frames = put_aside(1, 1, 1)
+    frames.forget(1)
+    frames.forget(2)
+    frames.ask(Question(1, b"\x03\0\0\0\2", 4, POLITE))
+    assert bool(frames.feed(reply(5, *values))) is bool(taken)
+
+
+def test_while_nothing_is_late_any_values_are_taken() -> None:
+    frames = asked()
+    assert frames.feed(reply(7, 7, 0)) is not None
+
+
+@pytest.mark.parametrize("latest", [0xFFFE, 0xFFFF])
+def test_a_number_is_not_given_to_another_question_while_its_reply_may_come(latest: int) -> None:
+    frames = TcpFrames()
+    frames._number = 0xFFFE
+    one = Question(1, b"\x03\0\0\0\1", 2, POLITE)
+    numbers = [frames.ask(one) and frames.put_aside() for _ in range(2)]
+    frames._number = latest  # after some 65,535 questions more
+    assert (numbers, frames.ask(one)[:2]) == ([0xFFFF, 1], b"\0\2")
+    assert frames.feed(reply(1, 11)) is None
+    assert frames.feed(reply(2, 22)) == b"\3\2\0\x16"
+    assert list(frames.late()) == [(1, b"\3\2\0\x0b")]
+
+
+def test_a_late_reply_waits_until_the_frame_behind_it_is_whole_and_is_doubted_if_that_is_none() -> None:
+    frames = put_aside(1, 1)
+    frames.feed(reply(1, 11) + reply(9, 9)[:5])
+    assert list(frames.late()) == []
+    frames.feed(reply(9, 9)[5:])
+    assert list(frames.late()) == [(1, b"\3\2\0\x0b")]
+    frames.feed(reply(2, 22) + b"\0\1\1")
+    frames.feed(b"\0\0" + reply(3, 4, 5))
+    assert list(frames.late()) == [], "what follows shows that the stream was cut"
+
+
+def test_a_gateway_that_gives_every_reply_the_same_number_is_believed_once() -> None:
+    frames = put_aside(1, 1)
+    frames.feed(reply(2, 11) + reply(2, 22) + reply(2, 44, 45))
+    assert list(frames.late()) == [(2, b"\3\2\0\x0b")]
+    assert frames.tally.stale == 2
+
+
+@pytest.mark.parametrize("unit", [0, 255])
+def test_a_late_reply_may_carry_another_unit_only_where_the_settings_say_so(unit: int) -> None:
+    for manners, late in ((Manners(any_unit=True), [(1, b"\3\2\0\x0b")]), (POLITE, [])):
+        frames = TcpFrames()
+        frames.ask(Question(7, b"\x03\0\0\0\1", 2, manners))
+        frames.put_aside()
+        frames.ask(Question(7, b"\x03\0\0\0\1", 2, POLITE))
+        assert frames.feed(frame(1, unit, b"\3\2\0\x0b")) is None
+        assert list(frames.late()) == late
