@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from agent.uplink.port import Call
 from agent.uplink.trial import Finding, judged, trial, unsaid
-from tests.agent.uplink.kit import subscribed
+from tests.agent.uplink.kit import subscribed, until
 from tests.peers import mosquitto as peer
 from tests.peers.fake_broker import DISCONNECT, fake_broker
 from tests.peers.mosquitto import free_port
@@ -127,18 +127,19 @@ async def test_what_a_broker_allows_is_told() -> None:
 
 
 async def test_a_web_server_that_says_nothing_is_given_up_with_the_step_and_the_time() -> None:
-    gone = asyncio.Event()
+    came, gone = list[str](), list[str]()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append("one")
         await reader.read()
         writer.close()
         await writer.wait_closed()
-        gone.set()
+        gone.append("one")
 
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         call = replace(a_call(server.sockets[0].getsockname()[1]), patience=0.2, websocket="/mqtt")
         found = await trial(call, [TOPIC])
-        await gone.wait()
+        await until(lambda: came == gone)
     assert end(found) == ("websocket", "stops")
     assert "did not answer the request within 0.2 s" in found[-1].says
 
