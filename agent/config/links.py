@@ -257,10 +257,9 @@ class _Device:
 
         def where(inside: Path) -> tuple[Source, Path]:
             own = self._own.get(name)
-            if self._profile is None or (own is not None and (not inside or inside[0] in own)):
-                return self._where(("points", name, *inside))
-            of_profile = self._profile.points.get(name)
-            if of_profile is None:
+            of_profile = self._profile.points.get(name) if self._profile else None
+            is_own = own is not None and (not inside or inside[0] in own)
+            if self._profile is None or of_profile is None or is_own:
                 return self._where(("points", name, *inside))
             if inside and inside[0] not in of_profile and inside[0] in self._profile.defaults:
                 return self._profile.source, ("defaults", *inside)

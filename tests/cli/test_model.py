@@ -204,6 +204,13 @@ def test_a_name_that_is_nowhere_is_answered_with_the_nearest_one() -> None:
         model("yolo")
 
 
+def test_an_own_entry_that_is_no_toml_is_shown_where_it_breaks(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.toml").write_text("[about\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"^models/mine\.toml:1:\d+: "):
+        model("mine", tmp_path)
+
+
 def test_the_program_that_sees_pictures_understands_nothing_but_requests() -> None:
     program = Path(sys.executable).with_name(PROGRAM)
     done = subprocess.run([program, '{"type":"shell"}'], capture_output=True, text=True, check=False)

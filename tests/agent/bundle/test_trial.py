@@ -293,14 +293,42 @@ def test_a_policy_must_be_signed_although_the_bundle_is(city: City) -> None:
         city.keeper.apply(city.made(), TEN_MINUTES)
 
 
-def test_a_policy_that_was_tried_does_not_keep_the_one_before_from_coming_back(city: City) -> None:
+def policy_after(city: City, number: int) -> Path:
+    """Sign number 7 at the desk, where *number* has been in force; give the file that says so."""
     edition = city.state / "policy-edition"
-    edition.write_text('{"city":"vaasa","number":6,"signer":"dpo","digest":"a"}')
+    edition.write_text(f'{{"city":"vaasa","number":{number},"signer":"dpo","digest":"a"}}')
     (city.desk / "sharing.toml").write_text(EDITION + SHARING)
     public = (city.keys / "stranger.pub").read_text("ascii")
     (city.etc / "allowed_signers").write_text(f'dpo@vaasa.example namespaces="citygate" {public}')
     signature = sign((city.desk / "sharing.toml").read_bytes(), city.keys / "stranger")
     (city.desk / "sharing.toml.sig").write_bytes(signature)
+    return edition
+
+
+def test_an_old_policy_does_not_come_back_within_a_new_bundle(city: City) -> None:
+    policy_after(city, 8)
+    before = city.files()
+    with pytest.raises(ConfigError, match="this policy is number 7, and number 8 has been in force here"):
+        city.keeper.apply(city.made(), TEN_MINUTES)
+    assert (city.files(), city.reloads) == (before, 0)
+
+
+def test_a_bundle_cures_a_gateway_whose_files_nobody_can_read(city: City) -> None:
+    (city.etc / "site.toml").write_text("[site")
+    assert city.keeper.apply(city.made(), TEN_MINUTES).kept
+    assert (city.etc / "site.toml").read_text() == SITE.format(port=502)
+
+
+def test_a_folder_that_is_called_as_a_file_stays_where_it_is(city: City) -> None:
+    own = city.etc / "models" / "mine.toml"
+    own.mkdir(parents=True)
+    city.change()
+    assert city.keeper.apply(city.made(), TEN_MINUTES).kept
+    assert own.is_dir()
+
+
+def test_a_policy_that_was_tried_does_not_keep_the_one_before_from_coming_back(city: City) -> None:
+    edition = policy_after(city, 6)
 
     def answer(at: float) -> Mapping[str, Any] | None:
         if at:  # the daemon has let the new one come into force, and fails then

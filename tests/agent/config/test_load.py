@@ -18,7 +18,7 @@ from agent.config.wording import chosen
 from agent.core.errors import ConfigError
 from agent.core.plan import Plan, Purpose
 from agent.core.product import Privacy
-from tests.agent.config.plugins import PLUGINS, Camera, MeterPoint, ModbusTcp, Validate
+from tests.agent.config.plugins import PLUGINS, Camera, MeterPoint, ModbusTcp, Validate, Window
 
 CASES = Path(__file__).parents[2] / "cases" / "config"
 FAULTY = sorted(path.parent.name for path in CASES.glob("*/report.txt"))
@@ -108,6 +108,26 @@ def test_a_product_knows_what_enters_and_what_is_published() -> None:
     assert (energy.window, energy.span, energy.statistics) == (900.0, "15m", ("mean", "delta"))
     assert flow.privacy == Privacy(mode="suppress", k=5)
     assert [type(one).__name__ for one in flow.steps] == ["Window"]
+
+
+def test_how_much_of_a_window_must_be_covered_is_what_the_product_says(tmp_path: Path) -> None:
+    text = (CASES / "valid-reader" / "site.toml").read_text("utf-8")
+    (tmp_path / "site.toml").write_text(text.replace('["mean"]', '["mean"]\ncoverage = 0.5'), "utf-8")
+    energy, power = (one.steps[-1] for one in load(tmp_path, today=TODAY).products)
+    assert isinstance(energy, Window)
+    assert isinstance(power, Window)
+    assert (energy.coverage, power.coverage) == (0.9, 0.5)
+
+
+def test_of_a_reader_whose_source_may_stand_in_a_broken_file_nothing_is_said(tmp_path: Path) -> None:
+    text = (CASES / "valid-reader" / "site.toml").read_text("utf-8")
+    begin, end = text.index("[grant.city]"), text.index("[recipient.university]")
+    (tmp_path / "site.toml").write_text(text[:begin] + text[end:], "utf-8")
+    assert "which has no grant for" in refusal(tmp_path)
+    (tmp_path / "sharing.toml").write_text(text[begin:end] + "[", "utf-8")
+    told = refusal(tmp_path)
+    assert "sharing.toml:" in told
+    assert "no grant" not in told
 
 
 def test_steps_of_a_shared_pipeline_come_before_those_of_the_product() -> None:

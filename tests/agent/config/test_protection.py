@@ -157,6 +157,12 @@ def test_of_a_protected_product_whose_step_cannot_work_the_step_is_told(tmp_path
     assert told == ['"door.inn" does not reach this step']
 
 
+def test_of_homes_whose_step_cannot_work_the_step_alone_is_told(tmp_path: Path) -> None:
+    step = '\nsteps = [{ use = "derive", point = "x.y", of = "door.inn" }]'
+    told = faults(refusal(tmp_path, homes('{ mode = "min-sources" }' + step)))
+    assert told == ['"door.inn" does not reach this step']
+
+
 @pytest.mark.parametrize("share", [0.2, 0.3])
 def test_a_share_that_equal_homes_keep_is_none_that_somebody_must_exceed(
     tmp_path: Path, share: float

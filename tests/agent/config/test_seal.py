@@ -151,6 +151,14 @@ def test_a_signed_policy_without_a_number_is_refused(desk: Desk) -> None:
     assert "missing table [policy]" in desk.refusal()
 
 
+def test_of_a_number_that_is_none_it_is_not_said_that_the_table_is_missing(desk: Desk) -> None:
+    desk.write(EDITION.replace("7", '"seven"'))
+    desk.sign()
+    told = desk.refusal()
+    assert "sharing.toml:3:10: expected a whole number" in told
+    assert "missing table" not in told
+
+
 def test_an_unsigned_file_beside_the_signed_one_may_share_nothing(desk: Desk) -> None:
     desk.write()
     desk.sign()

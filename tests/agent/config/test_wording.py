@@ -99,3 +99,41 @@ def test_the_policy_changes_with_what_an_encoding_tells_and_not_with_how_a_defau
     plain = loaded(tmp_path, "").policy
     assert loaded(tmp_path, 'encoding = { use = "native" }\n').policy == plain
     assert loaded(tmp_path, 'encoding = { use = "native", gzip = true }\n').policy != plain
+
+
+def test_two_that_the_broker_can_tell_apart_may_share_it_where_they_write_differently(tmp_path: Path) -> None:
+    both = 'username = "city"\n[recipient.lab]\nbroker = "mqtts://broker.vaasa.example"\nusername = "lab"\n'
+    assert "both would write the same topics" in refused(tmp_path, both)
+    plan = loaded(tmp_path, both + 'encoding = "senml"\n')
+    assert {one.name: one.encoding for one in plan.recipients} == {"city": "native", "lab": "senml"}
+
+
+def test_a_rule_between_points_is_told_at_their_device(tmp_path: Path) -> None:
+    far = 'power = { addr = 52, type = "f32", table = "input", unit = "kW", group = "now" }\n'
+    far += 'current = { addr = 300, type = "f32", table = "input", unit = "A", group = "now" }\n'
+    text = SITE.replace('power = { addr = 52, type = "f32", table = "input", unit = "kW" }\n', far)
+    (tmp_path / "site.toml").write_text(text + GRANT, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert 'site.toml:8:9: group "now" takes 250 registers, but max_block is 125' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("product", "said"),
+    [
+        ('from = ["square.gate.*"]\n', '"square.gate.person_to_left" is a sum over time: the product needs'),
+        (
+            'from = ["square.gate.*"]\nwindow = "1m"\nstatistics = ["sum"]\n',
+            '"square.gate.person_to_left" comes by 300 s: a window must be a whole number of that',
+        ),
+    ],
+)
+def test_what_comes_summed_up_is_never_told_in_shorter_stretches(
+    tmp_path: Path, product: str, said: str
+) -> None:
+    camera = '[link.square]\ndriver = "camera"\nsource = "rtsp://10.30.0.7/2"\nmodel = "toy"\n'
+    camera += "lines.gate = { from = [0.1, 0.1], to = [0.9, 0.9] }\n"
+    (tmp_path / "site.toml").write_text(SITE + camera + f"[product.people]\n{product}" + GRANT, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert said in str(caught.value)

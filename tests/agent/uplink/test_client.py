@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 import sys
 from contextlib import suppress
 
@@ -20,6 +21,7 @@ from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
 from agent.uplink.stream import Stream
 from tests.agent.uplink.kit import Rig
+from tests.agent.uplink.test_own_client import WELCOME, serving
 from tests.peers.fake_broker import DISCONNECT, fake_broker
 from tests.peers.mosquitto import free_port
 from tests.virtual import VirtualClock
@@ -271,3 +273,87 @@ async def test_a_wish_to_listen_that_nobody_answers_is_given_up_with_a_sentence(
         broker.drop()
         with pytest.raises(UplinkError, match=r"did not let us listen: \S"):
             await asked
+
+
+async def test_whoever_waits_no_more_for_an_answer_hinders_no_other(client: str) -> None:
+    async with fake_broker(lambda one: 0 if one.n < 3 else None) as broker:
+        link = await connect(a_call(broker.port, client))
+        link.publish(Packet(topic="a", body=b"x")).cancel()
+        assert await link.publish(Packet(topic="a", body=b"x")) == 0
+        link.publish(Packet(topic="a", body=b"x")).cancel()
+        last = link.publish(Packet(topic="a", body=b"x"))
+        link.abort()
+        with pytest.raises(ConnectionError):
+            await last
+
+
+async def test_what_comes_unasked_is_heard_by_nobody() -> None:
+    async with fake_broker() as broker:
+        link = await connect(a_call(broker.port))
+        broker.tell("c/replay", b"{}")
+        assert await link.publish(Packet(topic="a", body=b"x")) == 0
+        link.abort()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Let the kernel forget the connection: whoever writes to it is told so at once."""
+    opened: socket.socket = writer.get_extra_info("socket")
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def test_a_connection_that_was_reset_is_told_with_the_kernels_words(client: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(WELCOME)
+        await reader.read(4096)
+        reset(writer)
+
+    async with serving(serve) as call:
+        link = await connect(replace(call, client=client))
+        with pytest.raises(ConnectionError):
+            await link.publish(Packet(topic="a", body=b"x"))
+        lost = await link.closed
+        assert "was lost: " in lost.text
+        assert "reset by peer" in lost.text
+        link.abort()
+
+
+async def test_an_abort_after_the_kernel_has_forgotten_the_connection_is_an_end_too(client: str) -> None:
+    there: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(WELCOME)
+        there.put_nowait(writer)
+        await reader.read(4096)
+
+    async with serving(serve) as call:
+        link = await connect(replace(call, client=client))
+        answer = link.publish(Packet(topic="a", body=b"x"))
+        reset(await there.get())
+        await asyncio.sleep(0)  # the server's socket is closed, and we have not looked at ours
+        link.abort()
+        assert link.closed.done()
+        with pytest.raises(ConnectionError):
+            await answer
+
+
+async def test_a_broker_that_reads_no_goodbye_is_left_all_the_same(client: str) -> None:
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        writer.write(WELCOME)
+        await over.wait()
+
+    async with serving(serve) as call:
+        link = await connect(replace(call, client=client, patience=0.3))
+        answer = link.publish(Packet(topic="a", body=bytes(16 << 20)))
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(2.0):
+            await link.leave()
+        assert link.closed.done()
+        with pytest.raises(ConnectionError):
+            await answer
+        over.set()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+from msgspec.structs import replace
 
 from agent.core.clock import Instant
 from agent.core.command import Answer, Wanted
@@ -119,6 +122,52 @@ async def test_a_replay_of_a_product_that_is_no_longer_granted_stops_where_it_is
     assert (stopped.outcome, stopped.why, stopped.count) == ("stopped", "product", MOST)
     assert stopped.wanted == Wanted("energy", 7, 5, 5 + MOST - 1)
     assert pace.replays.waiting == 1
+
+
+async def test_a_replay_that_waits_its_turn_may_lose_its_grant_before() -> None:
+    pace = Pace(Shelf())
+    pace.ask(1, 8)
+    pace.ask(1, 9, "people")
+    flying = await pace.replays.take(20)
+    pace.replays.keep_to(["energy"])
+    stopped = pace.shelf.answers[-1]
+    assert (stopped.outcome, stopped.why, stopped.count) == ("stopped", "product", 0)
+    assert stopped.wanted == Wanted("people", 7, 1, 0)
+    for packet in flying:  # the one before it is none the worse
+        pace.replays.answered(packet, 0)
+    assert [number(one) for one in flying] + await pace.all() == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_what_a_grant_that_ends_while_the_disk_is_read_has_brought_is_not_sent() -> None:
+    class Slow(Shelf):
+        read = asyncio.Event()
+
+        async def page(self, wanted: Wanted, most: int) -> Page | None:
+            await self.read.wait()
+            return await super().page(wanted, most)
+
+    pace = Pace(Slow())
+    pace.ask(1, 8)
+    taking = asyncio.ensure_future(pace.replays.take(20))
+    await asyncio.sleep(0)
+    pace.replays.keep_to([])
+    Slow.read.set()
+    assert await taking == []
+    assert pace.replays.waiting == 0
+    assert [one.outcome for one in pace.shelf.answers] == ["begun", "stopped"]
+
+
+async def test_what_must_be_deleted_while_it_waits_to_be_sent_again_is_gone() -> None:
+    shelf = Shelf()
+    shelf.rows[6] = replace(shelf.rows[6], expires=1.8e9 + 5.0)
+    pace = Pace(shelf)
+    pace.ask(1, 8)
+    flying = await pace.replays.take(20)
+    pace.at = 10.0
+    for packet in flying:
+        pace.replays.answered(packet, 0)
+    assert await pace.all() == [5, 7, 8]
+    assert (shelf.answers[-1].outcome, shelf.answers[-1].gone) == ("done", ((6, 6),))
 
 
 async def test_an_answer_never_grows_without_bound() -> None:
