@@ -6,16 +6,20 @@ import asyncio
 import json
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from agent.answers import Answers
+from agent.answers import Answers, _within_patience
 from agent.app import Daemon
+from agent.core.attested import Attested
+from agent.core.driver import Reading
 from agent.core.errors import ConfigError, GatewayError, OutboxError
 from agent.core.plan import Edition, Grant, Link, OutboxPlan, Plan, Recipient
+from agent.core.point import Point
 from agent.core.sample import Sample
 from agent.flow import _paces
 from agent.outbox.heads import compare
@@ -458,13 +462,18 @@ async def test_a_link_that_will_not_end_has_no_say_any_more(site: Site) -> None:
         meter = NETWORK["10.0.0.5"]
         meter.state, meter.clings = "hung", True
         await site.clock.sleep(10)
+        old = site.gateway._intakes["hall"]
         await site.reload(replace(plan(), links=(link("hall", "10.0.0.6"),)))
         await site.clock.sleep(11)
         meter.state, meter.clings = "well", False
         intake = site.gateway._intakes["hall"]
         assert not intake.closed
+        assert old.closed
+        site.gateway._emit_for("hall", old)([Sample("hall-meter.power", 999.0, site.clock.boot())])
+        assert site.gateway.health.newest["hall-meter.power"].value == 50.0
         await site.clock.sleep(60)
         assert NETWORK["10.0.0.6"].runs == 1
+    assert all(found["mean"] == 50.0 for _, found in site.city.figures("hall-meter.power"))
 
 
 async def test_a_link_that_will_not_end_keeps_nothing_from_being_handed_over(site: Site) -> None:
@@ -553,6 +562,35 @@ async def test_a_broken_service_ends_the_process_and_the_next_one_declares_the_c
 
 def _broken(now: object) -> None:
     raise ZeroDivisionError(now)
+
+
+async def test_a_damaged_outbox_is_saved_at_the_start_and_more_time_is_asked_for_it(site: Site) -> None:
+    async with site.running():
+        await site.clock.sleep(130)
+    file = site.folder / "outbox.db"
+    with file.open("r+b") as damaged:
+        damaged.truncate(file.stat().st_size - 4096 - 100)
+    site.told.clear()
+    async with site.running():
+        await site.clock.sleep(130)
+    words = [next(iter(one.items())) for one in site.told]
+    ready = [key for key, _ in words].index("READY")
+    assert "EXTEND_TIMEOUT_USEC" in [key for key, _ in words[:ready]]
+    assert ("STATUS", "saving what a damaged outbox holds: 0% looked at") in words[:ready]
+    assert site.city.bodies("batch")[-1]["t"] > "2026-03-02T08:02"
+
+
+async def test_what_was_proven_of_a_cage_goes_with_the_products_of_its_link_alone(site: Site) -> None:
+    site.plan = replace(plan(), links=(link("hall"), link("yard", "10.0.0.6")))
+    seen = [
+        replace(product("people"), points=(Point(name=f"{one}.in", unit="1"),)) for one in ("hall", "yard")
+    ]
+    cage = Attested(refused=("exec",), worked=(), unconfined=False, model="nanodet-g", sha256="0" * 64)
+    async with site.running():
+        cages = site.outlets[0].desk.cages
+        assert [cages(one) for one in seen] == [(), ()]
+        site.gateway.desks["yard"].attested = cage
+        assert [cages(one) for one in seen] == [(), (("yard", cage),)]
 
 
 async def test_a_second_gateway_on_the_same_outbox_is_refused(site: Site) -> None:
@@ -676,6 +714,14 @@ async def test_a_driver_without_probes_says_so(site: Site) -> None:
         await site.clock.sleep(35)
         with pytest.raises(GatewayError, match="the driver of link hall answers no probes"):
             await _answers(site)({"ask": "probe", "link": "hall", "question": {}})
+
+
+async def test_a_link_that_fails_while_it_is_asked_costs_no_other_its_answer() -> None:
+    failed, gone, good = (asyncio.Future[Sequence[Reading]]() for _ in range(3))
+    failed.set_exception(GatewayError("the line is cut"))
+    gone.cancel()
+    good.set_result([reading := Reading(Sample("hall-meter.power", 50.0, 1.0), "4248 0000")])
+    assert await _within_patience([failed, gone, good]) == {"hall-meter.power": reading}
 
 
 @pytest.mark.parametrize("state", ["deaf", "off"])

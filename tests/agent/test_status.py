@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import stat
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -107,6 +108,23 @@ async def test_one_guest_too_many_is_turned_away(tmp_path: Path) -> None:
             await reader.readline()
         with pytest.raises(GatewayError, match="too many questions"):
             await asyncio.to_thread(ask, path, {"ask": "ping"})
+
+
+def test_a_gateway_that_goes_before_it_has_read_the_question_broke_off(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+
+        def leave() -> None:
+            guest, _ = listener.accept()
+            guest.recv(1, socket.MSG_PEEK)
+            guest.close()  # with the question unread: the kernel resets the connection
+
+        thread = threading.Thread(target=leave)
+        thread.start()
+        with pytest.raises(GatewayError, match="broke off in the middle of its answer"):
+            ask(tmp_path / "control.sock", {"ask": "status"})
+        thread.join()
 
 
 async def test_guests_who_never_read_do_not_keep_others_out(

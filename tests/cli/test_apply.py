@@ -305,6 +305,23 @@ def test_a_gateway_that_does_not_run_or_answer_is_said(
     assert systemd.told()[-1] == "restart citygate.service"
 
 
+def test_a_gateway_that_takes_its_time_to_read_the_files_is_waited_for(
+    place: Path, systemd: Systemd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["apply", str(place / "site")])
+    systemd.program.write_text(systemd.program.read_text("utf-8").replace("= reload", "= never"), "utf-8")
+    waits = [None, lambda: systemd.say("StateChangeTimestampMonotonic", "2")]
+
+    def pass_(_: float) -> None:
+        if wait := waits.pop(0):
+            wait()
+
+    monkeypatch.setattr("agent.cli.units.time.sleep", pass_)
+    assert main(["apply", str(place / "site")]) == 0
+    assert waits == []
+    assert "citygate.service read its files anew: 1 link, 2 routes" in capsys.readouterr().out
+
+
 def test_what_systemd_refuses_is_told_in_its_words(
     place: Path, systemd: Systemd, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -235,6 +235,13 @@ def test_a_script_gets_a_profile_whole(capsys: Screen) -> None:
     assert told == tomllib.loads((SHIPPED / "eastron/sdm630.toml").read_text("utf-8"))
 
 
+def test_a_profile_that_says_little_of_itself_is_shown_without_empty_lines(own: Path, capsys: Screen) -> None:
+    kept = (one for one in own.read_text("utf-8").splitlines() if not one.startswith(("notes", "verified")))
+    own.write_text("\n".join(kept), "utf-8")
+    assert main(["profile", "show", "mine/meter", "--config", str(own.parents[2])]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "  sources:"
+
+
 def test_facts_that_one_source_alone_tells_are_marked(own: Path, capsys: Screen) -> None:
     change(own, "[profile]\n", "[profile]\nunconfirmed = true\n")
     assert main(["profile", "show", "mine/meter", "--config", str(own.parents[2])]) == 0
@@ -271,6 +278,15 @@ def test_a_list_that_cannot_be_read_is_a_sentence(tmp_path: Path, capsys: Screen
     (tmp_path / "list.csv").write_text('Address;Name\n1;"' + "x" * 140_000 + "\n", "utf-8")
     assert main(["profile", "import", str(tmp_path / "list.csv")]) == 2
     assert "this is no list that a spreadsheet would read: " in capsys.readouterr().err
+
+
+def test_a_column_has_one_meaning_though_its_head_has_words_of_two(tmp_path: Path, capsys: Screen) -> None:
+    text = "Parameter address;Signal;Object type\n16;Voltage;float\n"
+    (tmp_path / "list.csv").write_text(text, "utf-8")
+    assert main(["profile", "import", str(tmp_path / "list.csv"), "--vendor", "A", "--model", "M"]) == 0
+    point = tomllib.loads(capsys.readouterr().out)["point"]["voltage"]
+    assert (point["addr"], point["type"]) == (16, "f32")
+    assert "table" not in point
 
 
 def test_scales_are_read_as_vendors_write_them_and_doubts_are_remarked(

@@ -125,6 +125,16 @@ def test_a_person_sees_each_promise_as_it_is_tried_and_the_sum(
     assert main(["prove", DEMO, *where, "--strict"]) == 1
 
 
+def test_a_script_gets_nothing_but_the_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["prove", DEMO, "--json", *two(tmp_path, monkeypatch)]) == 0
+    said = capsys.readouterr()
+    assert [one["state"] for one in json.loads(said.out)["proofs"]] == ["pass", "not enforced"]
+    assert json.loads(said.out) == json.loads((tmp_path / FILE).read_text("utf-8"))
+    assert said.err == ""
+
+
 def test_without_any_files_the_demos_site_is_taken_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

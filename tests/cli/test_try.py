@@ -125,6 +125,30 @@ privacy = { mode = "min-sources" }
     assert "flat-10" not in str(found)
 
 
+def test_what_has_no_windows_ends_with_the_recording(site: Path, tmp_path: Path, capsys: Screen) -> None:
+    (site / "boiler.toml").write_text(
+        """
+[device.boiler]
+link = "plant-room"
+unit = 2
+every = "1m"
+[device.boiler.points]
+temperature = { addr = 0, type = "u16", unit = "Cel" }
+[product.alarms]
+from = ["boiler.temperature"]
+steps = [{ use = "threshold", above = 50 }]
+""",
+        encoding="utf-8",
+    )
+    text = (site / "sharing.toml").read_text()
+    (site / "sharing.toml").write_text(text.replace('["energy"]', '["energy", "alarms"]'))
+    read = [{"at": BEGIN + 60 * n, "point": "boiler.temperature", "value": 40 + 5 * n} for n in range(6)]
+    assert main(["try", str(write(tmp_path / "s.jsonl", read)), str(site), "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [one["body"] for one in found if one["route"] == "city.alarms"]
+    assert [(one["t"], one["val"]) for one in told] == [("2026-11-21T20:03:00Z", 55)]
+
+
 def test_noise_leaves_no_window_out(site: Path, tmp_path: Path, capsys: Screen) -> None:
     (site / "door.toml").write_text(
         """

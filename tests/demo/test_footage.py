@@ -73,6 +73,14 @@ def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
         module._run(("no_such_program",), "pip", lambda _: None)
 
 
+def test_a_program_that_ends_well_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "quick.py").write_text(f"open({str(tmp_path / 'made')!r}, 'w').close()\n")
+    said: list[str] = []
+    module._run(("quick",), "pip", said.append, {"PYTHONPATH": str(tmp_path)})
+    assert (tmp_path / "made").exists()
+    assert said == []
+
+
 def test_a_slow_program_gives_a_sign_of_life_and_is_ended_when_it_takes_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

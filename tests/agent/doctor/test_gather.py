@@ -215,6 +215,19 @@ def test_the_running_gateway_is_asked_and_what_others_can_reach_of_it_is_told(
     assert not any(local.endswith(f":{ports[at_home]}") for _, local in found)
 
 
+def test_the_port_that_the_running_gateway_has_itself_is_not_called_taken(site: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("0.0.0.0", 0))  # noqa: S104
+        link = (
+            f'[link.bms]\ndriver = "bacnet-ip"\ninterface = "127.0.0.1/8"\nport = {holder.getsockname()[1]}\n'
+        )
+        (site / "more.toml").write_text(link)
+        assert [one.taken for one in gather(site, tmp_path, tmp_path / "none").ports] == [True]
+        with listening(tmp_path / "control.sock", {}):
+            found = gather(site, tmp_path, tmp_path / "control.sock")
+    assert [one.taken for one in found.ports] == [False]
+
+
 def test_a_gateway_that_does_not_answer_runs_all_the_same(site: Path, tmp_path: Path) -> None:
     with listening(site.parent / "s", {"error": "too many questions at once; ask again"}):
         facts = gather(site, tmp_path, site.parent / "s")

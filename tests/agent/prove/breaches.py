@@ -68,6 +68,23 @@ class HastyOutbox(Outbox):
         return super().again(recipient)
 
 
+class MuteOutbox(Outbox):
+    """Sends nothing again."""
+
+    def again(self, recipient: str) -> Again:
+        """Look through the lanes of somebody who has none."""
+        return super().again(f"nobody like {recipient}")
+
+
+class FaithfulOutbox(Outbox):
+    """Takes a recipient that has moved for the one that it was, and each grant for one without an end."""
+
+    def configure(self, plan: Plan, encodings: Mapping[str, Encoding]) -> None:
+        """Keep the address that it knows."""
+        known = tuple(replace(one, host="127.0.0.1") for one in plan.recipients)
+        super().configure(replace(endless(plan), recipients=known), encodings)
+
+
 class MixingFlow(Flow):
     """Mistakes points that are not shared for one that is."""
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from agent.core.errors import GatewayError
 from agent.core.plan import Link, Plan
 from agent.core.settings import decode_hook
-from agent.core.vision import Lock, Trial, Tried
+from agent.core.vision import PROGRAM, Lock, Trial, Tried
 from agent.prove import caged
 from agent.prove.outcome import State
 from agent.prove.scene import Scene
@@ -111,6 +111,16 @@ def test_a_program_that_is_not_there_is_said_in_a_sentence(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GatewayError, match="citygate-vision is not installed"):
+        caged.tried(Trial())
+
+
+def test_a_program_that_ends_without_an_answer_is_said_with_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / PROGRAM).write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / PROGRAM).chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(GatewayError, match="citygate-vision ended with status 3 when its cage was tried"):
         caged.tried(Trial())
 
 

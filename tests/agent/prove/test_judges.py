@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import os
 import socket
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from agent.core.record import Aggregate, Event, State
 from agent.outbox.ledger import LedgerRow
 from agent.prove import planted, sealed, watched
 from agent.prove.life import Life
+from agent.prove.outcome import State as Verdict
 from agent.prove.promises import (
     files_are_closed_to_others,
     homes_leave_only_together,
@@ -37,6 +40,7 @@ from agent.prove.promises import (
     unshared_points_stay,
 )
 from agent.prove.scene import Parts
+from agent.prove.sockets import Socket
 from agent.prove.spies import bacnet
 from agent.prove.spies.bacnet import bacnet_spy
 from agent.prove.spies.heard import Heard
@@ -217,15 +221,19 @@ def _was_asked(heard: Heard) -> bool:
     return heard.asked >= 2
 
 
-async def test_a_spy_lives_through_a_link_that_is_reset() -> None:
+async def test_a_spy_lives_through_a_link_that_is_reset(caplog: pytest.LogCaptureFixture) -> None:
+    at_once = struct.pack("ii", 1, 0)
     for spy in (listening_spy(), modbus_spy(rtu=False)):
         async with spy as (port, heard):
             for _ in range(2):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(bytes.fromhex("000100000006 01 03 0000 0001".replace(" ", "")))
                 await reader.read(1)
+                line: socket.socket = writer.get_extra_info("socket")
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)  # close() resets then
                 writer.transport.abort()
             await until(partial(_was_asked, heard))
+    assert caplog.records == []
 
 
 @dataclass
@@ -269,6 +277,46 @@ def test_links_that_no_spy_can_hear_are_named(tmp_path: Path) -> None:
         Site(plan=street(), life=life(tmp_path, "dali"), socket=tmp_path / "none")  # type: ignore[arg-type]
     )
     assert "Without these links, which cannot be led elsewhere: dali." in told.told
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Site]:
+    """Give a site whose running gateway is this very process."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.bind(str(tmp_path / "control.sock"))
+        control.listen()
+        yield Site(plan=street(), life=life(tmp_path), socket=tmp_path / "control.sock")
+
+
+def test_a_port_of_the_running_gateway_is_named(gateway: Any) -> None:  # noqa: ANN401 - stands for a scene
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        told = no_port_listens.prove(gateway)
+        where = f"127.0.0.1:{listener.getsockname()[1]}"
+    assert told.state is Verdict.BROKEN
+    assert [
+        one for one in told.told if one.startswith("The running gateway listens on tcp ") and where in one
+    ]
+
+
+def test_a_running_gateway_without_ports_is_told_of(gateway: Any) -> None:  # noqa: ANN401
+    told = no_port_listens.prove(gateway)
+    assert told.state is Verdict.KEPT
+    assert told.told[-1] == f"The running gateway (process {os.getpid()}) does not either."
+
+
+def test_a_running_gateway_that_may_not_be_looked_at_proves_nothing(
+    gateway: Any,  # noqa: ANN401
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: int) -> set[Socket]:
+        raise PermissionError
+
+    monkeypatch.setattr(no_port_listens, "sockets_of", refuse)
+    told = no_port_listens.prove(gateway)
+    assert told.state is Verdict.OPEN
+    assert told.told[-1].endswith(f"(process {os.getpid()}) could not be looked at: use sudo.")
 
 
 def test_another_file_of_figures_is_left_alone_and_named(tmp_path: Path) -> None:
@@ -322,6 +370,18 @@ def test_what_reached_a_bus_what_slipped_through_and_who_was_not_heard_is_named(
     monkeypatch.setattr(nothing_is_written_to_a_bus, "_spied", spied)
     site: Any = Site(plan=SimpleNamespace(links=links), parts=SimpleNamespace(seconds=0))
     assert said in nothing_is_written_to_a_bus.prove(site).told
+
+
+def test_links_that_were_all_heard_and_wrote_nothing_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def spied(*_: object) -> dict[str, Any]:
+        return {"bus": SimpleNamespace(writes=(), asked=3)}
+
+    monkeypatch.setattr(nothing_is_written_to_a_bus, "_spied", spied)
+    plan = SimpleNamespace(links=(SimpleNamespace(name="bus", driver=None),))
+    site: Any = Site(plan=plan, parts=SimpleNamespace(seconds=0))
+    found = nothing_is_written_to_a_bus.prove(site)
+    assert found.state is Verdict.KEPT
+    assert found.told == ("bus: 3 requests or connections under provocation, 0 writes.",)
 
 
 def test_a_link_that_cannot_be_led_is_left_out() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,11 +17,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agent.core.errors import ConfigError, GatewayError
+from agent.core.errors import ConfigError, GatewayError, OutboxError
 from agent.core.plan import Link, Plan, Purpose
 from agent.core.product import Privacy
-from agent.prove import planted, promises
-from agent.prove.books import ledgers
+from agent.prove import life, planted, promises
+from agent.prove.books import Book, ledgers, spoiled
 from agent.prove.life import Event, Life
 from agent.prove.outcome import State
 from agent.prove.promises.files_are_closed_to_others import is_open
@@ -76,6 +78,8 @@ def test_every_promise_holds_on_a_street_that_breaks_none(scene: Made) -> None:
         ("nobody-gets-more-by-asking", {"outbox": breaches.LoyalOutbox.open}, "after its grant had ended"),
         ("nobody-gets-more-by-asking", {"outbox": breaches.GenerousOutbox.open}, "without a grant was sent"),
         ("nobody-gets-more-by-asking", {"outbox": breaches.HastyOutbox.open}, "never been delivered"),
+        ("nobody-gets-more-by-asking", {"outbox": breaches.MuteOutbox.open}, "nothing has been proven"),
+        ("nobody-gets-more-by-asking", {"outbox": breaches.FaithfulOutbox.open}, "to another address before"),
         ("small-counts-are-withheld", {"flow": breaches.LaxFlow}, "suppressed told 1 passages of door.in"),
         ("small-counts-are-withheld", {"flow": breaches.LaxFlow}, "held told 1 passages of door.out"),
         ("noise-is-what-it-says", {"flow": breaches.LaxFlow}, "have no noise"),
@@ -140,6 +144,8 @@ def test_an_overlap_in_the_plan_is_found_without_the_compiler(scene: Made) -> No
         routes=(*plan.routes, breaches.route_of(plan, "hours", "office")),
     )
     assert tried("nothing-can-be-subtracted", scene(apart)).state is State.KEPT
+    twice = replace(apart, routes=(plan.routes[0], replace(plan.routes[0], recipient="office")))
+    assert tried("nothing-can-be-subtracted", scene(twice)).state is State.KEPT, "one product is one figure"
     party = tuple(replace(one, party="City") for one in apart.recipients)
     assert tried("nothing-can-be-subtracted", scene(replace(apart, recipients=party))).state is State.BROKEN
 
@@ -204,6 +210,17 @@ def test_a_ledger_of_the_site_is_copied_and_its_own_faults_are_told(tmp_path: Pa
     assert outcome.told[0].startswith("This site's own ledger: row 3 ")
 
 
+def test_a_ledger_without_a_message_proves_nothing_and_is_left_alone(tmp_path: Path, scene: Made) -> None:
+    site = scene()
+    site.outbox.parent.mkdir()
+    site.outbox.write_bytes(ledgers(site).path.read_bytes())
+    with closing(sqlite3.connect(site.outbox)) as db, db:
+        db.execute("UPDATE row SET body = x''")
+    assert ledgers(site).what == "a made-up ledger"
+    with pytest.raises(OutboxError, match="this site's ledger holds no message that could be altered"):
+        spoiled(Book(site.outbox, "this site's ledger"), site, "DELETE FROM row WHERE id = ?")
+
+
 WRITE_REGISTER = bytes.fromhex("0001 0000 0006 01 06 0001 0003")
 WRITE_COIL_RTU = bytes.fromhex("01 05 0001 ff00 ddfa")
 WRITE_PROPERTY = bytes.fromhex("810a 0015 01 04 0005 01 0f 0c00000001 1955 3e 44 41a00000 3f")
@@ -265,15 +282,37 @@ def test_a_gateway_that_does_not_come_to_life_is_waited_for_once(scene: Made, tm
     assert found.told[0].startswith("It could not be tried here: a gateway of this site ended")
 
 
+def test_a_gateway_that_never_answers_is_given_up(
+    scene: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.prove.life._START", 0.2)
+    words = f"import os, time; open({str(tmp_path / 'who')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    with pytest.raises(GatewayError, match=r"a gateway of this site did not answer within 0\.2 s"):
+        tried("no-port-listens", scene(program=(sys.executable, "-S", "-c", words)))
+    assert not Path(f"/proc/{(tmp_path / 'who').read_text()}").exists()
+
+
+def test_a_gateway_that_does_not_heed_the_signal_to_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "_END", 0.05)
+    words = (
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-S", "-c", words], stdout=subprocess.PIPE) as deaf:
+        assert deaf.stdout is not None
+        deaf.stdout.readline()
+        life._end(deaf)
+        assert deaf.returncode == -signal.SIGKILL
+
+
 def test_a_library_that_reports_home_is_found_unless_it_was_told_not_to(scene: Made, tmp_path: Path) -> None:
     site = scene()
-    life = Life(
+    seen = Life(
         port=1, own=tmp_path, events=(Event("call", "tcp", "127.0.0.1:1"),), sockets=frozenset(),
         libraries=frozenset({"/venv/onnxruntime/capi/onnxruntime.so"}), environment={}, modes={}, left_out=(),
     )  # fmt: skip
-    site.lived = life
+    site.lived = seen
     assert "set ORT_DISABLE_TELEMETRY=1" in tried("nobody-else-is-called", site).told[0]
-    site.lived = replace(life, environment={"ORT_DISABLE_TELEMETRY": "1"})
+    site.lived = replace(seen, environment={"ORT_DISABLE_TELEMETRY": "1"})
     assert tried("nobody-else-is-called", site).state is State.KEPT
 
 
