@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import Colorspace, VideoReformatter
+from msgspec.structs import replace
 
 from agent.core.errors import GatewayError
 from agent.core.vision import Count
@@ -134,6 +135,14 @@ def test_how_far_it_is_in_a_clip_of_unknown_length_is_told_by_pictures(tmp_path:
     request = Count(path=str(bundle(tmp_path)), clip=str(film), scene=GATE)
     assert count(request, said.append).pictures == 30
     assert said == ["frame 1", "frame 26"]
+
+
+def test_a_clip_of_another_shape_than_the_still_is_not_counted(tmp_path: Path) -> None:
+    film = raw(tmp_path / "film.mjpeg", 3)
+    request = Count(path=str(bundle(tmp_path)), clip=str(film), scene=GATE, picture=(640, 512))
+    assert count(request, lambda _: None).pictures == 3
+    with pytest.raises(GatewayError, match=r"shows 320 x 256, and the lines were drawn over 640 x 360"):
+        count(replace(request, picture=(640, 360)), lambda _: None)
 
 
 def test_a_clip_that_was_never_begun_counts_nothing(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import errno
 import io
+import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +23,7 @@ from agent.core.sight import Sight, What
 from agent.core.stream import parse
 from pipelines.vision.capture import opening
 from pipelines.vision.capture.opening import SightError, reason
-from pipelines.vision.capture.reader import Latest, Reader
+from pipelines.vision.capture.reader import Latest, Reader, _decoded
 from pipelines.vision.clip import Scaler, Still
 from pipelines.vision.outfit import Outfit
 from pipelines.vision.rota import Source
@@ -336,3 +337,23 @@ def test_only_over_http_a_single_picture_is_tried_where_a_stream_is_none(
         opening.opened(parse(source), "", "")
     assert caught.value.sight is Sight.UNREACHABLE
     assert forms == [None, "jpeg_pipe"][:tries]
+
+
+def test_pictures_that_nobody_waits_for_are_decoded_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bunches: list[int] = []
+
+    def noted(packets: Sequence[av.Packet[av.VideoStream]]) -> list[av.VideoFrame]:
+        frames = _decoded(packets)
+        bunches.append(len(frames))
+        return frames
+
+    monkeypatch.setattr("pipelines.vision.capture.reader._decoded", noted)
+    where = Outfit(parse(f"file:{film(tmp_path / 'film.mp4', seconds=2)}"), "", "", None)  # type: ignore[arg-type]
+    latest = Latest(threading.Condition(), time.monotonic)
+    latest.due = math.inf
+    with opening.opened(where.stream, "", "") as container:
+        assert Reader(where, latest)._read(container) == 20
+    assert sum(bunches) == 20
+    assert len(bunches) < 5, "at most a second's packets are held"
