@@ -8,20 +8,23 @@ import ssl
 import struct
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from agent.core.command import Heard
 from agent.core.errors import UplinkError
+from agent.core.message import Message
 from agent.uplink import tls
 from agent.uplink.aiomqtt_client import HOOKS, INSTANCE_HOOKS, AckedClient
 from agent.uplink.client import Client
 from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
 from agent.uplink.stream import Stream
-from tests.agent.uplink.kit import Rig
+from tests.agent.uplink.kit import Rig, subscribed, until
 from tests.agent.uplink.test_own_client import WELCOME, serving
+from tests.peers import mosquitto as peer
 from tests.peers.fake_broker import DISCONNECT, fake_broker
 from tests.peers.mosquitto import free_port
 from tests.virtual import VirtualClock
@@ -357,3 +360,27 @@ async def test_a_broker_that_reads_no_goodbye_is_left_all_the_same(client: str) 
         with pytest.raises(ConnectionError):
             await answer
         over.set()
+
+
+async def test_the_last_will_of_an_old_version_is_said_by_the_broker(tmp_path: Path, client: str) -> None:
+    will = Message(topic="gw1/s", body=b"lost", kind="status")
+    with peer.mosquitto(tmp_path) as broker:
+        async with subscribed(broker.port, topic="gw1/#") as city:
+            link = await connect(replace(a_call(broker.port, client), version="3.1.1", will=will))
+            assert await link.publish(Packet(topic="gw1/d", body=b"x")) == 0
+            link.abort()
+            await until(lambda: len(city.messages) == 2)
+    assert [bytes(one.payload) for one in city.messages] == [b"x", b"lost"]
+
+
+async def test_an_end_does_not_take_in_all_that_a_talkative_broker_has_said() -> None:
+    heard: list[Heard] = []
+    async with fake_broker() as broker:
+        link = await connect(a_call(broker.port))
+        await link.listen(["c/replay"], heard.append)
+        for _ in range(300):
+            broker.tell("c/replay", b"{}")
+        link.abort()
+        assert link.closed.done()
+        await asyncio.sleep(0)
+        assert 0 < len(heard) < 200

@@ -231,3 +231,35 @@ async def test_answers_are_numbered_and_open_with_a_start(virtual: VirtualClock,
             broker.accepted.clear()
             assert [(one["k"], one["s"]) for one in said] == [("start", 1), ("answer", 2), ("answer", 3)]
     assert said[0]["prev"] == {"e": 1, "last": 3, "clean": True}
+
+
+async def test_what_is_being_sent_again_is_shown_until_it_is_done(
+    virtual: VirtualClock, tmp_path: Path
+) -> None:
+    async with fake_broker() as broker, site(tmp_path, broker.port, virtual, rate=5.0) as running:
+        await running.windows(30)
+        assert "replay" not in running.uplink.figures
+        broker.tell(REPLAY, running.wish(1, 30))
+        await until(lambda: len(again(broker)) > 2, VIRTUAL, step=0.1)
+        shown = str(running.uplink.figures["replay"])
+        assert shown.startswith("energy, run 1: ")
+        assert shown.endswith(" to 30")
+        await until(lambda: len(answers(broker)) == 2, VIRTUAL, step=1.0)
+        assert "replay" not in running.uplink.figures
+
+
+async def test_a_connection_that_ends_while_commands_are_asked_for_is_made_anew(
+    virtual: VirtualClock, tmp_path: Path
+) -> None:
+    async with fake_broker() as broker:
+        broker.mute = True
+        async with site(tmp_path, broker.port, virtual) as running:
+            await broker.until(lambda: len(broker.subscribed) == 1)
+            broker.mute = False
+            broker.drop()
+            await running.windows(1)
+            assert "commands_unheard" not in running.uplink.figures
+            await told(broker, running, (REBIRTH, b'{"v":1,"k":"rebirth"}'))
+        assert len(broker.connects) == 2
+        assert len(running.rig.errors) == 1
+    assert outcomes(broker) == [("done", "")]

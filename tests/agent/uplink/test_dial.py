@@ -13,6 +13,7 @@ from agent.uplink.client import connect
 from agent.uplink.dial import dial
 from agent.uplink.port import Call
 from tests.agent.uplink.test_own_client import serving
+from tests.peers.mosquitto import free_port
 from tests.virtual import VirtualClock
 
 
@@ -70,3 +71,35 @@ async def test_a_broker_that_wants_no_signs_of_life_gets_none(virtual: VirtualCl
         assert not link.closed.done()
         assert heard == []
         link.abort()
+
+
+async def known(
+    loop: asyncio.AbstractEventLoop, patch: pytest.MonkeyPatch, *addresses: tuple[str, int]
+) -> None:
+    """Let every name have these addresses, in this order."""
+
+    async def found(*_: object, **__: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", one) for one in addresses]
+
+    patch.setattr(loop, "getaddrinfo", found)
+
+
+async def test_where_one_address_refuses_and_the_next_swallows_the_knock_the_silence_is_told(
+    deaf: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = free_port()
+    await known(asyncio.get_running_loop(), monkeypatch, ("127.0.0.1", closed), ("127.0.0.1", deaf))
+    with pytest.raises(UplinkError, match=r"^broker\.example:1 did not answer within 0\.4 s$"):
+        await dial(Call(host="broker.example", port=1, client_id="gw1", patience=0.4))
+
+
+async def test_an_address_to_which_no_way_leads_is_told_in_the_kernels_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await known(asyncio.get_running_loop(), monkeypatch, ("255.255.255.255", 1883))
+    with pytest.raises(UplinkError, match=r"^broker\.example:1883 cannot be reached: \w") as caught:
+        await dial(Call(host="broker.example", port=1883, client_id="gw1"))
+    assert "could be tried" not in str(caught.value)
+    await known(asyncio.get_running_loop(), monkeypatch)
+    with pytest.raises(UplinkError, match="cannot be reached: no address could be tried"):
+        await dial(Call(host="broker.example", port=1883, client_id="gw1"))

@@ -36,8 +36,11 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @asynccontextmanager
-async def service(port: int, answer: Answer) -> AsyncIterator[list[str]]:
-    """Answer registrations as *answer* says: of verb and operation, the topic's middle and a body."""
+async def service(port: int, answer: Answer, *, between: str = "") -> AsyncIterator[list[str]]:
+    """Answer registrations as *answer* says: of verb and operation, the topic's middle and a body.
+
+    *between* is the middle of what comes before each answer.
+    """
     asked: list[str] = []
     async with aiomqtt.Client("127.0.0.1", port) as client:
         await client.subscribe("$dps/registrations/#", qos=1)
@@ -49,6 +52,8 @@ async def service(port: int, answer: Answer) -> AsyncIterator[list[str]]:
                     query = parse_qs(str(message.topic).partition("?")[2])
                     asked.append(verb)
                     middle, body = answer(verb, query.get("operationId", [""])[0])
+                    if between:
+                        await client.publish(f"$dps/registrations/res/{between}", "{}", qos=1)
                     topic = f"$dps/registrations/res/{middle}".replace("RID", query["$rid"][0])
                     await client.publish(topic, json.dumps(body), qos=1)
 
@@ -189,3 +194,15 @@ async def test_a_service_that_says_nothing_is_given_up(
     async with rig.running():
         await rig.until(lambda: len(rig.errors) > 0)
     assert "the provisioning service did not answer within 0.1 s" in rig.errors[0]
+
+
+async def test_an_answer_to_another_question_in_between_is_passed_over(broker: Mosquitto) -> None:
+    rig = rig_of(broker)
+    async with (
+        service(broker.port, slowly, between="401/?$rid=another"),
+        subscribed(broker.port, topic="devices/#"),
+        rig.running(),
+    ):
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 1)
+    assert rig.errors == []

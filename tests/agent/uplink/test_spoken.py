@@ -14,10 +14,15 @@ from msgspec.structs import replace
 from agent.core.message import SILENT
 from agent.encodings._sparkplug_wire import BOOLEAN, Metric, metrics_of, payload
 from agent.encodings.sparkplug_b import SparkplugB, SparkplugBSettings
+from agent.uplink.client import connect
+from agent.uplink.port import Call, Packet
+from agent.uplink.spoken import Spoken
 from tests.agent.uplink.kit import PLACE, Rig, subscribed
 from tests.peers import mosquitto as peer
+from tests.peers.fake_broker import fake_broker
 from tests.peers.foreign import read_by_tahu
 from tests.peers.mosquitto import Mosquitto
+from tests.virtual import VirtualClock
 
 NODE = "spBv1.0/vaasa/{}/library-gw1"
 
@@ -184,3 +189,70 @@ async def test_a_connection_that_ends_while_the_host_is_waited_for_is_tried_agai
         broker.start()
         await publish(broker.port, "spBv1.0/STATE/scada", state(online=True, at=2000), retain=True)
         await rig.until(lambda: len(rig.feed.done) == 1)
+
+
+async def test_a_last_word_of_a_device_that_is_gone_stands_between_a_birth_and_a_death(
+    broker: Mosquitto,
+) -> None:
+    rig = Rig(broker.port, "energy", "people", encoding=SparkplugB(PLACE))
+    ended: set[str] = set()
+    rig.desk.expired = lambda: frozenset(ended)
+    async with subscribed(broker.port, topic="spBv1.0/#") as host, rig.running():
+
+        def told() -> list[str]:
+            topics = (str(one.topic) for one in host.messages)
+            return [one.split("/")[2] for one in topics if one.endswith("/people")]
+
+        await rig.until(lambda: told() == ["DBIRTH"])
+        ended.add("city.people")
+        rig.configure()
+        await rig.until(lambda: told() == ["DBIRTH", "DDEATH"])
+        rig.put(1, "people")  # such as what was lost when the grant ended
+        await rig.until(lambda: told()[2:] == ["DBIRTH", "DDATA", "DDEATH"])
+        await rig.until(lambda: len(rig.feed.done) == 1)
+
+
+async def test_a_broker_that_goes_while_the_host_is_waited_for_is_told(virtual: VirtualClock) -> None:
+    async with fake_broker() as broker:
+        encoding = SparkplugB(PLACE, SparkplugBSettings(primary_host="scada"))
+        rig = Rig(broker.port, encoding=encoding, clock=virtual)
+        async with rig.running():
+            await broker.until(lambda: len(broker.subscribed) == 2)
+            rig.put(1)
+            await virtual.sleep(60.0)
+            assert rig.errors == []
+            broker.drop()
+            await rig.until(lambda: len(rig.errors) == 1)
+        assert f"127.0.0.1:{broker.port}" in rig.errors[0]
+        assert rig.feed.done == []
+        assert broker.published == []
+
+
+async def test_whoever_waits_no_more_for_the_mark_hinders_no_other(broker: Mosquitto) -> None:
+    link = await connect(Call(host="127.0.0.1", port=broker.port, client_id="gw1"))
+    spoken = Spoken(link, SparkplugB(PLACE).talk(1, lambda: 1.8e9))
+    row = Packet(topic="a", body=b"x", qos=0)
+    spoken.publish(row).cancel()
+    assert await spoken.publish(row) == 0
+    broker.pause()
+    spoken.publish(row).cancel()
+    waits = spoken.publish(row)
+    spoken.abort()
+    with pytest.raises(ConnectionError, match="the connection was closed"):
+        await waits
+
+
+async def test_a_host_that_repeats_what_it_said_changes_nothing(broker: Mosquitto) -> None:
+    rig = Rig(broker.port, encoding=SparkplugB(PLACE, SparkplugBSettings(primary_host="scada")))
+    here = "spBv1.0/STATE/scada"
+    await publish(broker.port, here, state(online=True, at=2000), retain=True)
+    async with subscribed(broker.port, topic="spBv1.0/vaasa/#") as host, rig.running():
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 1)
+        await publish(broker.port, here, state(online=True, at=2500))
+        await publish(broker.port, here, state(online=False, at=1000))  # an old word, late
+        rig.put(1)
+        await rig.until(lambda: len(rig.feed.done) == 2)
+    births = [one for one in host.messages if "NBIRTH" in str(one.topic)]
+    assert len(births) == 1
+    assert rig.errors == []

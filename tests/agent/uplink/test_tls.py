@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agent.core.errors import ClockError, UplinkError
 from agent.uplink import tls
+from agent.uplink.clients import connect
 from agent.uplink.dial import dial
 from agent.uplink.port import Call
 from agent.uplink.tls import failure
@@ -52,3 +55,31 @@ def test_a_name_that_does_not_fit_is_never_the_clocks_fault() -> None:
     told = failure(error, "broker:8883", host="broker", clock="1970-01-01 00:03 UTC", trusted=False)
     assert type(told) is UplinkError
     assert "is not made out to" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (9, r"is not valid yet \(our clock says 2026-11-28 12:00 UTC, and is synchronised\)"),
+        (23, "is refused: certificate revoked"),
+    ],
+)
+def test_what_a_certificate_lacks_is_told_where_the_clock_is_right(code: int, sentence: str) -> None:
+    error = ssl.SSLCertVerificationError("no")
+    error.verify_code, error.verify_message = code, "certificate revoked"
+    told = failure(error, "broker:8883", host="broker", clock="2026-11-28 12:00 UTC", trusted=True)
+    assert type(told) is UplinkError
+    assert re.search(sentence, str(told))
+
+
+@pytest.mark.parametrize("client", ["citygate", "aiomqtt"])
+async def test_a_broker_that_wants_a_certificate_is_understood_by_both_clients(
+    tmp_path: Path, client: str
+) -> None:
+    towers = Towers(tmp_path)
+    certificate, key = towers.ours.leaf("mutual")
+    authority = str(towers.ours.certificate)
+    with peer.mosquitto(tmp_path, tls=peer.Tls(certificate, key, towers.ours.certificate)) as broker:
+        call = Call(host="localhost", port=broker.port, client_id="gw1", ca=authority, tls=True)
+        with pytest.raises(UplinkError, match=r"^localhost:\d+: .*wants a client certificate"):
+            await connect(replace(call, client=client))

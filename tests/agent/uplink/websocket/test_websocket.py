@@ -20,6 +20,7 @@ from agent.uplink.clients import connect
 from agent.uplink.port import Call, Packet
 from agent.uplink.stream import Wants
 from agent.uplink.trial import trial
+from agent.uplink.websocket.knock import knock
 from agent.uplink.websocket.stream import WebSocketStream
 from tests.agent.uplink.kit import QUICK, Rig, subscribed
 from tests.agent.uplink.test_own_client import Serve, saying
@@ -278,3 +279,25 @@ async def test_whoever_leaves_before_the_server_has_agreed_says_nothing() -> Non
         assert said.startswith(b"GET ")
         assert said.endswith(b"\r\n\r\n")
         assert ends == []
+
+
+async def test_a_pong_that_nobody_asked_for_is_no_matter() -> None:
+    async with agreeing(saying(b"\x8a\x02hi" + wrapped(AGREED), wrapped(b"\x40\x02\x00\x01"))) as call:
+        link = await connect(call)
+        assert await link.publish(Packet(topic="a", body=b"x")) == 0
+        link.abort()
+
+
+async def test_a_server_that_agrees_and_says_nonsense_has_agreed() -> None:
+    async def whole(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        speaker = WSConnection(ConnectionType.SERVER)
+        speaker.receive_data(await reader.readuntil(b"\r\n\r\n"))
+        assert any(isinstance(one, Request) for one in speaker.events())
+        writer.write(speaker.send(AcceptConnection(subprotocol="mqtt")) + b"\xff\xff")
+        try:
+            await reader.read()
+        finally:
+            writer.transport.abort()
+
+    async with await asyncio.start_server(whole, "127.0.0.1", 0) as server:
+        await knock(a_call(server.sockets[0].getsockname()[1]))
