@@ -90,14 +90,6 @@ def _take_for_delivered(_: Original) -> Original:
     return wrong
 
 
-def _forget_base(inherit: Original) -> Original:
-    def wrong(self: Counter, before: Counter) -> None:
-        inherit(self, before)
-        self.base = None
-
-    return wrong
-
-
 def _share_with_all(_: Original) -> Original:
     def wrong(self: Gate, product: str, records: Any, now: Any) -> list[Cleared]:  # noqa: ANN401
         known = self._products[product]
@@ -123,7 +115,7 @@ PLANTED: Final[dict[str, Callable[[], Any]]] = {
     "a restart gives the numbers of the run before again": _plant(Books, "__init__", _same_epoch),
     "rows of the ledger are not bound to the one before": _plant(store, "columns_of", _unbound),
     "a reply is taken whatever its transaction number": _plant(TcpFrames, "_is_ours", _any_number),
-    "a counter begins anew with each window": _plant(Counter, "inherit", _forget_base),
+    "a counter begins anew with each window": _plant(Counter, "rest", _nothing),
     "a window is published again after the clock was set back": _plant(Published, "add", _nothing),
     "every route gets every product": _plant(Gate, "_cleared", _share_with_all),
 }
