@@ -107,14 +107,15 @@ class TcpFrames:
             return data[7:]
         self._buffer += data
         found = None
-        while self._buffer and (size := self._frame_size()) is not None:
+        while self._buffer and (size := _frame_size(self._buffer)) is not None:
             if size < 0:
                 if self._skip():
                     continue
                 break
             frame, self._buffer = self._buffer[:size], self._buffer[size:]
             number, self._doubt = int.from_bytes(frame[:2], "big"), False
-            if self._fits(frame, self._question) and not self._holds_late(frame):
+            fits = self._fits(frame, self._question)
+            if fits and not self._holds_late(frame) and not self._was_filled_up(frame):
                 found, self._question = frame[7:], None
             elif self._fits(frame, self._aside.get(number), number) and not self._swallows(frame, number):
                 self._late.append((number, frame[7:]))
@@ -123,18 +124,6 @@ class TcpFrames:
                 self.tally.stale += 1
                 self._refused = True
         return found
-
-    def _frame_size(self) -> int | None:
-        """Give the length of the first frame; None: not all there yet, -1: this is no frame."""
-        have = self._buffer
-        if any(have[2:4]):
-            return -1
-        if len(have) < _HEADER:
-            return None
-        length = int.from_bytes(have[4:6], "big")
-        if not _SHORTEST <= length <= _LONGEST:
-            return -1
-        return _HEADER + length if len(have) >= _HEADER + length else None
 
     def _skip(self) -> bool:
         """Pass over stray bytes to where the reply may begin; say whether to go on."""
@@ -186,7 +175,28 @@ class TcpFrames:
         inside = (int.from_bytes(two, "big") for two in _begin_frames(frame[7:]))
         return any(number and (number - first) % _NUMBERS <= asked_since for number in inside)
 
+    def _was_filled_up(self, frame: bytes) -> bool:
+        """Say whether the end of *frame* may be the beginning of the next one, of which this is the rest."""
+        rest = self._buffer
+        size = _frame_size(rest) if rest else 1
+        if size is None:  # too little has come to tell: unless it begins as an awaited reply does
+            heads = (number.to_bytes(2, "big") + b"\0\0" for number in self._aside)
+            return bool(self._aside) and not any(head.startswith(rest[:4]) for head in heads)
+        return size < 0 and any(_frame_size(frame[-many:] + rest) != -1 for many in (1, 2, 3))
+
     def _is_ours(self, frame: bytes, question: Question, expected: int) -> bool:
         number = int.from_bytes(frame[:2], "big")
         numbered = number == expected or (question.manners.zero_transaction and not number)
         return numbered and frame[6] in question.units()
+
+
+def _frame_size(have: bytes) -> int | None:
+    """Give the length of the first frame; None: not all there yet, -1: this is no frame."""
+    if any(have[2:4]):
+        return -1
+    if len(have) < _HEADER:
+        return None
+    length = int.from_bytes(have[4:6], "big")
+    if not _SHORTEST <= length <= _LONGEST:
+        return -1
+    return _HEADER + length if len(have) >= _HEADER + length else None

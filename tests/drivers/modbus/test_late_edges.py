@@ -121,6 +121,24 @@ def test_values_that_look_like_the_number_of_no_later_question_do_no_harm(number
     assert [one for one, _ in frames.late()] == [late]
 
 
+@pytest.mark.parametrize("came", [4, 13], ids=["a-part-of-it", "all-of-it"])
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_reply_that_was_cut_short_is_not_filled_up_with_the_beginning_of_a_late_one(
+    missing: int, came: int
+) -> None:
+    """Seed 217 of the simulation: a meter that cuts its replies short beside one that is late."""
+    frames = asked(2)
+    cut = reply(2, 0x5A5A)[:-missing]
+    assert frames.feed(cut + reply(1, 7, 8)[: missing + came]) is None
+    assert frames.feed(reply(1, 7, 8)[missing + came :]) is None
+    assert list(frames.late()) == []
+
+
+def test_a_reply_behind_which_a_late_one_or_noise_stands_is_taken() -> None:
+    for behind in (reply(1, 7, 8), reply(1, 7, 8)[:5], b"\xff\xfe\xfd\xfc\xfb\xfa"):
+        assert asked(2).feed(reply(2, 0x5A5A) + behind) == b"\x03\x02\x5a\x5a"
+
+
 # --- sessions -----------------------------------------------------------------------------------------
 
 
