@@ -141,4 +141,7 @@ def test_the_service_manager_hears_a_word_until_it_is_gone(
 
 def test_without_a_service_manager_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    Manager().tell("READY=1")
+    before = sorted(Path("/proc/self/fd").iterdir())
+    manager = Manager()
+    manager.tell("READY=1")
+    assert sorted(Path("/proc/self/fd").iterdir()) == before, "nothing was opened"
